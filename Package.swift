@@ -1,0 +1,79 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "agent-journal",
+    platforms: [.macOS(.v26)],
+    products: [
+        .library(name: "AgentJournal", targets: ["AgentJournal"]),
+        .library(name: "JournalTesting", targets: ["JournalTesting"]),
+        .executable(name: "agent-journal", targets: ["agent-journal"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CJournalPOSIX"),
+        .target(
+            name: "JournalFileSystem", dependencies: ["CJournalPOSIX", system], swiftSettings: strict),
+        .target(name: "CanonicalJSON", swiftSettings: strict),
+        .target(
+            name: "SegmentLog",
+            dependencies: ["CZlib", "CanonicalJSON", "JournalFileSystem", system],
+            swiftSettings: strict),
+        .target(
+            name: "AgentJournal",
+            dependencies: [
+                "CanonicalJSON", "JournalFileSystem", "SegmentLog", system,
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "JournalTesting", dependencies: ["AgentJournal", "JournalFileSystem", system],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "agent-journal",
+            dependencies: [
+                "AgentJournal", "CanonicalJSON", system,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tools/agent-journal", swiftSettings: strict),
+        .executableTarget(
+            name: "example-agent", dependencies: ["AgentJournal"],
+            path: "Tools/example-agent", swiftSettings: strict),
+        .testTarget(name: "CanonicalJSONTests", dependencies: ["CanonicalJSON"], swiftSettings: strict),
+        .testTarget(
+            name: "JournalFileSystemTests", dependencies: ["JournalFileSystem", "JournalTesting", system],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SegmentLogTests",
+            dependencies: ["SegmentLog", "JournalFileSystem", "JournalTesting", system],
+            swiftSettings: strict),
+        .testTarget(
+            name: "AgentJournalTests",
+            dependencies: [
+                "AgentJournal", "CanonicalJSON", "SegmentLog", "JournalFileSystem", "JournalTesting",
+                system, .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ToolTests", dependencies: ["agent-journal", "example-agent", "AgentJournal"],
+            swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,197 @@
+package import SystemPackage
+
+/// All that the journal asks of an operating system about files.
+///
+/// This is the whole seam: nothing above it opens, reads, writes, syncs, locks or maps a file in any other way,
+/// so a simulated disk that implements it sees every step the engine takes. `PosixFileSystem` is the real one.
+package protocol FileSystem: Sendable {
+    /// Opens a regular file.
+    ///
+    /// - Throws: `.noSuchFileOrDirectory` when it is not there and `mode` does not create; `.isDirectory` when
+    ///   it is a directory; `.fileExists` when `mode` is `.createNew` and something is there.
+    func openFile(_ path: FilePath, _ mode: FileOpenMode) throws(FileSystemError) -> any File
+
+    /// What is at `path` (links are followed), or nil when nothing is.
+    func status(of path: FilePath) throws(FileSystemError) -> FileStatus?
+
+    /// The names in a directory but `.` and `..`, in no order.
+    func names(inDirectory path: FilePath) throws(FileSystemError) -> [String]
+
+    /// Creates one directory, mode 0700. Its entry is durable only after `syncDirectory` of its parent.
+    func createDirectory(_ path: FilePath) throws(FileSystemError)
+
+    /// Renames a file over whatever has the new name. Durable only after `syncDirectory` of its parent.
+    func rename(_ path: FilePath, to newPath: FilePath) throws(FileSystemError)
+
+    /// Removes a file's name. Durable only after `syncDirectory` of its parent.
+    func removeFile(_ path: FilePath) throws(FileSystemError)
+
+    /// Makes the entries of a directory durable (fsync of the directory).
+    func syncDirectory(_ path: FilePath) throws(FileSystemError)
+
+    /// The file system that holds `path`: its kind, whether its locks and mappings can be trusted, free space.
+    func volume(holding path: FilePath) throws(FileSystemError) -> Volume
+
+    /// Who this process is, for the opener's record and for page validity.
+    var process: ProcessIdentity { get }
+
+    /// Whether the process with this pid and start time still runs on this host.
+    func isRunning(_ process: ProcessIdentity) -> Bool
+}
+
+/// How a file is opened. A created file has mode 0600.
+package enum FileOpenMode: Sendable {
+    case readOnly
+    case readWrite
+    /// Read and write; created empty when not there.
+    case createIfMissing
+    /// Read and write; it must not be there yet.
+    case createNew
+}
+
+/// An open file. Closed by `close()` or by deinit, whichever comes first; safe to use from several threads.
+package protocol File: AnyObject, Sendable {
+    /// Reads until `buffer` is full or the file ends, and returns how many bytes were read.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileSystemError) -> Int
+
+    /// Writes all of `bytes`. After an error any part of them may have been written.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileSystemError)
+
+    /// The file's length in bytes.
+    func length() throws(FileSystemError) -> UInt64
+
+    /// Makes `range` part of the file, with disk blocks reserved, reading as zeros where nothing was written.
+    ///
+    /// Where the file system cannot reserve blocks, writes zeros (only beyond the present length).
+    /// - Throws: `.noSpace` when the disk is full: then no byte of the file's present content has changed.
+    func allocate(_ range: Range<UInt64>) throws(FileSystemError)
+
+    /// Sets the file's length. Durable after `sync()`.
+    func truncate(to length: UInt64) throws(FileSystemError)
+
+    /// Makes the file's data, and the metadata needed to read them back, durable: fdatasync; F_FULLFSYNC on macOS.
+    func syncData() throws(FileSystemError)
+
+    /// Makes data and all metadata durable: fsync; F_FULLFSYNC on macOS.
+    func sync() throws(FileSystemError)
+
+    /// Takes a lock on a byte range (an open-file-description lock: the kernel drops it when the process dies).
+    ///
+    /// - Returns: true when the lock was taken; false when another holds a conflicting one and `wait` is false.
+    func lock(_ range: Range<UInt64>, _ kind: LockKind, wait: Bool) throws(FileSystemError) -> Bool
+
+    /// Drops a lock.
+    func unlock(_ range: Range<UInt64>) throws(FileSystemError)
+
+    /// Whether another open file holds a lock on the range that excludes `kind`. Takes nothing.
+    func isLockedByOther(_ range: Range<UInt64>, _ kind: LockKind) throws(FileSystemError) -> Bool
+
+    /// Maps the first `length` bytes, shared between processes. The file must be at least that long.
+    func mapSharedPage(length: Int, writable: Bool) throws(FileSystemError) -> any SharedPage
+
+    /// Device and inode of the open file.
+    func identity() throws(FileSystemError) -> FileIdentity
+
+    /// Closes the descriptor; later calls throw `.badFileDescriptor`. Closing twice is no error.
+    func close()
+}
+
+/// A shared or an exclusive lock.
+package enum LockKind: Sendable { case shared, exclusive }
+
+/// A page of memory that processes share. Offsets are in bytes and aligned to the word read or written.
+package protocol SharedPage: AnyObject, Sendable {
+    /// Loads a 64-bit word with acquiring order.
+    func load64(at offset: Int) -> UInt64
+    /// Stores a 64-bit word with releasing order.
+    func store64(_ value: UInt64, at offset: Int)
+    /// Loads a 32-bit word with acquiring order.
+    func load32(at offset: Int) -> UInt32
+    /// Adds to a 32-bit word, wrapping, with acquiring and releasing order, and returns the new value.
+    @discardableResult func add32(_ value: UInt32, at offset: Int) -> UInt32
+    /// Sleeps while the 32-bit word equals `value`, at most `timeoutMilliseconds`. May wake early.
+    func wait32(at offset: Int, while value: UInt32, timeoutMilliseconds: Int)
+    /// Wakes all who wait on the word, in every process.
+    func wakeAll(at offset: Int)
+}
+
+/// What kind of thing a path names.
+package enum FileKind: Sendable { case file, directory, other }
+
+/// What `status(of:)` tells.
+package struct FileStatus: Sendable {
+    package var kind: FileKind
+    package var length: UInt64
+    /// Bytes of disk blocks in use.
+    package var allocatedBytes: UInt64
+    package var identity: FileIdentity
+    /// When the inode was last modified, microseconds since 1970 (for `doctor`; nothing rests on it).
+    package var modifiedMicroseconds: Int64
+
+    package init(
+        kind: FileKind, length: UInt64, allocatedBytes: UInt64, identity: FileIdentity,
+        modifiedMicroseconds: Int64
+    ) {
+        self.kind = kind
+        self.length = length
+        self.allocatedBytes = allocatedBytes
+        self.identity = identity
+        self.modifiedMicroseconds = modifiedMicroseconds
+    }
+}
+
+/// Which file it is, whatever its name.
+package struct FileIdentity: Hashable, Sendable {
+    package var device: UInt64
+    package var inode: UInt64
+
+    package init(device: UInt64, inode: UInt64) {
+        self.device = device
+        self.inode = inode
+    }
+}
+
+/// The file system that holds a path.
+package struct Volume: Sendable {
+    package enum Kind: Sendable {
+        /// A file system on local storage (ext4, XFS, btrfs, APFS and so on).
+        case local
+        /// Memory: gone after a reboot (tmpfs, ramfs).
+        case memory
+        /// A container's own layer: gone with the container (overlay).
+        case containerLayer
+        /// Over the network, or through a user process: locks and shared mappings cannot be trusted.
+        case untrusted
+    }
+    /// The name as a person knows it: "ext4", "overlay", "nfs"; "unknown (0x…)" when it is not known.
+    package var name: String
+    package var kind: Kind
+    package var freeBytes: UInt64
+    package var isReadOnly: Bool
+
+    package init(name: String, kind: Kind, freeBytes: UInt64, isReadOnly: Bool) {
+        self.name = name
+        self.kind = kind
+        self.freeBytes = freeBytes
+        self.isReadOnly = isReadOnly
+    }
+}
+
+/// A process, told apart from a later one with the same pid by its start time, on one boot of one host.
+package struct ProcessIdentity: Hashable, Sendable {
+    package var pid: Int32
+    /// In the kernel's own unit (clock ticks since boot on Linux); 0 when it cannot be told.
+    package var startTime: UInt64
+    package var host: String
+    package var command: String
+    /// A number that differs after each boot (from the boot id); never 0.
+    package var bootIdentity: UInt64
+
+    package init(pid: Int32, startTime: UInt64, host: String, command: String, bootIdentity: UInt64) {
+        self.pid = pid
+        self.startTime = startTime
+        self.host = host
+        self.command = command
+        self.bootIdentity = bootIdentity
+    }
+}
