@@ -35,6 +35,9 @@ package protocol FileSystem: Sendable {
     /// Who this process is, for the opener's record and for page validity.
     var process: ProcessIdentity { get }
 
+    /// This process's pid, cheaply: for noticing, at each call, that it is the child of a fork.
+    var processID: Int32 { get }
+
     /// Whether the process with this pid and start time still runs on this host.
     func isRunning(_ process: ProcessIdentity) -> Bool
 }

@@ -1,0 +1,127 @@
+#define _GNU_SOURCE
+#include "journal_posix.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void fill(struct aj_status *status, const struct stat *info) {
+    status->device = (uint64_t)info->st_dev;
+    status->inode = (uint64_t)info->st_ino;
+    status->length = (uint64_t)info->st_size;
+    status->allocated_bytes = (uint64_t)info->st_blocks * 512;
+#ifdef __APPLE__
+    const struct timespec modified = info->st_mtimespec;
+#else
+    const struct timespec modified = info->st_mtim;
+#endif
+    status->modified_microseconds = (int64_t)modified.tv_sec * 1000000 + modified.tv_nsec / 1000;
+    status->kind = S_ISREG(info->st_mode)   ? AJ_KIND_FILE
+                   : S_ISDIR(info->st_mode) ? AJ_KIND_DIRECTORY
+                                            : AJ_KIND_OTHER;
+}
+
+int aj_status_of_path(const char *path, struct aj_status *status) {
+    struct stat info;
+    if (stat(path, &info) != 0) return errno;
+    fill(status, &info);
+    return 0;
+}
+
+int aj_status_of_file(int fd, struct aj_status *status) {
+    struct stat info;
+    if (fstat(fd, &info) != 0) return errno;
+    fill(status, &info);
+    return 0;
+}
+
+int aj_make_directory(const char *path, uint32_t mode) {
+    return mkdir(path, (mode_t)mode) == 0 ? 0 : errno;
+}
+
+int aj_rename(const char *from, const char *to) {
+    return rename(from, to) == 0 ? 0 : errno;
+}
+
+int aj_unlink(const char *path) {
+    return unlink(path) == 0 ? 0 : errno;
+}
+
+int aj_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name)) {
+    DIR *directory = opendir(path);
+    if (directory == NULL) return errno;
+    int result = 0;
+    for (;;) {
+        // readdir tells an error from the end only by errno.
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        if (entry == NULL) {
+            result = errno;
+            break;
+        }
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        visit(context, entry->d_name);
+    }
+    closedir(directory);
+    return result;
+}
+
+#ifdef __APPLE__
+
+int aj_fsync(int fd) {
+    int result;
+    do result = fcntl(fd, F_FULLFSYNC);
+    while (result == -1 && errno == EINTR);
+    if (result != -1) return 0;
+    if (errno != ENOTSUP && errno != EINVAL && errno != ENOTTY) return errno;
+    // The file system has no F_FULLFSYNC; fsync is the most that can be asked of it.
+    do result = fsync(fd);
+    while (result == -1 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
+
+int aj_fdatasync(int fd) { return aj_fsync(fd); }
+
+int aj_fallocate(int fd, int64_t offset, int64_t length) {
+    struct stat info;
+    if (fstat(fd, &info) != 0) return errno;
+    const int64_t end = offset + length;
+    if (end <= info.st_size) return 0;
+    fstore_t store = {
+        .fst_flags = F_ALLOCATEALL,
+        .fst_posmode = F_PEOFPOSMODE,
+        .fst_offset = 0,
+        .fst_length = end - info.st_size,
+    };
+    if (fcntl(fd, F_PREALLOCATE, &store) == -1) return errno == ENOTSUP ? EOPNOTSUPP : errno;
+    return ftruncate(fd, end) == 0 ? 0 : errno;
+}
+
+#else
+
+int aj_fsync(int fd) {
+    int result;
+    do result = fsync(fd);
+    while (result == -1 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
+
+int aj_fdatasync(int fd) {
+    int result;
+    do result = fdatasync(fd);
+    while (result == -1 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
+
+int aj_fallocate(int fd, int64_t offset, int64_t length) {
+    int result;
+    do result = fallocate(fd, 0, offset, length);
+    while (result == -1 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
+
+#endif

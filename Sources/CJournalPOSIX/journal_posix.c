@@ -1,1 +1,0 @@
-#include "journal_posix.h"

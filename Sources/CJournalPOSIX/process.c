@@ -1,0 +1,57 @@
+#define _GNU_SOURCE
+#include "journal_posix.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef __APPLE__
+#include <libproc.h>
+#include <sys/sysctl.h>
+#endif
+
+int32_t aj_process_id(void) { return (int32_t)getpid(); }
+
+bool aj_process_exists(int32_t pid) {
+    if (pid <= 0) return false;
+    return kill((pid_t)pid, 0) == 0 || errno == EPERM;
+}
+
+int aj_host_name(char *buffer, size_t capacity) {
+    if (gethostname(buffer, capacity) != 0) return errno;
+    // A name that was cut need not be terminated.
+    buffer[capacity - 1] = 0;
+    return 0;
+}
+
+#ifdef __APPLE__
+
+int aj_process_start_microseconds(int32_t pid, uint64_t *start) {
+    struct proc_bsdinfo info;
+    const int size = proc_pidinfo(pid, PROC_PIDTBSDINFO, 0, &info, sizeof info);
+    if (size != (int)sizeof info) return ESRCH;
+    *start = info.pbi_start_tvsec * 1000000 + info.pbi_start_tvusec;
+    return 0;
+}
+
+int aj_boot_identifier(char *buffer, size_t capacity) {
+    size_t size = capacity;
+    return sysctlbyname("kern.bootsessionuuid", buffer, &size, NULL, 0) == 0 ? 0 : errno;
+}
+
+#else
+
+int aj_process_start_microseconds(int32_t pid, uint64_t *start) {
+    (void)pid;
+    (void)start;
+    return ENOSYS;
+}
+
+int aj_boot_identifier(char *buffer, size_t capacity) {
+    (void)buffer;
+    (void)capacity;
+    return ENOSYS;
+}
+
+#endif

@@ -1,0 +1,83 @@
+import CJournalPOSIX
+package import SystemPackage
+
+/// The file system of the operating system.
+package struct PosixFileSystem: FileSystem {
+    package init() {}
+
+    package func openFile(_ path: FilePath, _ mode: FileOpenMode) throws(FileSystemError) -> any File {
+        try openPosixFile(path, mode)
+    }
+
+    func openPosixFile(_ path: FilePath, _ mode: FileOpenMode) throws(FileSystemError) -> PosixFile {
+        var options: FileDescriptor.OpenOptions = [.closeOnExec]
+        switch mode {
+        case .readOnly, .readWrite: break
+        case .createIfMissing: options.insert(.create)
+        case .createNew: options.formUnion([.create, .exclusiveCreate])
+        }
+        let descriptor = try systemCall("open", path) {
+            try FileDescriptor.open(
+                path, mode == .readOnly ? .readOnly : .readWrite, options: options,
+                permissions: [.ownerReadWrite])
+        }
+        let file = PosixFile(descriptor, path: path)
+        // The system opens a directory for reading without complaint.
+        switch try file.status("open").kind {
+        case .file: return file
+        case .directory: throw FileSystemError(operation: "open", path: path, errno: .isDirectory)
+        case .other: throw FileSystemError(operation: "open", path: path, errno: .invalidArgument)
+        }
+    }
+
+    package func status(of path: FilePath) throws(FileSystemError) -> FileStatus? {
+        var status = aj_status()
+        let result = path.withPlatformString { aj_status_of_path($0, &status) }
+        if Errno(rawValue: result) == .noSuchFileOrDirectory { return nil }
+        try check(result, "stat", path)
+        return FileStatus(status)
+    }
+
+    package func names(inDirectory path: FilePath) throws(FileSystemError) -> [String] {
+        var names: [String] = []
+        let result = path.withPlatformString { path in
+            withUnsafeMutablePointer(to: &names) { names in
+                aj_list_directory(path, names) { context, name in
+                    guard let name else { return }
+                    context?.assumingMemoryBound(to: [String].self).pointee.append(String(cString: name))
+                }
+            }
+        }
+        try check(result, "list of directory", path)
+        return names
+    }
+
+    package func createDirectory(_ path: FilePath) throws(FileSystemError) {
+        try check(path.withPlatformString { aj_make_directory($0, 0o700) }, "mkdir", path)
+    }
+
+    package func rename(_ path: FilePath, to newPath: FilePath) throws(FileSystemError) {
+        let result = path.withPlatformString { from in
+            newPath.withPlatformString { to in aj_rename(from, to) }
+        }
+        try check(result, "rename", path)
+    }
+
+    package func removeFile(_ path: FilePath) throws(FileSystemError) {
+        try check(path.withPlatformString { aj_unlink($0) }, "unlink", path)
+    }
+
+    package func syncDirectory(_ path: FilePath) throws(FileSystemError) {
+        let descriptor = try systemCall("sync of directory", path) {
+            try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])
+        }
+        defer { try? descriptor.close() }
+        try check(aj_fsync(descriptor.rawValue), "sync of directory", path)
+    }
+
+    package func volume(holding path: FilePath) throws(FileSystemError) -> Volume {
+        var volume = aj_volume()
+        try check(path.withPlatformString { aj_volume_of_path($0, &volume) }, "statfs", path)
+        return Volume(volume)
+    }
+}

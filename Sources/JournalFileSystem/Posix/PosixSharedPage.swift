@@ -1,0 +1,79 @@
+import CJournalPOSIX
+import SystemPackage
+
+extension PosixFile {
+    /// Maps the file through a descriptor of its own.
+    ///
+    /// A mapping keeps its open file alive, and with it that open file's locks: mapped through this one, they would
+    /// outlast `close()`, and in the child of a fork even this process.
+    package func mapSharedPage(length: Int, writable: Bool) throws(FileSystemError) -> any SharedPage {
+        let mapped = try PosixFileSystem().openPosixFile(path, writable ? .readWrite : .readOnly)
+        let status = try mapped.status("map")
+        guard try status.identity == identity() else {
+            // Another file has the name by now.
+            throw FileSystemError(operation: "map", path: path, errno: .staleNFSFileHandle)
+        }
+        guard length > 0, status.length >= UInt64(length) else {
+            // Touching a page beyond the end would be a SIGBUS.
+            throw FileSystemError(operation: "map", path: path, errno: .invalidArgument)
+        }
+        return try mapped.descriptor.use("map", path) { descriptor throws(FileSystemError) in
+            var address: UnsafeMutableRawPointer?
+            try check(aj_map_shared(descriptor.rawValue, length, writable, &address), "map", path)
+            guard let address else {
+                throw FileSystemError(operation: "map", path: path, errno: .noMemory)
+            }
+            return PosixSharedPage(address: address, length: length, isWritable: writable)
+        }
+    }
+}
+
+/// A shared mapping of the start of a file.
+final class PosixSharedPage: SharedPage, @unchecked Sendable {
+    // @unchecked: the pointer is set once and unmapped in deinit; what it points to is touched by atomic operations
+    // only, each checked to be aligned and inside.
+    private let address: UnsafeMutableRawPointer
+    private let length: Int
+    private let isWritable: Bool
+
+    init(address: UnsafeMutableRawPointer, length: Int, isWritable: Bool) {
+        self.address = address
+        self.length = length
+        self.isWritable = isWritable
+    }
+
+    deinit {
+        aj_unmap(address, length)
+    }
+
+    func load64(at offset: Int) -> UInt64 {
+        aj_load64_acquire(word(at: offset, size: 8))
+    }
+
+    func store64(_ value: UInt64, at offset: Int) {
+        precondition(isWritable, "the page was mapped for reading")
+        aj_store64_release(word(at: offset, size: 8), value)
+    }
+
+    func load32(at offset: Int) -> UInt32 {
+        aj_load32_acquire(word(at: offset, size: 4))
+    }
+
+    func add32(_ value: UInt32, at offset: Int) -> UInt32 {
+        precondition(isWritable, "the page was mapped for reading")
+        return aj_add32(word(at: offset, size: 4), value)
+    }
+
+    func wait32(at offset: Int, while value: UInt32, timeoutMilliseconds: Int) {
+        aj_wait32(word(at: offset, size: 4), value, Int64(timeoutMilliseconds))
+    }
+
+    func wakeAll(at offset: Int) {
+        aj_wake_all(word(at: offset, size: 4))
+    }
+
+    private func word(at offset: Int, size: Int) -> UnsafeMutableRawPointer {
+        precondition(offset >= 0 && offset <= length - size && offset % size == 0, "not a word of the page")
+        return address + offset
+    }
+}

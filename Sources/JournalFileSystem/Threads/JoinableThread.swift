@@ -1,0 +1,69 @@
+import CJournalPOSIX
+import Synchronization
+package import SystemPackage
+
+/// A pthread that somebody may wait for. One that nobody refers to any more runs on by itself.
+package final class JoinableThread: Sendable {
+    /// The process that started it: the child of a fork has the object but not the thread.
+    private let pid: Int32
+    private let thread: Mutex<aj_thread?>
+
+    fileprivate init(_ thread: aj_thread) {
+        self.pid = aj_process_id()
+        self.thread = Mutex(thread)
+    }
+
+    deinit {
+        thread.withLock { thread in
+            if let thread, aj_process_id() == pid { _ = aj_thread_detach(thread) }
+        }
+    }
+
+    /// Returns when the thread's body has returned. May be called again, and by several threads; must not be called
+    /// by the thread itself. In the child of a fork, where the thread does not run, returns at once.
+    package func join() {
+        guard aj_process_id() == pid else { return }
+        thread.withLock { thread in
+            guard let joined = thread else { return }
+            let result = aj_thread_join(joined)
+            precondition(result == 0, "a thread cannot join itself")
+            thread = nil
+        }
+    }
+}
+
+/// Starts a thread.
+///
+/// Signals are blocked in it but those that report its own faults, so that the application's handlers run in the
+/// application's threads.
+/// - Parameters:
+///   - name: What debuggers and `ps` show; cut to 15 bytes.
+///   - stackBytes: The size of its stack; 0 for the system's default.
+///   - body: What it runs.
+/// - Throws: `.resourceTemporarilyUnavailable` when the process may have no more threads.
+package func spawnThread(
+    name: String, stackBytes: Int = 0, _ body: @escaping @Sendable () -> Void
+) throws(Errno) -> JoinableThread {
+    let context = Unmanaged.passRetained(ThreadBody(body))
+    var thread = aj_thread()
+    let result = aj_thread_start(
+        &thread, name, stackBytes,
+        { context in
+            guard let context else { return }
+            Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()
+        }, context.toOpaque())
+    if result != 0 {
+        context.release()
+        throw Errno(rawValue: result)
+    }
+    return JoinableThread(thread)
+}
+
+/// A closure that can pass through a C pointer.
+private final class ThreadBody: Sendable {
+    let run: @Sendable () -> Void
+
+    init(_ run: @escaping @Sendable () -> Void) {
+        self.run = run
+    }
+}

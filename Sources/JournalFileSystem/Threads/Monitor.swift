@@ -1,0 +1,77 @@
+import CJournalPOSIX
+
+/// State that threads share: a mutex, a condition to wait for, and what they guard.
+///
+/// The state can be reached in no way but through `withLock`. To wait, say what for: the closure `waitingUntil` is
+/// asked under the lock, first at once and then after each `signal` or `broadcast`, and the body runs under the
+/// same hold of the lock in which the answer was true. (A `wait()` inside the body could not be had: while it slept,
+/// other threads would change a state to which the body has exclusive access.)
+///
+/// It is made of pthreads, not of tasks: it also works in the child of a fork, provided no thread held it then.
+package final class Monitor<State: ~Copyable>: @unchecked Sendable {
+    // @unchecked: `state` is read and written only between lock and unlock below; it was sent here by `init`, so
+    // nobody else refers to what it holds, and `inout sending` keeps the bodies from letting any of it out.
+    private let monitor: OpaquePointer
+    private let state: UnsafeMutablePointer<State>
+
+    /// A monitor that guards `state`.
+    package init(_ state: consuming sending State) {
+        self.monitor = aj_monitor_create()
+        self.state = .allocate(capacity: 1)
+        self.state.initialize(to: state)
+    }
+
+    deinit {
+        state.deinitialize(count: 1)
+        state.deallocate()
+        aj_monitor_destroy(monitor)
+    }
+
+    /// Runs `body` while no other thread is in a body of this monitor. Not reentrant.
+    package func withLock<Result: ~Copyable, Failure: Error>(
+        _ body: (inout sending State) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result {
+        aj_monitor_lock(monitor)
+        defer { aj_monitor_unlock(monitor) }
+        return try body(&state.pointee)
+    }
+
+    /// Waits until `isReady` is true of the state, then runs `body` before any other thread can change that.
+    package func withLock<Result: ~Copyable, Failure: Error>(
+        waitingUntil isReady: (borrowing State) -> Bool,
+        _ body: (inout sending State) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result {
+        aj_monitor_lock(monitor)
+        defer { aj_monitor_unlock(monitor) }
+        while !isReady(state.pointee) { aj_monitor_wait(monitor) }
+        return try body(&state.pointee)
+    }
+
+    /// As `withLock(waitingUntil:_:)`, but gives up after a time.
+    ///
+    /// - Returns: what `body` returned; nil, without having run it, when `isReady` was still false at the end.
+    package func withLock<Result: ~Copyable, Failure: Error>(
+        timeoutMilliseconds: Int,
+        waitingUntil isReady: (borrowing State) -> Bool,
+        _ body: (inout sending State) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result? {
+        let deadline = aj_monotonic_nanoseconds() + UInt64(max(0, timeoutMilliseconds)) * 1_000_000
+        aj_monitor_lock(monitor)
+        defer { aj_monitor_unlock(monitor) }
+        while !isReady(state.pointee) {
+            // Time is up; but the state may have changed just now, while this thread waited for the mutex.
+            if !aj_monitor_wait_until(monitor, deadline), !isReady(state.pointee) { return nil }
+        }
+        return try body(&state.pointee)
+    }
+
+    /// Wakes one waiting thread. Cheapest inside or just after the body that changed the state.
+    package func signal() {
+        aj_monitor_signal(monitor)
+    }
+
+    /// Wakes all waiting threads.
+    package func broadcast() {
+        aj_monitor_broadcast(monitor)
+    }
+}
