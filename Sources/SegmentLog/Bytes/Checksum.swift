@@ -1,0 +1,15 @@
+internal import CZlib
+
+/// CRC-32 as zlib computes it. It finds every error of up to 32 consecutive bits, so every single flipped bit.
+package enum Checksum {
+    /// Continues `seed` over `bytes`; begin with 0.
+    package static func crc32(_ seed: UInt32 = 0, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        guard let base = bytes.baseAddress, bytes.count > 0 else { return seed }
+        return UInt32(truncatingIfNeeded: crc32_z(UInt(seed), base.assumingMemoryBound(to: UInt8.self), bytes.count))
+    }
+
+    /// The same over an array.
+    package static func crc32(_ seed: UInt32 = 0, _ bytes: [UInt8]) -> UInt32 {
+        bytes.withUnsafeBytes { crc32(seed, $0) }
+    }
+}

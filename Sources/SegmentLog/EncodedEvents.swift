@@ -1,0 +1,42 @@
+/// Events as the log takes them: a piece of a frame's raw payload, whose meaning the log does not know.
+package struct EncodedEvents: Sendable {
+    /// From this size on the caller compresses, so that a large content does not stall the commits of others.
+    package static let largeBytes = 64 << 10
+
+    package var raw: [UInt8]
+    package var count: Int
+    /// The payload compressed already, as a deflate stream of its own.
+    private(set) var compressed: Compressed?
+
+    struct Compressed: Sendable {
+        var data: [UInt8]
+        var crc: UInt32
+        /// The stream goes on after this frame, so that those behind it have its context.
+        var deflater: Deflater
+    }
+
+    package init(raw: [UInt8], count: Int) {
+        precondition(count > 0 && !raw.isEmpty)
+        self.raw = raw
+        self.count = count
+    }
+
+    /// Compresses a large payload on the caller's thread.
+    ///
+    /// - Complexity: zlib's time over the payload; nothing when it is small.
+    package mutating func compressIfLarge(level: Int32) {
+        guard raw.count > EncodedEvents.largeBytes, compressed == nil else { return }
+        let deflater = Deflater(level: level)
+        var output = RawBuffer(capacity: raw.count / 2)
+        raw.withUnsafeBytes { deflater.compress($0, into: &output) }
+        compressed = Compressed(data: Array(output.bytes), crc: Checksum.crc32(0, raw), deflater: deflater)
+    }
+}
+
+/// The log's end, as the caller of `append` sees it under the log's exclusion.
+package struct LogHead: Sendable {
+    /// The sequence of the last event written; 0 when there is none.
+    package var lastSequence: UInt64
+    /// The recorded time that what is appended now gets.
+    package var recordedMicroseconds: Int64
+}

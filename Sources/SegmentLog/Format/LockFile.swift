@@ -1,0 +1,113 @@
+package import JournalFileSystem
+
+/// The file `lock`: byte ranges to lock, and one page of memory that processes share. It holds nothing that the log
+/// does not, so it may be deleted while no one has the journal open.
+///
+///     0     8  magic "AJLOCK1\n"
+///     8     8  boot identity
+///     16    8  visible sequence
+///     24    4  counter of its changes, a futex       28  4  zero
+///     64  448  the writer: pid 4, zero 4, start time 8, host 64, command 256, since 8
+///     3584  8  clean-close mark: 0, or 2^32 + CRC of the record
+///     3592 48  clean-close record
+package enum LockFile {
+    package static let fileName = "lock"
+    package static let length = 4096
+    static let magic: UInt64 = 0x0A31_4B43_4F4C_4A41
+    static let bootOffset = 8
+    static let visibleOffset = 16
+    static let counterOffset = 24
+    static let writerOffset = 64
+    static let writerLength = 448
+    static let markOffset = 3584
+    static let recordOffset = 3592
+
+    /// The ranges lie beyond the page, so that they say nothing about its bytes.
+    static let writerRange: Range<UInt64> = 1_048_576..<1_048_577
+    static let syncerRange: Range<UInt64> = 1_048_577..<1_048_578
+    static let maintenanceRange: Range<UInt64> = 1_048_578..<1_048_579
+
+    /// Who has the journal open for writing: a lock cannot tell.
+    package struct Writer: Hashable, Sendable {
+        package var process: ProcessIdentity
+        package var sinceMicroseconds: Int64
+    }
+
+    static func encode(_ writer: Writer) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: writerLength)
+        bytes.withUnsafeMutableBytes { out in
+            out.setLittle(writer.process.pid, 0)
+            out.setLittle(writer.process.startTime, 8)
+            copy(writer.process.host, to: UnsafeMutableRawBufferPointer(rebasing: out[16..<80]))
+            copy(writer.process.command, to: UnsafeMutableRawBufferPointer(rebasing: out[80..<336]))
+            out.setLittle(writer.sinceMicroseconds, 336)
+        }
+        return bytes
+    }
+
+    static func decodeWriter(_ page: UnsafeRawBufferPointer) -> Writer? {
+        guard page.count >= writerOffset + writerLength else { return nil }
+        let bytes = UnsafeRawBufferPointer(rebasing: page[writerOffset..<(writerOffset + writerLength)])
+        let pid: Int32 = bytes.little(0)
+        guard pid != 0 else { return nil }
+        return Writer(
+            process: ProcessIdentity(
+                pid: pid, startTime: bytes.little(8), host: text(bytes[16..<80]), command: text(bytes[80..<336]),
+                bootIdentity: page.little(bootOffset)),
+            sinceMicroseconds: bytes.little(336))
+    }
+
+    private static func copy(_ text: String, to out: UnsafeMutableRawBufferPointer) {
+        for (index, byte) in text.utf8.prefix(out.count - 1).enumerated() { out[index] = byte }
+    }
+
+    private static func text(_ bytes: Slice<UnsafeRawBufferPointer>) -> String {
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+}
+
+/// What a clean close leaves, and the first append after it removes: while it stands, any shortfall is damage.
+package struct CleanCloseRecord: Hashable, Sendable {
+    static let length = 48
+    package var segment: UInt32
+    package var chain: UInt32
+    package var end: UInt64
+    package var lastSequence: UInt64
+    package var closedMicroseconds: Int64
+
+    func encoded() -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: CleanCloseRecord.length)
+        bytes.withUnsafeMutableBytes { out in
+            out.setLittle(segment, 0)
+            out.setLittle(chain, 4)
+            out.setLittle(end, 8)
+            out.setLittle(lastSequence, 16)
+            out.setLittle(closedMicroseconds, 24)
+        }
+        return bytes
+    }
+
+    /// The word that makes the record stand. A single word, because it can then not be torn.
+    static func mark(_ record: [UInt8]) -> UInt64 { 1 << 32 | UInt64(Checksum.crc32(0, record)) }
+
+    /// What the page says of the last close.
+    enum Found: Hashable {
+        case none
+        case record(CleanCloseRecord)
+        /// The mark stands and the record does not fit it.
+        case unreadable
+    }
+
+    static func read(_ page: UnsafeRawBufferPointer) -> Found {
+        guard page.count >= LockFile.recordOffset + length else { return .none }
+        let mark: UInt64 = page.little(LockFile.markOffset)
+        guard mark != 0 else { return .none }
+        let bytes = UnsafeRawBufferPointer(
+            rebasing: page[LockFile.recordOffset..<(LockFile.recordOffset + length)])
+        guard mark == 1 << 32 | UInt64(Checksum.crc32(0, bytes)) else { return .unreadable }
+        return .record(
+            CleanCloseRecord(
+                segment: bytes.little(0), chain: bytes.little(4), end: bytes.little(8),
+                lastSequence: bytes.little(16), closedMicroseconds: bytes.little(24)))
+    }
+}

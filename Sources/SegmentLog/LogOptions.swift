@@ -1,0 +1,64 @@
+package import JournalFileSystem
+
+/// How a log is opened. What is fixed at creation is read back from `journal.json` afterwards.
+package struct LogOptions: Sendable {
+    package enum Access: Sendable {
+        /// Appends; takes the writer's lock.
+        case readWrite
+        /// Writes nothing, also not to recover; may read beside a writer.
+        case readOnly
+    }
+
+    package var fileSystem: any FileSystem
+    package var access = Access.readWrite
+    /// Whether a journal is made where none is.
+    package var createsIfMissing = true
+    /// A segment is ended when the next commit would make it longer than this.
+    package var segmentBytes: UInt64 = 64 << 20
+    /// zlib's level, 1 to 9.
+    package var compressionLevel: Int32 = 6
+    /// For a new journal: the largest content.
+    package var maximumContentBytes = 16 << 20
+    /// For a new journal: the largest raw payload of a frame, and so of a batch.
+    package var maximumFrameBytes = 64 << 20
+    /// Random bits: salts, secrets, identities. A test may make them repeatable.
+    package var random: @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) }
+    /// Microseconds since 1970.
+    package var now: @Sendable () -> Int64
+    /// RFC 3339 of a time, for `journal.json`.
+    package var formatTime: @Sendable (Int64) -> String
+
+    package init(
+        fileSystem: any FileSystem, now: @escaping @Sendable () -> Int64,
+        formatTime: @escaping @Sendable (Int64) -> String
+    ) {
+        self.fileSystem = fileSystem
+        self.now = now
+        self.formatTime = formatTime
+    }
+}
+
+/// What opening found and did, for the operator's log.
+package struct OpeningReport: Sendable {
+    package enum Ending: Sendable {
+        /// Made now.
+        case created
+        /// The last close was clean.
+        case clean
+        /// The last writer did not close.
+        case unclean
+        /// A writer has it open; this opener reads beside it.
+        case shared
+    }
+    package var ending = Ending.clean
+    /// Events that no sync vouched for and that were written again into a new segment.
+    package var reappendedEvents: UInt64 = 0
+    /// Where a torn write, never acknowledged, was set aside.
+    package var tornTail: (path: String, offset: UInt64)?
+    /// When the journal was last closed cleanly, microseconds since 1970.
+    package var closedMicroseconds: Int64?
+    /// What else an operator should know: a header copy that is damaged, a clean-close record that cannot be read.
+    package var notes: [String] = []
+
+    package init() {}
+}

@@ -1,0 +1,149 @@
+import JournalFileSystem
+import SystemPackage
+
+/// Makes a journal where there is none, or finishes one that was half made.
+///
+/// The lock file first, `journal.json` last and by rename; each directory entry is synced. A crash in between leaves
+/// something that holds no event, which the next opening finishes.
+struct JournalCreation {
+    let paths: JournalPaths
+    let options: LogOptions
+
+    private var fileSystem: any FileSystem { options.fileSystem }
+
+    /// What is at the journal's path.
+    enum Found: Hashable {
+        case nothing
+        /// An empty directory, or one in which a journal was begun and never finished.
+        case unfinished
+        case journal
+    }
+
+    /// - Throws: `notAJournal` for a file or a directory with other things in it; `damaged` when there are segments with
+    ///   events and no `journal.json`.
+    func inspect() throws(LogError) -> Found {
+        let directory = paths.directory
+        let status = try asLogError { () throws(FileSystemError) in try fileSystem.status(of: directory) }
+        guard let status else { return .nothing }
+        guard status.kind == .directory else {
+            throw LogError(
+                .notAJournal, "\(directory) is a file; a journal is a directory. Name another path", path: directory)
+        }
+        let names = try asLogError { () throws(FileSystemError) in try fileSystem.names(inDirectory: directory) }
+        if names.contains(JournalIdentity.fileName) { return .journal }
+        // A volume's own directory does not make it somebody else's.
+        let own: Set = ["lock", "log", "snapshots", "lost+found", JournalIdentity.fileName + ".new"]
+        if let foreign = names.filter({ !own.contains($0) }).min() {
+            throw LogError(
+                .notAJournal,
+                "\(directory) is not a journal and holds other files (\(foreign)). Name an empty directory, or one that "
+                    + "does not exist", path: directory)
+        }
+        try checkNoEvents(names)
+        return .unfinished
+    }
+
+    /// Without an identity there must be no events: those of a half-made journal hold none.
+    private func checkNoEvents(_ names: [String]) throws(LogError) {
+        guard names.contains("log") else { return }
+        let segments = try asLogError { () throws(FileSystemError) in
+            try fileSystem.names(inDirectory: paths.log).compactMap { SegmentName($0) }
+        }
+        for segment in segments {
+            let path = paths.segment(segment)
+            let length = try asLogError { () throws(FileSystemError) in try fileSystem.status(of: path)?.length ?? 0 }
+            guard segment.id == 1, length <= SegmentHeader.framesOffset else {
+                throw LogProblem(
+                    file: JournalIdentity.fileName, kind: .identity,
+                    message: "it is missing, and there are segments. Restore it from a copy"
+                ).error(in: paths)
+            }
+        }
+    }
+
+    /// Makes the directory and those above it that are missing, each durable.
+    func makeDirectory(_ found: Found) throws(LogError) {
+        guard options.createsIfMissing else {
+            let why = found == .nothing ? "it does not exist" : "it is empty"
+            throw LogError(
+                .missing,
+                "There is no journal in \(paths.directory): \(why), and none was to be created. Is the right volume mounted?",
+                path: paths.directory)
+        }
+        do {
+            try makeDirectories(paths.directory)
+        } catch {
+            throw LogError(
+                error.errno == .noSpace ? .noSpace : .system,
+                "The directory of the journal cannot be made: \(error)", path: error.path, cause: error)
+        }
+    }
+
+    private func makeDirectories(_ directory: FilePath) throws(FileSystemError) {
+        let parent = directory.parentOrCurrent
+        if try fileSystem.status(of: directory) == nil {
+            if parent != directory { try makeDirectories(parent) }
+            do {
+                try fileSystem.createDirectory(directory)
+            } catch {
+                // Another process was faster.
+                guard error.errno == .fileExists else { throw error }
+            }
+            try fileSystem.syncDirectory(parent)
+        } else if directory == paths.directory {
+            // Whoever made it may not have synced its entry. Where its parent may not be read, that cannot be mended.
+            do { try fileSystem.syncDirectory(parent) } catch {
+                guard error.errno == .permissionDenied || error.errno == .notPermitted else { throw error }
+            }
+        }
+    }
+
+    /// Under the lock: makes the directories, the first segment and the identity.
+    func finish() throws(LogError) {
+        do {
+            for directory in [paths.log, paths.snapshots] where try fileSystem.status(of: directory) == nil {
+                try fileSystem.createDirectory(directory)
+            }
+            try fileSystem.syncDirectory(paths.directory)
+            for name in try fileSystem.names(inDirectory: paths.log) {
+                try fileSystem.removeFile(paths.log.appending(name))
+            }
+            let journal = JournalUUID.random(options.random)
+            let now = options.now()
+            let factory = SegmentFactory(options, paths)
+            let header = factory.header(
+                id: 1, journal: journal, firstSequence: 1, createdMicroseconds: now, predecessor: nil)
+            let segment = try factory.make(FrameWriter(header, level: options.compressionLevel))
+            segment.file.close()
+            try writeIdentity(
+                JournalIdentity(
+                    journal: journal, created: options.formatTime(now),
+                    maximumContentBytes: options.maximumContentBytes, maximumFrameBytes: options.maximumFrameBytes))
+        } catch {
+            throw LogError(
+                error.errno == .noSpace ? .noSpace : .system, "The journal cannot be made: \(error)", path: error.path,
+                cause: error)
+        }
+    }
+
+    private func writeIdentity(_ identity: JournalIdentity) throws(FileSystemError) {
+        if try fileSystem.status(of: paths.unfinishedIdentity) != nil {
+            try fileSystem.removeFile(paths.unfinishedIdentity)
+        }
+        let file = try fileSystem.openFile(paths.unfinishedIdentity, .createNew)
+        defer { file.close() }
+        let bytes = identity.encoded()
+        try bytes.withUnsafeBytes { (raw) throws(FileSystemError) in try file.write(raw, at: 0) }
+        try file.sync()
+        try fileSystem.rename(paths.unfinishedIdentity, to: paths.identity)
+        try fileSystem.syncDirectory(paths.directory)
+    }
+}
+
+extension FilePath {
+    /// The directory above; `.` above a relative name.
+    var parentOrCurrent: FilePath {
+        let parent = removingLastComponent()
+        return parent.string.isEmpty ? "." : parent
+    }
+}

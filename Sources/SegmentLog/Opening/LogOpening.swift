@@ -1,0 +1,258 @@
+import JournalFileSystem
+package import SystemPackage
+
+extension SegmentLog {
+    /// Opens the log in `directory`, making it first where that is asked for, and recovers.
+    ///
+    /// - Throws: `missing`, `notAJournal`, `busy` (naming who has it), `damaged`, `unsupported`, `untrustedVolume`,
+    ///   `noSpace`, `system`. Nothing is changed by an opening that throws, but for a new journal that was begun.
+    /// - Complexity: one read of each segment's header, and of the last segment.
+    package static func open(_ directory: FilePath, _ options: LogOptions) throws(LogError) -> SegmentLog {
+        try LogOpening(paths: JournalPaths(directory), options: options).open()
+    }
+}
+
+/// The steps of opening a log.
+struct LogOpening {
+    let paths: JournalPaths
+    let options: LogOptions
+
+    var fileSystem: any FileSystem { options.fileSystem }
+
+    func open() throws(LogError) -> SegmentLog {
+        switch options.access {
+        case .readWrite: try openForWriting()
+        case .readOnly: try openForReading()
+        }
+    }
+
+    // MARK: Writing
+
+    private func openForWriting() throws(LogError) -> SegmentLog {
+        let creation = JournalCreation(paths: paths, options: options)
+        let found = try creation.inspect()
+        if found != .journal { try creation.makeDirectory(found) }
+        try refuseUntrusted()
+        let lockFile = try openLock()
+        do {
+            return try openLocked(lockFile, creation)
+        } catch {
+            lockFile.close()
+            throw error
+        }
+    }
+
+    private func openLocked(_ lockFile: any File, _ creation: JournalCreation) throws(LogError) -> SegmentLog {
+        try takeWriterLock(lockFile)
+        var report = OpeningReport()
+        // Under the lock: another process may have finished it meanwhile.
+        if try creation.inspect() != .journal {
+            try creation.finish()
+            report.ending = .created
+        }
+        let identity = try readIdentity()
+        let pageBytes = try LogOpening.readPage(lockFile)
+        let record = pageBytes.withUnsafeBytes { CleanCloseRecord.read($0) }
+        var catalog = try loadCatalog(identity, &report)
+        try removeUnfinished()
+        let recovered = try recover(identity, record, lockFile, &catalog, &report)
+        let page = try preparePage(lockFile, visible: recovered.lastSequence)
+        let lockIdentity = try asLogError { () throws(FileSystemError) in try lockFile.identity() }
+        let log = SegmentLog(
+            .init(
+                paths: paths, options: options, identity: identity, report: report, lockFile: lockFile,
+                lockIdentity: lockIdentity, page: page, catalog: catalog, writer: recovered))
+        log.publish(log.visibleSequence)
+        return log
+    }
+
+    private func openLock() throws(LogError) -> any File {
+        do {
+            let isNew = try fileSystem.status(of: paths.lock) == nil
+            let file = try fileSystem.openFile(paths.lock, .createIfMissing)
+            // Its blocks are reserved, so that a full disk cannot fault the mapped page.
+            if try file.length() < UInt64(LockFile.length) { try file.allocate(0..<UInt64(LockFile.length)) }
+            if isNew {
+                try file.sync()
+                try fileSystem.syncDirectory(paths.directory)
+            }
+            return file
+        } catch {
+            switch error.errno {
+            case .permissionDenied, .readOnlyFileSystem, .notPermitted:
+                throw LogError(
+                    .system,
+                    "The journal's directory cannot be written (\(error.errno)). Make it writable for this user, or "
+                        + "open the journal for reading only", path: paths.directory, cause: error)
+            case .noSpace, .diskQuotaExceeded:
+                throw LogError(
+                    .noSpace, "The disk is full: the journal cannot be opened for writing. Free some space, or open it for "
+                        + "reading only", path: paths.directory, cause: error)
+            default: throw LogError(system: error)
+            }
+        }
+    }
+
+    private func takeWriterLock(_ lockFile: any File) throws(LogError) {
+        let taken = try asLogError { () throws(FileSystemError) in
+            try lockFile.lock(LockFile.writerRange, .exclusive, wait: false)
+        }
+        guard !taken else { return }
+        let holder = try LogOpening.readPage(lockFile).withUnsafeBytes { LockFile.decodeWriter($0) }
+        var who = "another process"
+        if let holder {
+            who = "process \(holder.process.pid) on \(holder.process.host) (\(holder.process.command)), since "
+                + options.formatTime(holder.sinceMicroseconds)
+        }
+        throw LogError(
+            .busy, "The journal is open for writing in \(who). Close it there, or open it here for reading only",
+            path: paths.directory)
+    }
+
+    /// A fresh page that says who writes and what is visible. The boot identity comes last: it makes the rest count.
+    private func preparePage(_ lockFile: any File, visible: UInt64) throws(LogError) -> any SharedPage {
+        let writer = LockFile.Writer(process: fileSystem.process, sinceMicroseconds: options.now())
+        return try asLogError { () throws(FileSystemError) in
+            let page = try lockFile.mapSharedPage(length: LockFile.length, writable: true)
+            page.store64(LockFile.magic, at: 0)
+            page.store64(visible, at: LockFile.visibleOffset)
+            let record = LockFile.encode(writer)
+            try record.withUnsafeBytes { (raw) throws(FileSystemError) in
+                try lockFile.write(raw, at: UInt64(LockFile.writerOffset))
+            }
+            page.store64(writer.process.bootIdentity, at: LockFile.bootOffset)
+            return page
+        }
+    }
+
+    /// What a writer that died while making a segment or the identity left.
+    private func removeUnfinished() throws(LogError) {
+        try asLogError { () throws(FileSystemError) in
+            for name in try fileSystem.names(inDirectory: paths.log) where name.hasSuffix(SegmentName.unfinishedSuffix) {
+                try fileSystem.removeFile(paths.log.appending(name))
+            }
+            if try fileSystem.status(of: paths.unfinishedIdentity) != nil {
+                try fileSystem.removeFile(paths.unfinishedIdentity)
+            }
+        }
+    }
+
+    // MARK: Reading
+
+    private func openForReading() throws(LogError) -> SegmentLog {
+        guard try JournalCreation(paths: paths, options: options).inspect() == .journal else {
+            throw LogError(
+                .missing, "There is no journal in \(paths.directory) (is the right volume mounted?)",
+                path: paths.directory)
+        }
+        let identity = try readIdentity()
+        let lockFile = try openLockForReading()
+        var report = OpeningReport()
+        let pageBytes = try lockFile.map { (file) throws(LogError) in try LogOpening.readPage(file) } ?? []
+        let bootIdentity = fileSystem.process.bootIdentity
+        let isShared = try asLogError { () throws(FileSystemError) in
+            try lockFile?.isLockedByOther(LockFile.writerRange, .exclusive) ?? false
+        }
+        let page = lockFile.flatMap { try? $0.mapSharedPage(length: LockFile.length, writable: false) }
+        let catalog = try loadCatalog(identity, &report)
+        var last: UInt64
+        var time: Int64 = 0
+        if isShared, let page, page.load64(at: LockFile.bootOffset) == bootIdentity {
+            // What a writer shows is durable; the tail behind it is the writer's business.
+            report.ending = .shared
+            last = page.load64(at: LockFile.visibleOffset)
+        } else {
+            let record = pageBytes.withUnsafeBytes { CleanCloseRecord.read($0) }
+            let tail = try findTail(catalog.entries.last!, identity, record, &report)
+            last = tail.end.nextSequence - 1
+            time = tail.end.recordedMicroseconds ?? 0
+        }
+        let writer = SegmentLog.Writer(
+            lastSequence: last, durableSequence: last, recordedMicroseconds: time, active: nil,
+            predecessor: .init(originalID: 0, chain: 0, lastSequence: 0, end: 0), nextSegmentID: 0)
+        return SegmentLog(
+            .init(
+                paths: paths, options: options, identity: identity, report: report, lockFile: lockFile,
+                lockIdentity: nil, page: page, catalog: catalog, writer: writer))
+    }
+
+    private func openLockForReading() throws(LogError) -> (any File)? {
+        do {
+            return try fileSystem.openFile(paths.lock, .readOnly)
+        } catch {
+            // Without it there is no writer; it holds nothing that the log does not.
+            if error.errno == .noSuchFileOrDirectory { return nil }
+            throw LogError(system: error)
+        }
+    }
+
+    // MARK: Both
+
+    func readIdentity() throws(LogError) -> JournalIdentity {
+        let bytes = try asLogError { () throws(FileSystemError) in
+            try fileSystem.contents(of: paths.identity, atMost: 64 << 10)
+        }
+        do {
+            return try JournalIdentity(decoding: bytes)
+        } catch {
+            switch error {
+            case .damaged:
+                throw LogProblem(
+                    file: JournalIdentity.fileName, offset: 0, kind: .identity,
+                    message: "it is not what was written when the journal was made"
+                ).error(in: paths)
+            case .newer(let version):
+                throw LogError(
+                    .unsupported,
+                    "The journal was written by a newer version: it needs a reader of format \(version), this one knows "
+                        + "\(JournalIdentity.format). Use a newer agent-journal", path: paths.identity)
+            }
+        }
+    }
+
+    private func loadCatalog(
+        _ identity: JournalIdentity, _ report: inout OpeningReport
+    ) throws(LogError) -> SegmentCatalog {
+        let catalog = try SegmentCatalog.load(paths, journal: identity.journal, fileSystem: fileSystem)
+        if let problem = catalog.problems.first { throw problem.error(in: paths) }
+        for entry in catalog.entries {
+            for offset in entry.badHeaderCopies {
+                report.notes.append(
+                    "\(paths.relative(entry.path)): the copy of the header at offset \(offset) is damaged; the other serves")
+            }
+        }
+        return catalog
+    }
+
+    private func refuseUntrusted() throws(LogError) {
+        let directory = paths.directory
+        let volume = try asLogError { () throws(FileSystemError) in try fileSystem.volume(holding: directory) }
+        guard volume.kind == .untrusted else { return }
+        throw LogError(
+            .untrustedVolume,
+            "\(directory) is on \(volume.name): its locks and shared mappings cannot be trusted between hosts. Put the "
+                + "journal on a local disk (ext4, XFS, btrfs) or a block volume attached to this host",
+            path: directory)
+    }
+
+    static func readPage(_ lockFile: any File) throws(LogError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: LockFile.length)
+        _ = try asLogError { () throws(FileSystemError) in
+            try bytes.withUnsafeMutableBytes { (raw) throws(FileSystemError) in try lockFile.read(into: raw, at: 0) }
+        }
+        return bytes
+    }
+}
+
+extension FileSystem {
+    /// All of a small file.
+    func contents(of path: FilePath, atMost limit: Int) throws(FileSystemError) -> [UInt8] {
+        let file = try openFile(path, .readOnly)
+        defer { file.close() }
+        let length = Int(min(try file.length(), UInt64(limit)))
+        var bytes = [UInt8](repeating: 0, count: length)
+        let got = try bytes.withUnsafeMutableBytes { (raw) throws(FileSystemError) in try file.read(into: raw, at: 0) }
+        bytes.removeLast(length - got)
+        return bytes
+    }
+}

@@ -1,0 +1,260 @@
+package import JournalFileSystem
+package import SystemPackage
+
+/// Walks the frames of one segment forward.
+///
+/// It validates each frame against the one before it. What an invalid frame means (the end of the log, a torn write,
+/// damage) the cursor cannot know; `Recovery` decides.
+package struct FrameCursor: ~Copyable {
+    package let path: FilePath
+    package let header: SegmentHeader
+    private let maximumRawBytes: Int
+    private var window: FileWindow
+    private let inflater = Inflater()
+    /// The raw payload of the frame that `next(.payload)` returned last.
+    private var raw = RawBuffer()
+
+    /// Where the next frame begins.
+    package private(set) var offset = SegmentHeader.framesOffset
+    /// The header CRC that the next frame's `previous` must be.
+    package private(set) var chain: UInt32
+    package private(set) var nextSequence: UInt64
+    /// The recorded time of the frame before; nil after a jump past damage.
+    package private(set) var recordedMicroseconds: Int64?
+    /// Where the deflate stream of the last frame passed begins.
+    package private(set) var restart: Position?
+    /// True while the frame before the next one is not known: after a jump past damage.
+    private var isUnlinked = false
+
+    /// A place between frames, and what a cursor knows there.
+    package struct Position: Sendable {
+        package var offset: UInt64
+        package var chain: UInt32
+        package var nextSequence: UInt64
+        package var recordedMicroseconds: Int64?
+    }
+
+    package init(_ file: any File, path: FilePath, header: SegmentHeader, maximumRawBytes: Int) {
+        self.path = path
+        self.header = header
+        self.maximumRawBytes = maximumRawBytes
+        window = FileWindow(file)
+        chain = header.chain
+        nextSequence = header.firstSequence
+        recordedMicroseconds = header.createdMicroseconds
+    }
+
+    /// How much of a frame to check.
+    package enum Depth: Sendable {
+        /// The header alone.
+        case header
+        /// The payload too: inflated, and its CRC compared.
+        case payload
+    }
+
+    /// A frame that was found.
+    package struct Frame: Sendable {
+        package var header: FrameHeader
+        package var offset: UInt64
+        package var firstSequence: UInt64
+        package var recordedMicroseconds: Int64
+        package var lastSequence: UInt64 { firstSequence + UInt64(header.eventCount) - 1 }
+        package var end: UInt64 { offset + header.paddedLength }
+        /// False when the zeros behind the data are not zeros; they are covered by no checksum.
+        package var isPaddingClean = true
+    }
+
+    /// What lies at the cursor.
+    package enum Step: Sendable {
+        case frame(Frame)
+        /// No valid frame. The text says what is wrong with it, for a report.
+        case invalid(String)
+        /// A frame of another version's, which must be understood.
+        case unsupported(String)
+    }
+
+    /// The raw payload of the last frame.
+    package var payload: UnsafeRawBufferPointer { raw.bytes }
+
+    /// Checks the frame at the cursor and moves past it if it is valid.
+    package mutating func next(_ depth: Depth) throws(LogError) -> Step {
+        let at = offset
+        let segment = header
+        let found = try window.withBytes(at: at, length: FrameHeader.length) { bytes in
+            FrameHeader(bytes, segment: segment, offset: at)
+        }
+        guard let found else { return .invalid("no valid frame header") }
+        if found.isUnsupported {
+            return .unsupported("frame type \(found.type), flags \(found.flags.rawValue)")
+        }
+        guard isUnlinked || found.previous == chain else {
+            return .invalid("the frame does not continue the one before it")
+        }
+        let first = header.firstSequence + UInt64(found.sequenceOffset)
+        guard isUnlinked || first == nextSequence else {
+            return .invalid("the frame has sequence \(first) where \(nextSequence) was due")
+        }
+        guard Int(found.rawLength) <= maximumRawBytes,
+            Int(found.storedLength) <= maximumRawBytes + maximumRawBytes / 1000 + 1024
+        else { return .invalid("the frame is longer than this journal allows") }
+        if let problem = try read(found, at: at, first: first, depth) { return problem }
+        guard let recorded = recordedMicroseconds else {
+            return .invalid("the frame needs the one before it, which is damaged")
+        }
+        var frame = Frame(header: found, offset: at, firstSequence: first, recordedMicroseconds: recorded)
+        if depth == .payload { frame.isPaddingClean = try isPaddingClean(frame) }
+        offset = frame.end
+        chain = found.headerCRC
+        nextSequence = frame.lastSequence + 1
+        isUnlinked = false
+        return .frame(frame)
+    }
+
+    /// Reads the recorded time and, for `.payload`, the data. Returns a step only when something is wrong.
+    private mutating func read(
+        _ found: FrameHeader, at: UInt64, first: UInt64, _ depth: Depth
+    ) throws(LogError) -> Step? {
+        let restarts = found.flags.contains(.restart)
+        if restarts {
+            restart = Position(
+                offset: at, chain: found.previous, nextSequence: first, recordedMicroseconds: recordedMicroseconds)
+            inflater.restart()
+        }
+        guard let base = restarts ? header.createdMicroseconds : recordedMicroseconds else {
+            return .invalid("the frame needs the one before it, which is damaged")
+        }
+        let stored = Int(found.storedLength)
+        let wanted = depth == .payload ? stored : min(stored, Varint.maximumLength)
+        let inflater = inflater
+        var recorded: Int64 = 0
+        // Taken out, so that the window and the buffer can be used at once.
+        var output = RawBuffer(capacity: 0)
+        swap(&output, &raw)
+        let problem = try window.withBytes(at: at + UInt64(FrameHeader.length), length: wanted) { bytes -> Step? in
+            var position = 0
+            guard bytes.count == wanted, let delta = Varint.read(bytes, &position),
+                let time = base.addingDelta(delta)
+            else { return .invalid("the frame is cut off") }
+            recorded = time
+            guard depth == .payload else {
+                inflater.lose()
+                return nil
+            }
+            let data = UnsafeRawBufferPointer(rebasing: bytes[position...])
+            if found.flags.contains(.stored) {
+                inflater.lose()
+                guard data.count == Int(found.rawLength) else {
+                    return .invalid("the stored data has another length than the raw payload")
+                }
+                output.removeAll()
+                output.append(data)
+            } else if !inflater.inflate(data, rawLength: Int(found.rawLength), into: &output) {
+                return .invalid("the payload does not inflate to its raw length")
+            }
+            let crc = Checksum.crc32(
+                Checksum.crc32(0, output.bytes), UnsafeRawBufferPointer(rebasing: bytes[..<position]))
+            return crc == found.payloadCRC ? nil : .invalid("the payload's checksum is wrong")
+        }
+        swap(&output, &raw)
+        guard problem == nil else {
+            inflater.lose()
+            return problem
+        }
+        recordedMicroseconds = recorded
+        return nil
+    }
+
+    private mutating func isPaddingClean(_ frame: Frame) throws(LogError) -> Bool {
+        let dataEnd = frame.offset + UInt64(FrameHeader.length) + UInt64(frame.header.storedLength)
+        return try window.withBytes(at: dataEnd, length: Int(frame.end - dataEnd)) { $0.isAllZero() }
+    }
+
+    /// Where the cursor is.
+    package var position: Position {
+        Position(
+            offset: offset, chain: chain, nextSequence: nextSequence, recordedMicroseconds: recordedMicroseconds)
+    }
+
+    /// Goes to a place where this cursor was, or another one of the same segment. Payloads can then be read only from
+    /// the next restart on, so go to a `restart` for them.
+    package mutating func seek(to position: Position) {
+        offset = position.offset
+        chain = position.chain
+        nextSequence = position.nextSequence
+        recordedMicroseconds = position.recordedMicroseconds
+        isUnlinked = false
+        inflater.lose()
+    }
+
+    /// Forgets what was read ahead: the writer has written since.
+    package mutating func refresh() { window.invalidate() }
+
+    /// Moves to `newOffset`, where a valid header was found behind damage. Frames up to the next restart cannot
+    /// be read then.
+    package mutating func jump(to newOffset: UInt64) {
+        offset = newOffset
+        recordedMicroseconds = nil
+        isUnlinked = true
+        inflater.lose()
+    }
+
+    /// The next valid frame header at or behind `from`, whatever precedes it.
+    ///
+    /// Looks at every multiple of 8. A false find needs a CRC that fits by chance, one in four milliards a place.
+    package mutating func scan(
+        from: UInt64, accepting: (UInt64, FrameHeader) -> Bool
+    ) throws(LogError) -> (offset: UInt64, header: FrameHeader)? {
+        var at = aligned8(from)
+        let segment = header
+        let piece = 128 << 10
+        while true {
+            var found: (UInt64, FrameHeader)?
+            var isAtEnd = false
+            try window.withBytes(at: at, length: piece) { bytes in
+                isAtEnd = bytes.count < piece
+                var index = 0
+                while index &+ FrameHeader.length <= bytes.count {
+                    // Zeros are most of a preallocated tail; the type's word is tested first.
+                    if bytes.little(index &+ 24, as: UInt32.self) != 0 {
+                        let place = UnsafeRawBufferPointer(rebasing: bytes[index..<(index + FrameHeader.length)])
+                        if let header = FrameHeader(place, segment: segment, offset: at + UInt64(index)),
+                            accepting(at + UInt64(index), header)
+                        {
+                            found = (at + UInt64(index), header)
+                            return
+                        }
+                    }
+                    index &+= 8
+                }
+            }
+            if let found { return (found.0, found.1) }
+            if isAtEnd { return nil }
+            at += UInt64(piece - FrameHeader.length + 8) & ~7
+        }
+    }
+
+    /// Whether anything but zeros lies at or behind `from`.
+    package mutating func hasBytes(from: UInt64) throws(LogError) -> Bool {
+        var at = from
+        let piece = 256 << 10
+        while true {
+            var count = 0
+            let isZero = try window.withBytes(at: at, length: piece) { bytes in
+                count = bytes.count
+                return bytes.isAllZero()
+            }
+            if !isZero { return true }
+            if count < piece { return false }
+            at += UInt64(count)
+        }
+    }
+}
+
+extension Int64 {
+    /// Nil when the sum does not fit.
+    fileprivate func addingDelta(_ delta: UInt64) -> Int64? {
+        guard delta <= UInt64(Int64.max) else { return nil }
+        let (sum, overflow) = addingReportingOverflow(Int64(delta))
+        return overflow ? nil : sum
+    }
+}

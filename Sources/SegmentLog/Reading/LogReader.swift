@@ -1,0 +1,134 @@
+import JournalFileSystem
+package import SystemPackage
+
+/// Reads the log forward, frame by frame, through all its segments, up to what is visible.
+///
+/// It takes no lock and blocks no writer. A frame that was durable once and is not valid now is an error that
+/// names the place; it is never passed over.
+package struct LogReader: ~Copyable {
+    private let log: SegmentLog
+    private var cursor: FrameCursor?
+    private var file: (any File)?
+    private var entry: CatalogEntry?
+    /// Frames whose last event is not above this are passed over.
+    private let after: UInt64
+    /// The sequence that the next frame begins with.
+    package private(set) var nextSequence: UInt64
+    /// Whether the frame at hand was read once more already.
+    private var hasReloaded = false
+
+    /// A reader of the events behind `after`.
+    init(_ log: SegmentLog, after: UInt64) {
+        self.log = log
+        self.after = after
+        nextSequence = after + 1
+    }
+
+    deinit { file?.close() }
+
+    /// The raw payload of the frame that `next` returned last.
+    package func withPayload<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+        guard cursor != nil else { return try body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        return try body(cursor!.payload)
+    }
+
+    /// The next frame that holds an event behind `after`; nil when everything visible has been read.
+    ///
+    /// - Throws: `damaged` with the place and the sequences lost; `unsupported`.
+    package mutating func next() throws(LogError) -> FrameCursor.Frame? {
+        let visible = log.visibleSequence
+        guard nextSequence <= visible else { return nil }
+        if cursor == nil { try begin() }
+        while true {
+            if try moveToSuccessor() { continue }
+            switch try cursor!.next(.payload) {
+            case .frame(let frame):
+                if let ending = entry!.ending, frame.end > ending.end {
+                    throw problem(at: frame.offset, "the frame reaches beyond where the next segment says this one ends")
+                }
+                nextSequence = frame.lastSequence + 1
+                hasReloaded = false
+                if frame.lastSequence <= after { continue }
+                return frame
+            case .invalid(let reason):
+                if try reload() { continue }
+                throw problem(at: cursor!.offset, reason)
+            case .unsupported(let what):
+                throw Tail.unsupported(what, at: cursor!.offset, entry!, log.paths)
+            }
+        }
+    }
+
+    /// Opens the segment that holds the first event wanted, and goes to where its payload can be read.
+    private mutating func begin() throws(LogError) {
+        let wanted = after + 1
+        guard let start = log.entries.last(where: { $0.header.firstSequence <= wanted }) else {
+            throw LogError(
+                .damaged, "sequence \(wanted) is not in any segment", path: log.paths.log, sequences: wanted...wanted)
+        }
+        try open(start)
+        guard wanted > start.header.firstSequence else { return }
+        walk: while true {
+            switch try cursor!.next(.header) {
+            case .frame(let frame): if frame.lastSequence >= wanted { break walk }
+            case .invalid: break walk  // `next` meets it again and says so.
+            case .unsupported: break walk
+            }
+        }
+        if let restart = cursor!.restart { cursor!.seek(to: restart) }
+    }
+
+    private mutating func open(_ next: CatalogEntry) throws(LogError) {
+        file?.close()
+        let fileSystem = log.options.fileSystem
+        let opened = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(next.path, .readOnly) }
+        file = opened
+        entry = next
+        cursor = FrameCursor(
+            opened, path: next.path, header: next.header, maximumRawBytes: log.identity.maximumFrameBytes)
+    }
+
+    /// At the end that the successor's header names: checks that it is the right one, and goes on there.
+    private mutating func moveToSuccessor() throws(LogError) -> Bool {
+        guard let ending = entry!.ending, cursor!.offset >= ending.end else { return false }
+        guard cursor!.offset == ending.end, cursor!.chain == ending.chain,
+            cursor!.nextSequence == ending.lastSequence + 1
+        else {
+            throw problem(at: cursor!.offset, "the segment does not end as its successor says")
+        }
+        guard let successor = log.entries.first(where: { $0.header.predecessor == ending }) else {
+            throw problem(at: cursor!.offset, "the successor of this segment is gone")
+        }
+        try open(successor)
+        return true
+    }
+
+    /// After an invalid frame where a valid one is due: what was read ahead, or known of the segments, may be old.
+    private mutating func reload() throws(LogError) -> Bool {
+        let here = cursor!.position
+        if !hasReloaded {
+            hasReloaded = true
+            try log.refreshCatalog()
+            if let id = entry?.header.id, let fresh = log.entries.first(where: { $0.header.id == id }) { entry = fresh }
+            cursor!.refresh()
+            // The context was lost on the failed frame: from its restart on once more, up to here.
+            if let restart = cursor!.restart, restart.offset < here.offset {
+                cursor!.seek(to: restart)
+                while cursor!.offset < here.offset {
+                    guard case .frame = try cursor!.next(.payload) else { return false }
+                }
+            } else {
+                cursor!.seek(to: here)
+            }
+            return true
+        }
+        return false
+    }
+    private func problem(at offset: UInt64, _ message: String) -> LogError {
+        let last = entry?.ending?.lastSequence ?? log.visibleSequence
+        return LogProblem(
+            file: log.paths.relative(entry!.path), offset: offset, kind: .frame,
+            lost: .checked(cursor!.nextSequence, last), message: message
+        ).error(in: log.paths)
+    }
+}

@@ -1,0 +1,120 @@
+import JournalFileSystem
+import SystemPackage
+
+extension LogOpening {
+    /// Finds the log's end; after an unclean one, writes again what no promise vouches for.
+    ///
+    /// - Returns: the writer's state: clean, and marked so, until the first append.
+    func recover(
+        _ identity: JournalIdentity, _ record: CleanCloseRecord.Found, _ lockFile: any File,
+        _ catalog: inout SegmentCatalog, _ report: inout OpeningReport
+    ) throws(LogError) -> SegmentLog.Writer {
+        let entry = catalog.entries.last!
+        let tail = try findTail(entry, identity, record, &report)
+        let vouched = tail.vouched
+        var writer = SegmentLog.Writer(
+            lastSequence: tail.end.nextSequence - 1, durableSequence: tail.end.nextSequence - 1,
+            recordedMicroseconds: max(tail.end.recordedMicroseconds ?? 0, entry.header.createdMicroseconds), active: nil,
+            predecessor: SegmentHeader.Predecessor(
+                originalID: entry.header.originalID, chain: vouched.chain, lastSequence: vouched.nextSequence - 1,
+                end: vouched.offset), nextSegmentID: entry.header.id + 1)
+        if tail.verdict == .clean {
+            writer.active = try resume(entry, tail)
+            writer.isMarked = true
+            return writer
+        }
+        if report.ending != .created { report.ending = .unclean }
+        do {
+            if vouched.offset < tail.end.offset {
+                let again = try rewrite(entry, tail, writer.predecessor, id: writer.nextSegmentID, identity, &report)
+                let active = try SegmentFactory(options, paths).make(again)
+                catalog.append(CatalogEntry(path: active.path, header: active.frames.header))
+                writer.predecessor = active.asPredecessor
+                writer.active = consume active
+                writer.nextSegmentID += 1
+            }
+            let end = writer.predecessor
+            try SegmentLog.leaveMark(
+                CleanCloseRecord(
+                    segment: catalog.entries.last!.header.id, chain: end.chain, end: end.end, lastSequence: end.lastSequence,
+                    closedMicroseconds: options.now()), lockFile)
+            writer.isMarked = true
+        } catch let error as FileSystemError {
+            throw LogError(
+                error.errno == .noSpace ? .noSpace : .system,
+                "The journal was not closed cleanly, and recovering it failed: \(error). Nothing is lost: free some space "
+                    + "or mend the disk and open it again, or open it for reading only", path: error.path, cause: error)
+        } catch let error as LogError {
+            throw error
+        } catch {
+            fatalError("only the two errors above are thrown")
+        }
+        return writer
+    }
+
+    /// Reads the last segment and says what recovery found.
+    func findTail(
+        _ entry: CatalogEntry, _ identity: JournalIdentity, _ record: CleanCloseRecord.Found,
+        _ report: inout OpeningReport
+    ) throws(LogError) -> Tail {
+        let file = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(entry.path, .readOnly) }
+        defer { file.close() }
+        let tail = try Tail.find(
+            in: entry, record: record, file: file, paths: paths, maximumRawBytes: identity.maximumFrameBytes)
+        if let problem = tail.problem { throw problem.error(in: paths) }
+        if case .record(let found) = record, tail.evidence.record == .matches {
+            report.closedMicroseconds = found.closedMicroseconds
+        }
+        if record == .unreadable { report.notes.append("lock: the clean-close record is damaged") }
+        if tail.verdict == .unclean, report.ending != .created {
+            report.ending = .unclean
+            if tail.evidence.hasBytesBeyond { report.tornTail = (paths.relative(entry.path), tail.end.offset) }
+        }
+        return tail
+    }
+
+    private func resume(_ entry: CatalogEntry, _ tail: Tail) throws(LogError) -> ActiveSegment {
+        let fileSystem = fileSystem
+        let file = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(entry.path, .readWrite) }
+        var frames = FrameWriter(entry.header, level: options.compressionLevel)
+        frames.resume(
+            end: tail.end.offset, chain: tail.end.chain, lastSequence: tail.end.nextSequence - 1,
+            recordedMicroseconds: tail.end.recordedMicroseconds ?? entry.header.createdMicroseconds)
+        let length = try asLogError { () throws(FileSystemError) in try file.length() }
+        return ActiveSegment(file: file, path: entry.path, frames: frames, allocatedEnd: length)
+    }
+
+    /// Encodes the frames from the last promise on for a new segment: same events, sequences and times.
+    ///
+    /// The page cache may show frames that the disk does not have (after a failed sync it keeps doing so), so they are
+    /// made durable somewhere else before they are shown.
+    private func rewrite(
+        _ entry: CatalogEntry, _ tail: Tail, _ predecessor: SegmentHeader.Predecessor, id: UInt32,
+        _ identity: JournalIdentity, _ report: inout OpeningReport
+    ) throws(LogError) -> FrameWriter {
+        guard let promise = tail.promise else { preconditionFailure("there is something to write again") }
+        let fileSystem = fileSystem
+        let file = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(entry.path, .readOnly) }
+        defer { file.close() }
+        let header = SegmentFactory(options, paths).header(
+            id: id, journal: identity.journal, firstSequence: tail.vouched.nextSequence,
+            createdMicroseconds: tail.vouched.recordedMicroseconds ?? entry.header.createdMicroseconds,
+            predecessor: predecessor)
+        var writer = FrameWriter(header, level: options.compressionLevel)
+        var cursor = FrameCursor(file, path: entry.path, header: entry.header, maximumRawBytes: identity.maximumFrameBytes)
+        cursor.seek(to: promise.restart)
+        while cursor.offset < tail.end.offset {
+            guard case .frame(let frame) = try cursor.next(.payload) else {
+                throw LogError(
+                    .damaged, "a frame that was valid a moment ago is not any more: the disk is failing",
+                    path: entry.path, offset: cursor.offset)
+            }
+            guard frame.offset >= tail.vouched.offset else { continue }
+            writer.appendAgain(
+                cursor.payload, count: Int(frame.header.eventCount), time: frame.recordedMicroseconds,
+                followsSync: frame.offset == tail.vouched.offset)
+            report.reappendedEvents += UInt64(frame.header.eventCount)
+        }
+        return writer
+    }
+}

@@ -1,0 +1,121 @@
+package import JournalFileSystem
+import Synchronization
+package import SystemPackage
+
+/// The log of one journal directory: an append-only sequence of events in checksummed, compressed segments.
+///
+/// It is a synchronous state machine without a thread of its own. `append` writes, `sync` makes durable and then
+/// visible; `reader` reads what is visible. What the events mean it does not know.
+package final class SegmentLog: Sendable {
+    package let paths: JournalPaths
+    package let options: LogOptions
+    package let identity: JournalIdentity
+    package let report: OpeningReport
+
+    /// The lock file; nil for a reader of a directory that has none.
+    let lockFile: (any File)?
+    let lockIdentity: FileIdentity?
+    let page: (any SharedPage)?
+    let catalog: Mutex<SegmentCatalog>
+    /// Under the mutex: the log's exclusion within the process.
+    let writer: Mutex<Writer>
+    /// The last sequence that is durable, as this process knows it.
+    private let visible: Atomic<UInt64>
+
+    init(_ parts: consuming Parts) {
+        paths = parts.paths
+        options = parts.options
+        identity = parts.identity
+        report = parts.report
+        lockFile = parts.lockFile
+        lockIdentity = parts.lockIdentity
+        page = parts.page
+        catalog = Mutex(parts.catalog)
+        visible = Atomic(parts.writer.lastSequence)
+        writer = Mutex(parts.writer)
+    }
+
+    /// What opening puts together.
+    struct Parts: ~Copyable {
+        var paths: JournalPaths
+        var options: LogOptions
+        var identity: JournalIdentity
+        var report = OpeningReport()
+        var lockFile: (any File)?
+        var lockIdentity: FileIdentity?
+        var page: (any SharedPage)?
+        var catalog: SegmentCatalog
+        var writer: Writer
+    }
+
+    /// The end of the log, and what is needed to go on from it.
+    struct Writer: ~Copyable {
+        /// The sequence of the last event written.
+        var lastSequence: UInt64
+        var durableSequence: UInt64
+        /// The highest recorded time so far.
+        var recordedMicroseconds: Int64
+        /// The segment that the next append goes to; nil when that must be a new one.
+        var active: ActiveSegment?
+        /// What a new segment continues from.
+        var predecessor: SegmentHeader.Predecessor
+        var nextSegmentID: UInt32
+        /// The clean-close mark stands and must be cleared before anything is written.
+        var isMarked = false
+        /// The first failure, after which nothing is written any more.
+        var poison: LogError?
+        var isClosed = false
+    }
+
+    package var entries: [CatalogEntry] { catalog.withLock { $0.entries } }
+
+    /// The sequence of the last event that reads may show. Acquiring: what it covers can be read.
+    package var visibleSequence: UInt64 {
+        let own = visible.load(ordering: .acquiring)
+        guard options.access == .readOnly, let page else { return own }
+        // Another boot's page says nothing; and what was durable stays so.
+        guard page.load64(at: LockFile.bootOffset) == options.fileSystem.process.bootIdentity else { return own }
+        return max(own, page.load64(at: LockFile.visibleOffset))
+    }
+
+    /// Makes everything up to `sequence` visible: to this process first, then to others.
+    func publish(_ sequence: UInt64) {
+        visible.store(sequence, ordering: .releasing)
+        guard let page else { return }
+        page.store64(sequence, at: LockFile.visibleOffset)
+        page.add32(1, at: LockFile.counterOffset)
+        page.wakeAll(at: LockFile.counterOffset)
+    }
+
+    /// Sleeps until something behind `sequence` may be visible, at most so long. May return early.
+    package func wait(after sequence: UInt64, timeoutMilliseconds: Int) {
+        guard let page else { return }
+        let counter = page.load32(at: LockFile.counterOffset)
+        guard visibleSequence <= sequence else { return }
+        page.wait32(at: LockFile.counterOffset, while: counter, timeoutMilliseconds: timeoutMilliseconds)
+    }
+
+    /// A reader of the events behind `after`.
+    package func reader(after: UInt64) -> LogReader { LogReader(self, after: after) }
+
+    /// The sequence of the last event written, whether durable yet or not.
+    package var lastSequence: UInt64 { writer.withLock { $0.lastSequence } }
+
+    /// The first failure, if there was one.
+    package var poison: LogError? { writer.withLock { $0.poison } }
+
+    /// Whoever else has it open for writing, for a reader's information.
+    package var otherWriter: LockFile.Writer? {
+        guard options.access == .readOnly, let lockFile,
+            (try? lockFile.isLockedByOther(LockFile.writerRange, .exclusive)) == true
+        else { return nil }
+        return try? LogOpening.readPage(lockFile).withUnsafeBytes { LockFile.decodeWriter($0) }
+    }
+
+    /// Reads the directory again: another process may have made a segment.
+    func refreshCatalog() throws(LogError) {
+        guard options.access == .readOnly else { return }
+        let fresh = try SegmentCatalog.load(paths, journal: identity.journal, fileSystem: options.fileSystem)
+        catalog.withLock { $0 = fresh }
+    }
+}

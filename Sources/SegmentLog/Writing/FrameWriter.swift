@@ -1,0 +1,155 @@
+/// Turns events into frames at the end of a segment, in memory.
+///
+/// It holds what one frame needs of the one before it: the chain, the deflate stream, the recorded time.
+struct FrameWriter: ~Copyable {
+    let header: SegmentHeader
+    private let level: Int32
+    /// Where the next frame goes.
+    private(set) var end = SegmentHeader.framesOffset
+    private(set) var chain: UInt32
+    private(set) var lastSequence: UInt64
+    private(set) var recordedMicroseconds: Int64
+    private var deflater: Deflater
+    private var mustRestart = true
+    /// Frames that are encoded and not yet written.
+    private(set) var pending = RawBuffer(capacity: 64 << 10)
+    private var raw = RawBuffer(capacity: 64 << 10)
+
+    /// Frames are closed at this much raw payload.
+    static let frameBytes = 256 << 10
+    /// What a frame takes at most beside its compressed payload: header, recorded time, padding, flush marker.
+    static let overheadBytes = 96
+
+    init(_ header: SegmentHeader, level: Int32) {
+        self.header = header
+        self.level = level
+        chain = header.chain
+        lastSequence = header.firstSequence - 1
+        recordedMicroseconds = header.createdMicroseconds
+        deflater = Deflater(level: level)
+    }
+
+    /// Goes on behind the frames that are there already.
+    mutating func resume(end: UInt64, chain: UInt32, lastSequence: UInt64, recordedMicroseconds: Int64) {
+        self.end = end
+        self.chain = chain
+        self.lastSequence = lastSequence
+        self.recordedMicroseconds = recordedMicroseconds
+        mustRestart = true
+    }
+
+    /// An upper bound of the bytes that `append` will take for these events.
+    static func bound(rawBytes: Int, pieces: Int) -> UInt64 {
+        UInt64(rawBytes + rawBytes / 1000 + (pieces + rawBytes / frameBytes + 1) * overheadBytes)
+    }
+
+    /// Encodes the pieces, joined into frames, behind what is pending. Only the first frame may promise that all
+    /// before it is durable.
+    mutating func append(_ pieces: [EncodedEvents], recordedMicroseconds time: Int64, followsSync: Bool) {
+        var promise = followsSync
+        var count = 0
+        raw.removeAll()
+        for piece in pieces {
+            if count > 0, piece.compressed != nil || raw.count + piece.raw.count > FrameWriter.frameBytes {
+                appendFrame(count: count, time: time, followsSync: &promise)
+                count = 0
+                raw.removeAll()
+            }
+            if piece.compressed != nil {
+                appendCompressed(piece, time: time, followsSync: &promise)
+            } else {
+                piece.raw.withUnsafeBytes { raw.append($0) }
+                count += piece.count
+            }
+        }
+        if count > 0 { appendFrame(count: count, time: time, followsSync: &promise) }
+        raw.shrink(above: 4 * FrameWriter.frameBytes)
+    }
+
+    /// Encodes one frame of a raw payload that is known already (a frame that is written again).
+    mutating func appendAgain(_ payload: UnsafeRawBufferPointer, count: Int, time: Int64, followsSync: Bool) {
+        raw.removeAll()
+        raw.append(payload)
+        var promise = followsSync
+        appendFrame(count: count, time: time, followsSync: &promise)
+    }
+
+    /// The pending frames are written.
+    mutating func clearPending() {
+        pending.removeAll()
+        pending.shrink(above: 1 << 20)
+    }
+
+    private mutating func appendFrame(count: Int, time: Int64, followsSync: inout Bool) {
+        let restart = mustRestart || deflater.inputBytes >= Deflater.restartInterval
+        if restart { deflater.restart() }
+        let start = begin(time: time, restart: restart)
+        let dataStart = pending.count
+        deflater.compress(raw.bytes, into: &pending)
+        var flags: FrameHeader.Flags = restart ? .restart : []
+        mustRestart = false
+        // What does not shrink is kept as it is. Not for tiny payloads, which would end the shared context each time.
+        if pending.count - dataStart >= raw.count && raw.count >= 512 {
+            pending.resize(to: start)
+            _ = begin(time: time, restart: true)
+            pending.append(raw.bytes)
+            flags = [.restart, .stored]
+            mustRestart = true
+        }
+        finish(
+            start: start, crc: Checksum.crc32(0, raw.bytes), rawLength: raw.count, count: count, time: time, flags: flags,
+            followsSync: &followsSync)
+    }
+
+    private mutating func appendCompressed(_ piece: EncodedEvents, time: Int64, followsSync: inout Bool) {
+        let compressed = piece.compressed!
+        let start = begin(time: time, restart: true)
+        var flags: FrameHeader.Flags = .restart
+        if compressed.data.count >= piece.raw.count {
+            piece.raw.withUnsafeBytes { pending.append($0) }
+            flags.insert(.stored)
+            mustRestart = true
+        } else {
+            compressed.data.withUnsafeBytes { pending.append($0) }
+            deflater = compressed.deflater
+            mustRestart = false
+        }
+        finish(
+            start: start, crc: compressed.crc, rawLength: piece.raw.count, count: piece.count, time: time,
+            flags: flags, followsSync: &followsSync)
+    }
+
+    /// Leaves room for the header, writes the recorded time, and returns where the frame starts in `pending`.
+    private mutating func begin(time: Int64, restart: Bool) -> Int {
+        let start = pending.count
+        pending.appendZeros(FrameHeader.length)
+        let base = restart ? header.createdMicroseconds : recordedMicroseconds
+        precondition(time >= base, "recorded times never run backwards")
+        let length = Varint.write(UInt64(time - base), into: pending.reserve(Varint.maximumLength))
+        pending.grow(by: length)
+        return start
+    }
+
+    private mutating func finish(
+        start: Int, crc: UInt32, rawLength: Int, count: Int, time: Int64, flags: FrameHeader.Flags,
+        followsSync: inout Bool
+    ) {
+        let storedLength = pending.count - start - FrameHeader.length
+        // The varint is at most ten bytes and ends at its first byte below 128.
+        let body = UnsafeRawBufferPointer(rebasing: pending.bytes[(start + FrameHeader.length)...])
+        let varintLength = body.firstIndex { $0 < 0x80 }! + 1
+        let payloadCRC = Checksum.crc32(crc, UnsafeRawBufferPointer(rebasing: body[..<varintLength]))
+        pending.appendZeros(Int(aligned8(UInt64(pending.count - start))) - (pending.count - start))
+        let firstSequence = lastSequence + 1
+        var frame = FrameHeader(
+            payloadCRC: payloadCRC, previous: chain, storedLength: UInt32(storedLength),
+            rawLength: UInt32(rawLength), sequenceOffset: UInt32(firstSequence - header.firstSequence),
+            eventCount: UInt32(count), flags: followsSync ? flags.union(.followsSync) : flags)
+        followsSync = false
+        let place = UnsafeMutableRawBufferPointer(rebasing: pending.mutableBytes[start..<(start + FrameHeader.length)])
+        chain = frame.encode(into: place, segment: header, offset: end)
+        end += frame.paddedLength
+        lastSequence += UInt64(count)
+        recordedMicroseconds = time
+    }
+}

@@ -1,0 +1,55 @@
+import JournalFileSystem
+package import SystemPackage
+
+/// Makes segments.
+///
+/// Written under another name, synced, renamed, the directory synced: so a file with a segment's name always has had a
+/// durable header, and a segment made to hold what was not vouched for holds it before it counts.
+struct SegmentFactory {
+    let paths: JournalPaths
+    let fileSystem: any FileSystem
+    let compressionLevel: Int32
+    let random: @Sendable () -> UInt64
+
+    func header(
+        id: UInt32, journal: JournalUUID, firstSequence: UInt64, createdMicroseconds: Int64,
+        predecessor: SegmentHeader.Predecessor?
+    ) -> SegmentHeader {
+        SegmentHeader(
+            id: id, journal: journal, firstSequence: firstSequence, createdMicroseconds: createdMicroseconds,
+            salt: UInt32(truncatingIfNeeded: random()), secret: (0..<4).map { _ in random() }, predecessor: predecessor)
+    }
+
+    /// Makes the file of a segment, with the frames that are pending in `frames`, durable under its name.
+    ///
+    /// - Throws: after an error, whether the file is there is not certain, unless the error is `.noSpace`.
+    func make(_ frames: consuming FrameWriter) throws(FileSystemError) -> ActiveSegment {
+        let header = frames.header
+        let path = paths.segment(header.name)
+        let unfinished = FilePath(path.string + SegmentName.unfinishedSuffix)
+        if try fileSystem.status(of: unfinished) != nil { try fileSystem.removeFile(unfinished) }
+        let file = try fileSystem.openFile(unfinished, .createNew)
+        do {
+            let length = SegmentHeader.framesOffset + UInt64(frames.pending.count)
+            try file.allocate(0..<length)
+            var start = [UInt8](repeating: 0, count: Int(SegmentHeader.framesOffset))
+            let encoded = header.encoded()
+            for offset in SegmentHeader.copyOffsets {
+                start.replaceSubrange(offset..<(offset + encoded.count), with: encoded)
+            }
+            try start.withUnsafeBytes { (raw) throws(FileSystemError) in try file.write(raw, at: 0) }
+            if frames.pending.count > 0 { try file.write(frames.pending.bytes, at: SegmentHeader.framesOffset) }
+            frames.clearPending()
+            try file.sync()
+        } catch {
+            file.close()
+            // Best effort: the next writer removes what remains under that name.
+            try? fileSystem.removeFile(unfinished)
+            throw error
+        }
+        try fileSystem.rename(unfinished, to: path)
+        try fileSystem.syncDirectory(paths.log)
+        let end = frames.end
+        return ActiveSegment(file: file, path: path, frames: frames, allocatedEnd: end)
+    }
+}

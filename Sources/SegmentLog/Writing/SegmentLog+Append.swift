@@ -1,0 +1,202 @@
+import JournalFileSystem
+
+extension SegmentLog {
+    /// Appends events, under the log's exclusion.
+    ///
+    /// Space is reserved first; only then `decide` is called, with the log's end, and says what to append. What
+    /// it returns is written before this returns, and is durable and visible after `sync`.
+    /// - Parameters:
+    ///   - rawBytes: at least as many bytes of payload as `decide` will return.
+    ///   - pieces: at least as many pieces.
+    /// - Returns: the log's end with the new events.
+    /// - Throws: `noSpace` and `notWritten` when `decide` was not called, and the log goes on; `poisoned`;
+    ///   `outcomeUnknown` when writing failed, which poisons the log; `closed`, `readOnly`.
+    /// - Complexity: one write; no sync, except when a segment begins.
+    package func append(
+        rawBytes: Int, pieces: Int, _ decide: (LogHead) -> [EncodedEvents]
+    ) throws(LogError) -> LogHead {
+        try writer.withLock { (writer) throws(LogError) in
+            try check(&writer)
+            try prepare(&writer, for: FrameWriter.bound(rawBytes: rawBytes, pieces: pieces))
+            // A clock that went back does not take recorded times back.
+            var head = LogHead(
+                lastSequence: writer.lastSequence,
+                recordedMicroseconds: max(options.now(), writer.recordedMicroseconds))
+            let events = decide(head)
+            guard !events.isEmpty else { return head }
+            writer.active!.frames.append(
+                events, recordedMicroseconds: head.recordedMicroseconds,
+                followsSync: writer.durableSequence == writer.lastSequence)
+            do {
+                try writer.active!.writePending()
+            } catch {
+                throw poison(&writer, .outcomeUnknown, "Writing to the log failed", error)
+            }
+            writer.lastSequence = writer.active!.frames.lastSequence
+            writer.recordedMicroseconds = head.recordedMicroseconds
+            head.lastSequence = writer.lastSequence
+            return head
+        }
+    }
+
+    /// Makes everything appended durable, and then visible.
+    ///
+    /// - Throws: `outcomeUnknown` when the sync failed, which poisons the log: what the disk holds is then not
+    ///   known, and a second sync would not tell (the kernel forgets which pages it could not write).
+    package func sync() throws(LogError) {
+        let (file, last) = try writer.withLock { (writer) throws(LogError) -> ((any File)?, UInt64) in
+            if let poison = writer.poison { throw poisoned(by: poison) }
+            guard writer.durableSequence < writer.lastSequence else { return (nil, 0) }
+            return (writer.active!.file, writer.lastSequence)
+        }
+        guard let file else { return }
+        do {
+            try file.syncData()
+        } catch {
+            throw writer.withLock { poison(&$0, .outcomeUnknown, "Syncing the log failed", error) }
+        }
+        let isNewest = writer.withLock { writer in
+            guard writer.durableSequence < last else { return false }
+            writer.durableSequence = last
+            return true
+        }
+        if isNewest { publish(last) }
+    }
+
+    /// Ends cleanly: trims the segment and leaves the record that vouches for its end. Later calls throw `closed`.
+    ///
+    /// A poisoned log is closed without the record.
+    /// - Throws: the error that kept the record from being written; the files are closed all the same.
+    package func close() throws(LogError) {
+        try writer.withLock { (writer) throws(LogError) in
+            guard !writer.isClosed else { return }
+            writer.isClosed = true
+            defer {
+                writer.active?.file.close()
+                lockFile?.close()
+            }
+            guard options.access == .readWrite, writer.poison == nil else { return }
+            do {
+                if !writer.isMarked, writer.durableSequence == writer.lastSequence {
+                    try writer.active?.trim()
+                    try leaveMark(writer)
+                }
+                try clearWriterRecord()
+                try lockFile?.unlock(LockFile.writerRange)
+            } catch {
+                throw LogError(
+                    .system, "The journal was not closed cleanly: \(error). Nothing acknowledged is lost; the next "
+                        + "opening recovers", path: error.path, cause: error)
+            }
+        }
+    }
+
+    private func check(_ writer: inout Writer) throws(LogError) {
+        if options.access == .readOnly {
+            throw LogError(.readOnly, "the journal is open for reading only", path: paths.directory)
+        }
+        if let poison = writer.poison { throw poisoned(by: poison) }
+        if writer.isClosed { throw LogError(.closed, "the journal is closed", path: paths.directory) }
+    }
+
+    private func poisoned(by first: LogError) -> LogError {
+        LogError(
+            .poisoned,
+            "Not written: the journal stopped taking writes after an earlier failure (\(first.message)). Close it "
+                + "and open it again to recover", path: first.path, cause: first.cause)
+    }
+
+    /// Remembers the first failure, lets go of the writer's lock so that an opening may recover, and returns the error.
+    private func poison(
+        _ writer: inout Writer, _ kind: LogError.Kind, _ what: String, _ cause: FileSystemError
+    ) -> LogError {
+        let outcome =
+            kind == .outcomeUnknown
+            ? "it is not known whether the events are on disk" : "the events are certainly not written"
+        let error = LogError(
+            kind, "\(what): \(outcome): \(cause). The journal takes no more writes; close it and open it again to recover",
+            path: cause.path, cause: cause)
+        if writer.poison == nil {
+            writer.poison = error
+            try? lockFile?.unlock(LockFile.writerRange)
+        }
+        return error
+    }
+
+    /// Sees to it that there is a segment with room for `bytes`, and that the clean-close mark is gone.
+    private func prepare(_ writer: inout Writer, for bytes: UInt64) throws(LogError) {
+        try checkStillThere(&writer)
+        if writer.isMarked {
+            do {
+                try SegmentLog.clearMark(lockFile!)
+                writer.isMarked = false
+            } catch {
+                throw poison(&writer, .notWritten, "Clearing the clean-close record failed", error)
+            }
+        }
+        let isFull = writer.active.map { $0.frames.end + bytes > options.segmentBytes && $0.frames.end > SegmentHeader.framesOffset }
+        if isFull ?? true { try beginSegment(&writer) }
+        do {
+            try writer.active!.reserve(bytes)
+        } catch {
+            throw notWritten(error)
+        }
+    }
+
+    /// A full disk or another refusal met before anything was written poisons nothing.
+    private func notWritten(_ error: FileSystemError) -> LogError {
+        if error.errno == .noSpace || error.errno == .diskQuotaExceeded {
+            return LogError(
+                .noSpace, "Not written: the disk is full. Nothing is lost, and adding works again when there is space",
+                path: error.path, cause: error)
+        }
+        return LogError(.notWritten, "Not written: \(error)", path: error.path, cause: error)
+    }
+
+    private func beginSegment(_ writer: inout Writer) throws(LogError) {
+        if writer.active != nil {
+            do {
+                try writer.active!.trim()
+            } catch {
+                throw poison(&writer, .notWritten, "Ending a segment failed", error)
+            }
+            writer.predecessor = writer.active!.asPredecessor
+        }
+        let factory = SegmentFactory(options, paths)
+        let header = factory.header(
+            id: writer.nextSegmentID, journal: identity.journal, firstSequence: writer.lastSequence + 1,
+            createdMicroseconds: writer.recordedMicroseconds, predecessor: writer.predecessor)
+        do {
+            let made = try factory.make(FrameWriter(header, level: options.compressionLevel))
+            writer.active?.file.close()
+            writer.active = consume made
+        } catch {
+            if error.errno == .noSpace || error.errno == .diskQuotaExceeded { throw notWritten(error) }
+            throw poison(&writer, .notWritten, "Beginning a segment failed", error)
+        }
+        writer.nextSegmentID += 1
+        let path = writer.active!.path
+        catalog.withLock { $0.append(CatalogEntry(path: path, header: header)) }
+    }
+
+    /// Notices that the directory was deleted, unmounted or replaced under the open journal: what is written to
+    /// unlinked files would be acknowledged and gone.
+    private func checkStillThere(_ writer: inout Writer) throws(LogError) {
+        let status: FileStatus?
+        do { status = try options.fileSystem.status(of: paths.lock) } catch { throw notWritten(error) }
+        guard status?.identity == lockIdentity else {
+            let cause = FileSystemError(operation: "stat", path: paths.lock, errno: .noSuchFileOrDirectory)
+            throw poison(
+                &writer, .notWritten,
+                "The journal's directory, or its file `lock`, was removed or replaced while it was open", cause)
+        }
+    }
+}
+
+extension SegmentFactory {
+    init(_ options: LogOptions, _ paths: JournalPaths) {
+        self.init(
+            paths: paths, fileSystem: options.fileSystem, compressionLevel: options.compressionLevel,
+            random: options.random)
+    }
+}

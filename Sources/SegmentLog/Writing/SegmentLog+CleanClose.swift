@@ -1,0 +1,42 @@
+import JournalFileSystem
+
+/// The clean-close record: written whole and synced before its mark, and the mark is one word.
+extension SegmentLog {
+    /// Leaves the record for the log's present end.
+    func leaveMark(_ writer: borrowing Writer) throws(FileSystemError) {
+        guard let lockFile, let entry = entries.last else { return }
+        let record = CleanCloseRecord(
+            segment: entry.header.id, chain: writer.active?.frames.chain ?? writer.predecessor.chain,
+            end: writer.active?.frames.end ?? writer.predecessor.end, lastSequence: writer.lastSequence,
+            closedMicroseconds: options.now())
+        try SegmentLog.leaveMark(record, lockFile)
+    }
+
+    static func leaveMark(_ record: CleanCloseRecord, _ lockFile: any File) throws(FileSystemError) {
+        let bytes = record.encoded()
+        try bytes.withUnsafeBytes { (raw) throws(FileSystemError) in
+            try lockFile.write(raw, at: UInt64(LockFile.recordOffset))
+        }
+        try lockFile.syncData()
+        try writeMark(CleanCloseRecord.mark(bytes), lockFile)
+    }
+
+    /// Removes the record, durably: from here on the log may grow.
+    static func clearMark(_ lockFile: any File) throws(FileSystemError) {
+        try writeMark(0, lockFile)
+    }
+
+    private static func writeMark(_ mark: UInt64, _ lockFile: any File) throws(FileSystemError) {
+        try withUnsafeBytes(of: mark.littleEndian) { (raw) throws(FileSystemError) in
+            try lockFile.write(raw, at: UInt64(LockFile.markOffset))
+        }
+        try lockFile.syncData()
+    }
+
+    func clearWriterRecord() throws(FileSystemError) {
+        let zeros = [UInt8](repeating: 0, count: LockFile.writerLength)
+        try zeros.withUnsafeBytes { (raw) throws(FileSystemError) in
+            try lockFile?.write(raw, at: UInt64(LockFile.writerOffset))
+        }
+    }
+}
