@@ -1,6 +1,5 @@
-package import JournalFileSystem
+import JournalFileSystem
 import Synchronization
-package import SystemPackage
 
 /// The log of one journal directory: an append-only sequence of events in checksummed, compressed segments.
 ///
@@ -22,7 +21,7 @@ package final class SegmentLog: Sendable {
     /// The last sequence that is durable, as this process knows it.
     private let visible: Atomic<UInt64>
 
-    init(_ parts: consuming Parts) {
+    init(_ parts: Parts) {
         paths = parts.paths
         options = parts.options
         identity = parts.identity
@@ -36,7 +35,7 @@ package final class SegmentLog: Sendable {
     }
 
     /// What opening puts together.
-    struct Parts: ~Copyable {
+    struct Parts {
         var paths: JournalPaths
         var options: LogOptions
         var identity: JournalIdentity
@@ -49,7 +48,7 @@ package final class SegmentLog: Sendable {
     }
 
     /// The end of the log, and what is needed to go on from it.
-    struct Writer: ~Copyable {
+    struct Writer: Sendable {
         /// The sequence of the last event written.
         var lastSequence: UInt64
         var durableSequence: UInt64

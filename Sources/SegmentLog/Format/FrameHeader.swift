@@ -1,7 +1,7 @@
 /// The header of a frame, 32 bytes at a multiple of 8.
 ///
 ///     0  4  header CRC over salt, segment id, offset, then bytes 4 to 31
-///     4  4  payload CRC, over the raw payload and the bytes of the recorded varint
+///     4  4  payload CRC, over the raw payload, the data as stored, the bytes of the recorded varint
 ///     8  4  previous: header CRC of the frame before
 ///     12 4  stored length              16 4  raw length
 ///     20 4  first sequence minus the segment's first
@@ -10,7 +10,7 @@
 ///
 /// Salt, id and offset go into the CRC so that neither a stale frame, nor one copied to another place, nor one embedded
 /// in a message passes. The payload's CRC is over the raw events, because a stale compression context inflates to
-/// wrong text without an error.
+/// wrong text without an error; and over the stored data, because the last bits of a flush inflate to nothing.
 package struct FrameHeader: Hashable, Sendable {
     package static let length = 32
     package static let eventsType: UInt8 = 1
@@ -100,6 +100,11 @@ package struct FrameHeader: Hashable, Sendable {
             let seed = Checksum.crc32(0, UnsafeRawBufferPointer(place))
             return Checksum.crc32(seed, UnsafeRawBufferPointer(rebasing: bytes[4..<FrameHeader.length]))
         }
+    }
+
+    /// The payload CRC. The part over the raw payload comes first, so that whoever compresses can compute it there.
+    static func payloadCRC(raw: UInt32, data: UnsafeRawBufferPointer, varint: UnsafeRawBufferPointer) -> UInt32 {
+        Checksum.crc32(Checksum.crc32(raw, data), varint)
     }
 
     /// Whether the type or a flag is unknown and must be understood.

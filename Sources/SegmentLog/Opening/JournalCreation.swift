@@ -74,7 +74,7 @@ struct JournalCreation {
             try makeDirectories(paths.directory)
         } catch {
             throw LogError(
-                error.errno == .noSpace ? .noSpace : .system,
+                error.isFull ? .noSpace : .system,
                 "The directory of the journal cannot be made: \(error)", path: error.path, cause: error)
         }
     }
@@ -121,7 +121,7 @@ struct JournalCreation {
                     maximumContentBytes: options.maximumContentBytes, maximumFrameBytes: options.maximumFrameBytes))
         } catch {
             throw LogError(
-                error.errno == .noSpace ? .noSpace : .system, "The journal cannot be made: \(error)", path: error.path,
+                error.isFull ? .noSpace : .system, "The journal cannot be made: \(error)", path: error.path,
                 cause: error)
         }
     }
@@ -132,8 +132,7 @@ struct JournalCreation {
         }
         let file = try fileSystem.openFile(paths.unfinishedIdentity, .createNew)
         defer { file.close() }
-        let bytes = identity.encoded()
-        try bytes.withUnsafeBytes { (raw) throws(FileSystemError) in try file.write(raw, at: 0) }
+        try file.write(identity.encoded(), at: 0)
         try file.sync()
         try fileSystem.rename(paths.unfinishedIdentity, to: paths.identity)
         try fileSystem.syncDirectory(paths.directory)

@@ -116,10 +116,7 @@ struct LogOpening {
             let page = try lockFile.mapSharedPage(length: LockFile.length, writable: true)
             page.store64(LockFile.magic, at: 0)
             page.store64(visible, at: LockFile.visibleOffset)
-            let record = LockFile.encode(writer)
-            try record.withUnsafeBytes { (raw) throws(FileSystemError) in
-                try lockFile.write(raw, at: UInt64(LockFile.writerOffset))
-            }
+            try lockFile.write(LockFile.encode(writer), at: UInt64(LockFile.writerOffset))
             page.store64(writer.process.bootIdentity, at: LockFile.bootOffset)
             return page
         }
@@ -236,23 +233,6 @@ struct LogOpening {
     }
 
     static func readPage(_ lockFile: any File) throws(LogError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: LockFile.length)
-        _ = try asLogError { () throws(FileSystemError) in
-            try bytes.withUnsafeMutableBytes { (raw) throws(FileSystemError) in try lockFile.read(into: raw, at: 0) }
-        }
-        return bytes
-    }
-}
-
-extension FileSystem {
-    /// All of a small file.
-    func contents(of path: FilePath, atMost limit: Int) throws(FileSystemError) -> [UInt8] {
-        let file = try openFile(path, .readOnly)
-        defer { file.close() }
-        let length = Int(min(try file.length(), UInt64(limit)))
-        var bytes = [UInt8](repeating: 0, count: length)
-        let got = try bytes.withUnsafeMutableBytes { (raw) throws(FileSystemError) in try file.read(into: raw, at: 0) }
-        bytes.removeLast(length - got)
-        return bytes
+        try asLogError { () throws(FileSystemError) in try lockFile.read(LockFile.length, at: 0) }
     }
 }

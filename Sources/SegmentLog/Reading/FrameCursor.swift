@@ -5,7 +5,7 @@ package import SystemPackage
 ///
 /// It validates each frame against the one before it. What an invalid frame means (the end of the log, a torn write,
 /// damage) the cursor cannot know; `Recovery` decides.
-package struct FrameCursor: ~Copyable {
+package final class FrameCursor {
     package let path: FilePath
     package let header: SegmentHeader
     private let maximumRawBytes: Int
@@ -77,22 +77,22 @@ package struct FrameCursor: ~Copyable {
     package var payload: UnsafeRawBufferPointer { raw.bytes }
 
     /// Checks the frame at the cursor and moves past it if it is valid.
-    package mutating func next(_ depth: Depth) throws(LogError) -> Step {
+    package func next(_ depth: Depth) throws(LogError) -> Step {
         let at = offset
         let segment = header
         let found = try window.withBytes(at: at, length: FrameHeader.length) { bytes in
             FrameHeader(bytes, segment: segment, offset: at)
         }
         guard let found else { return .invalid("no valid frame header") }
-        if found.isUnsupported {
-            return .unsupported("frame type \(found.type), flags \(found.flags.rawValue)")
-        }
         guard isUnlinked || found.previous == chain else {
             return .invalid("the frame does not continue the one before it")
         }
         let first = header.firstSequence + UInt64(found.sequenceOffset)
         guard isUnlinked || first == nextSequence else {
             return .invalid("the frame has sequence \(first) where \(nextSequence) was due")
+        }
+        if found.isUnsupported {
+            return .unsupported("frame type \(found.type) with flags \(found.flags.rawValue)")
         }
         guard Int(found.rawLength) <= maximumRawBytes,
             Int(found.storedLength) <= maximumRawBytes + maximumRawBytes / 1000 + 1024
@@ -111,7 +111,7 @@ package struct FrameCursor: ~Copyable {
     }
 
     /// Reads the recorded time and, for `.payload`, the data. Returns a step only when something is wrong.
-    private mutating func read(
+    private func read(
         _ found: FrameHeader, at: UInt64, first: UInt64, _ depth: Depth
     ) throws(LogError) -> Step? {
         let restarts = found.flags.contains(.restart)
@@ -151,8 +151,8 @@ package struct FrameCursor: ~Copyable {
             } else if !inflater.inflate(data, rawLength: Int(found.rawLength), into: &output) {
                 return .invalid("the payload does not inflate to its raw length")
             }
-            let crc = Checksum.crc32(
-                Checksum.crc32(0, output.bytes), UnsafeRawBufferPointer(rebasing: bytes[..<position]))
+            let crc = FrameHeader.payloadCRC(
+                raw: Checksum.crc32(0, output.bytes), data: data, varint: UnsafeRawBufferPointer(rebasing: bytes[..<position]))
             return crc == found.payloadCRC ? nil : .invalid("the payload's checksum is wrong")
         }
         swap(&output, &raw)
@@ -164,7 +164,7 @@ package struct FrameCursor: ~Copyable {
         return nil
     }
 
-    private mutating func isPaddingClean(_ frame: Frame) throws(LogError) -> Bool {
+    private func isPaddingClean(_ frame: Frame) throws(LogError) -> Bool {
         let dataEnd = frame.offset + UInt64(FrameHeader.length) + UInt64(frame.header.storedLength)
         return try window.withBytes(at: dataEnd, length: Int(frame.end - dataEnd)) { $0.isAllZero() }
     }
@@ -177,7 +177,7 @@ package struct FrameCursor: ~Copyable {
 
     /// Goes to a place where this cursor was, or another one of the same segment. Payloads can then be read only from
     /// the next restart on, so go to a `restart` for them.
-    package mutating func seek(to position: Position) {
+    package func seek(to position: Position) {
         offset = position.offset
         chain = position.chain
         nextSequence = position.nextSequence
@@ -187,11 +187,11 @@ package struct FrameCursor: ~Copyable {
     }
 
     /// Forgets what was read ahead: the writer has written since.
-    package mutating func refresh() { window.invalidate() }
+    package func refresh() { window.invalidate() }
 
     /// Moves to `newOffset`, where a valid header was found behind damage. Frames up to the next restart cannot
     /// be read then.
-    package mutating func jump(to newOffset: UInt64) {
+    package func jump(to newOffset: UInt64) {
         offset = newOffset
         recordedMicroseconds = nil
         isUnlinked = true
@@ -201,7 +201,7 @@ package struct FrameCursor: ~Copyable {
     /// The next valid frame header at or behind `from`, whatever precedes it.
     ///
     /// Looks at every multiple of 8. A false find needs a CRC that fits by chance, one in four milliards a place.
-    package mutating func scan(
+    package func scan(
         from: UInt64, accepting: (UInt64, FrameHeader) -> Bool
     ) throws(LogError) -> (offset: UInt64, header: FrameHeader)? {
         var at = aligned8(from)
@@ -234,7 +234,7 @@ package struct FrameCursor: ~Copyable {
     }
 
     /// Whether anything but zeros lies at or behind `from`.
-    package mutating func hasBytes(from: UInt64) throws(LogError) -> Bool {
+    package func hasBytes(from: UInt64) throws(LogError) -> Bool {
         var at = from
         let piece = 256 << 10
         while true {

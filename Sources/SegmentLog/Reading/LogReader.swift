@@ -5,7 +5,7 @@ package import SystemPackage
 ///
 /// It takes no lock and blocks no writer. A frame that was durable once and is not valid now is an error that
 /// names the place; it is never passed over.
-package struct LogReader: ~Copyable {
+package final class LogReader {
     private let log: SegmentLog
     private var cursor: FrameCursor?
     private var file: (any File)?
@@ -24,18 +24,16 @@ package struct LogReader: ~Copyable {
         nextSequence = after + 1
     }
 
-    deinit { file?.close() }
+    /// The segment that is being read.
+    package var path: FilePath? { entry?.path }
 
-    /// The raw payload of the frame that `next` returned last.
-    package func withPayload<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
-        guard cursor != nil else { return try body(UnsafeRawBufferPointer(start: nil, count: 0)) }
-        return try body(cursor!.payload)
-    }
+    /// The raw payload of the frame that `next` returned last, valid until the next call.
+    package var payload: UnsafeRawBufferPointer { cursor?.payload ?? UnsafeRawBufferPointer(start: nil, count: 0) }
 
-    /// The next frame that holds an event behind `after`; nil when everything visible has been read.
+        /// The next frame that holds an event behind `after`; nil when everything visible has been read.
     ///
     /// - Throws: `damaged` with the place and the sequences lost; `unsupported`.
-    package mutating func next() throws(LogError) -> FrameCursor.Frame? {
+    package func next() throws(LogError) -> FrameCursor.Frame? {
         let visible = log.visibleSequence
         guard nextSequence <= visible else { return nil }
         if cursor == nil { try begin() }
@@ -48,7 +46,7 @@ package struct LogReader: ~Copyable {
                 }
                 nextSequence = frame.lastSequence + 1
                 hasReloaded = false
-                if frame.lastSequence <= after { continue }
+                if frame.lastSequence <= after || frame.header.isSkippable { continue }
                 return frame
             case .invalid(let reason):
                 if try reload() { continue }
@@ -60,7 +58,7 @@ package struct LogReader: ~Copyable {
     }
 
     /// Opens the segment that holds the first event wanted, and goes to where its payload can be read.
-    private mutating func begin() throws(LogError) {
+    private func begin() throws(LogError) {
         let wanted = after + 1
         guard let start = log.entries.last(where: { $0.header.firstSequence <= wanted }) else {
             throw LogError(
@@ -78,7 +76,7 @@ package struct LogReader: ~Copyable {
         if let restart = cursor!.restart { cursor!.seek(to: restart) }
     }
 
-    private mutating func open(_ next: CatalogEntry) throws(LogError) {
+    private func open(_ next: CatalogEntry) throws(LogError) {
         file?.close()
         let fileSystem = log.options.fileSystem
         let opened = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(next.path, .readOnly) }
@@ -89,7 +87,7 @@ package struct LogReader: ~Copyable {
     }
 
     /// At the end that the successor's header names: checks that it is the right one, and goes on there.
-    private mutating func moveToSuccessor() throws(LogError) -> Bool {
+    private func moveToSuccessor() throws(LogError) -> Bool {
         guard let ending = entry!.ending, cursor!.offset >= ending.end else { return false }
         guard cursor!.offset == ending.end, cursor!.chain == ending.chain,
             cursor!.nextSequence == ending.lastSequence + 1
@@ -104,7 +102,7 @@ package struct LogReader: ~Copyable {
     }
 
     /// After an invalid frame where a valid one is due: what was read ahead, or known of the segments, may be old.
-    private mutating func reload() throws(LogError) -> Bool {
+    private func reload() throws(LogError) -> Bool {
         let here = cursor!.position
         if !hasReloaded {
             hasReloaded = true

@@ -1,4 +1,4 @@
-package import JournalFileSystem
+import JournalFileSystem
 package import SystemPackage
 
 /// A segment as the log knows it: its header, and where its successor says that it ends.
@@ -128,16 +128,15 @@ package struct SegmentCatalog: Sendable {
     ) throws(LogError) -> (header: SegmentHeader?, badCopies: [Int]) {
         let file = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(path, .readOnly) }
         defer { file.close() }
-        var bytes = [UInt8](repeating: 0, count: 1024)
-        let got = try asLogError { () throws(FileSystemError) in
-            try bytes.withUnsafeMutableBytes { (raw) throws(FileSystemError) in try file.read(into: raw, at: 0) }
+        let bytes = try asLogError { () throws(FileSystemError) in
+            try file.read(Int(SegmentHeader.framesOffset), at: 0)
         }
         var header: SegmentHeader?
         var bad: [Int] = []
         bytes.withUnsafeBytes { raw in
             for offset in SegmentHeader.copyOffsets {
                 let copy =
-                    offset + SegmentHeader.length <= got
+                    offset + SegmentHeader.length <= raw.count
                     ? SegmentHeader(UnsafeRawBufferPointer(rebasing: raw[offset..<(offset + SegmentHeader.length)]))
                     : nil
                 if let copy, header == nil || header == copy { header = copy } else { bad.append(offset) }

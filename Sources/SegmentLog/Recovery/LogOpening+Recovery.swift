@@ -30,7 +30,7 @@ extension LogOpening {
                 let active = try SegmentFactory(options, paths).make(again)
                 catalog.append(CatalogEntry(path: active.path, header: active.frames.header))
                 writer.predecessor = active.asPredecessor
-                writer.active = consume active
+                writer.active = active
                 writer.nextSegmentID += 1
             }
             let end = writer.predecessor
@@ -41,7 +41,7 @@ extension LogOpening {
             writer.isMarked = true
         } catch let error as FileSystemError {
             throw LogError(
-                error.errno == .noSpace ? .noSpace : .system,
+                error.isFull ? .noSpace : .system,
                 "The journal was not closed cleanly, and recovering it failed: \(error). Nothing is lost: free some space "
                     + "or mend the disk and open it again, or open it for reading only", path: error.path, cause: error)
         } catch let error as LogError {
@@ -101,7 +101,7 @@ extension LogOpening {
             createdMicroseconds: tail.vouched.recordedMicroseconds ?? entry.header.createdMicroseconds,
             predecessor: predecessor)
         var writer = FrameWriter(header, level: options.compressionLevel)
-        var cursor = FrameCursor(file, path: entry.path, header: entry.header, maximumRawBytes: identity.maximumFrameBytes)
+        let cursor = FrameCursor(file, path: entry.path, header: entry.header, maximumRawBytes: identity.maximumFrameBytes)
         cursor.seek(to: promise.restart)
         while cursor.offset < tail.end.offset {
             guard case .frame(let frame) = try cursor.next(.payload) else {

@@ -26,7 +26,7 @@ extension Tail {
         in entry: CatalogEntry, record: CleanCloseRecord.Found, file: any File, paths: JournalPaths,
         maximumRawBytes: Int
     ) throws(LogError) -> Tail {
-        var cursor = FrameCursor(file, path: entry.path, header: entry.header, maximumRawBytes: maximumRawBytes)
+        let cursor = FrameCursor(file, path: entry.path, header: entry.header, maximumRawBytes: maximumRawBytes)
         var promise: (position: FrameCursor.Position, restart: FrameCursor.Position)?
         walk: while true {
             let before = cursor.position
@@ -58,7 +58,7 @@ extension Tail {
             }
         }
         let end = cursor.position
-        let (evidence, beyond) = try gather(&cursor, end: end, entry: entry, record: record)
+        let (evidence, beyond) = try gather(cursor, end: end, entry: entry, record: record)
         var tail = Tail(end: end, verdict: TailVerdict(evidence), evidence: evidence, promise: promise)
         if tail.verdict == .damaged {
             tail.problem = problem(
@@ -69,7 +69,7 @@ extension Tail {
     }
 
     private static func gather(
-        _ cursor: inout FrameCursor, end: FrameCursor.Position, entry: CatalogEntry, record: CleanCloseRecord.Found
+        _ cursor: FrameCursor, end: FrameCursor.Position, entry: CatalogEntry, record: CleanCloseRecord.Found
     ) throws(LogError) -> (TailEvidence, FrameHeader?) {
         let first = entry.header.firstSequence
         // A promising header right at the end counts when it continues something else than what is there; when it

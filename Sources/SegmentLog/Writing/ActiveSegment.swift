@@ -1,8 +1,10 @@
 import JournalFileSystem
-package import SystemPackage
+import SystemPackage
 
 /// The segment that is being appended to.
-struct ActiveSegment: ~Copyable {
+///
+/// `@unchecked Sendable`: the log reaches it only under the mutex of its writer state.
+final class ActiveSegment: @unchecked Sendable {
     let file: any File
     let path: FilePath
     var frames: FrameWriter
@@ -22,7 +24,7 @@ struct ActiveSegment: ~Copyable {
     }
 
     /// Reserves disk blocks for `bytes` more, before anything of them is written: this is where a full disk is met.
-    mutating func reserve(_ bytes: UInt64) throws(FileSystemError) {
+    func reserve(_ bytes: UInt64) throws(FileSystemError) {
         let needed = frames.end + bytes
         guard needed > allocatedEnd else { return }
         var goal = max(needed, allocatedEnd + min(max(allocatedEnd, ActiveSegment.firstBytes), ActiveSegment.largestStepBytes))
@@ -35,21 +37,21 @@ struct ActiveSegment: ~Copyable {
                 return
             } catch {
                 // On a nearly full disk the last blocks are used too, in smaller steps.
-                guard error.errno == .noSpace || error.errno == .diskQuotaExceeded, goal > needed else { throw error }
+                guard error.isFull, goal > needed else { throw error }
                 goal = max(needed, allocatedEnd + (goal - allocatedEnd) / 2)
             }
         }
     }
 
     /// Writes what is pending, with one write.
-    mutating func writePending() throws(FileSystemError) {
+    func writePending() throws(FileSystemError) {
         let bytes = frames.pending.bytes
         try file.write(bytes, at: frames.end - UInt64(bytes.count))
         frames.clearPending()
     }
 
     /// Gives back what was reserved and not used, and makes the segment's length durable.
-    mutating func trim() throws(FileSystemError) {
+    func trim() throws(FileSystemError) {
         try file.truncate(to: frames.end)
         try file.sync()
         allocatedEnd = frames.end

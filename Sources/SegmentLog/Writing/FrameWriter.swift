@@ -138,7 +138,9 @@ struct FrameWriter: ~Copyable {
         // The varint is at most ten bytes and ends at its first byte below 128.
         let body = UnsafeRawBufferPointer(rebasing: pending.bytes[(start + FrameHeader.length)...])
         let varintLength = body.firstIndex { $0 < 0x80 }! + 1
-        let payloadCRC = Checksum.crc32(crc, UnsafeRawBufferPointer(rebasing: body[..<varintLength]))
+        let payloadCRC = FrameHeader.payloadCRC(
+            raw: crc, data: UnsafeRawBufferPointer(rebasing: body[varintLength...]),
+            varint: UnsafeRawBufferPointer(rebasing: body[..<varintLength]))
         pending.appendZeros(Int(aligned8(UInt64(pending.count - start))) - (pending.count - start))
         let firstSequence = lastSequence + 1
         var frame = FrameHeader(

@@ -1,5 +1,5 @@
 import JournalFileSystem
-package import SystemPackage
+import SystemPackage
 
 /// Makes segments.
 ///
@@ -37,7 +37,7 @@ struct SegmentFactory {
             for offset in SegmentHeader.copyOffsets {
                 start.replaceSubrange(offset..<(offset + encoded.count), with: encoded)
             }
-            try start.withUnsafeBytes { (raw) throws(FileSystemError) in try file.write(raw, at: 0) }
+            try file.write(start, at: 0)
             if frames.pending.count > 0 { try file.write(frames.pending.bytes, at: SegmentHeader.framesOffset) }
             frames.clearPending()
             try file.sync()

@@ -1,4 +1,6 @@
 import JournalFileSystem
+import Synchronization
+import SystemPackage
 
 extension SegmentLog {
     /// Appends events, under the log's exclusion.
@@ -27,7 +29,7 @@ extension SegmentLog {
             writer.active!.frames.append(
                 events, recordedMicroseconds: head.recordedMicroseconds,
                 followsSync: writer.durableSequence == writer.lastSequence)
-            do {
+            do throws(FileSystemError) {
                 try writer.active!.writePending()
             } catch {
                 throw poison(&writer, .outcomeUnknown, "Writing to the log failed", error)
@@ -53,7 +55,7 @@ extension SegmentLog {
         do {
             try file.syncData()
         } catch {
-            throw writer.withLock { poison(&$0, .outcomeUnknown, "Syncing the log failed", error) }
+            throw writer.withLock { writer in poison(&writer, .outcomeUnknown, "Syncing the log failed", error) }
         }
         let isNewest = writer.withLock { writer in
             guard writer.durableSequence < last else { return false }
@@ -76,7 +78,7 @@ extension SegmentLog {
                 lockFile?.close()
             }
             guard options.access == .readWrite, writer.poison == nil else { return }
-            do {
+            do throws(FileSystemError) {
                 if !writer.isMarked, writer.durableSequence == writer.lastSequence {
                     try writer.active?.trim()
                     try leaveMark(writer)
@@ -134,8 +136,7 @@ extension SegmentLog {
                 throw poison(&writer, .notWritten, "Clearing the clean-close record failed", error)
             }
         }
-        let isFull = writer.active.map { $0.frames.end + bytes > options.segmentBytes && $0.frames.end > SegmentHeader.framesOffset }
-        if isFull ?? true { try beginSegment(&writer) }
+        if !hasRoom(writer, for: bytes) { try beginSegment(&writer) }
         do {
             try writer.active!.reserve(bytes)
         } catch {
@@ -143,9 +144,15 @@ extension SegmentLog {
         }
     }
 
+    /// Whether the commit goes into the present segment. One too large for any segment gets its own.
+    private func hasRoom(_ writer: Writer, for bytes: UInt64) -> Bool {
+        guard let end = writer.active?.frames.end else { return false }
+        return end + bytes <= options.segmentBytes || end == SegmentHeader.framesOffset
+    }
+
     /// A full disk or another refusal met before anything was written poisons nothing.
     private func notWritten(_ error: FileSystemError) -> LogError {
-        if error.errno == .noSpace || error.errno == .diskQuotaExceeded {
+        if error.isFull {
             return LogError(
                 .noSpace, "Not written: the disk is full. Nothing is lost, and adding works again when there is space",
                 path: error.path, cause: error)
@@ -169,9 +176,9 @@ extension SegmentLog {
         do {
             let made = try factory.make(FrameWriter(header, level: options.compressionLevel))
             writer.active?.file.close()
-            writer.active = consume made
+            writer.active = made
         } catch {
-            if error.errno == .noSpace || error.errno == .diskQuotaExceeded { throw notWritten(error) }
+            if error.isFull { throw notWritten(error) }
             throw poison(&writer, .notWritten, "Beginning a segment failed", error)
         }
         writer.nextSegmentID += 1

@@ -3,7 +3,7 @@ import JournalFileSystem
 /// The clean-close record: written whole and synced before its mark, and the mark is one word.
 extension SegmentLog {
     /// Leaves the record for the log's present end.
-    func leaveMark(_ writer: borrowing Writer) throws(FileSystemError) {
+    func leaveMark(_ writer: Writer) throws(FileSystemError) {
         guard let lockFile, let entry = entries.last else { return }
         let record = CleanCloseRecord(
             segment: entry.header.id, chain: writer.active?.frames.chain ?? writer.predecessor.chain,
@@ -14,9 +14,7 @@ extension SegmentLog {
 
     static func leaveMark(_ record: CleanCloseRecord, _ lockFile: any File) throws(FileSystemError) {
         let bytes = record.encoded()
-        try bytes.withUnsafeBytes { (raw) throws(FileSystemError) in
-            try lockFile.write(raw, at: UInt64(LockFile.recordOffset))
-        }
+        try lockFile.write(bytes, at: UInt64(LockFile.recordOffset))
         try lockFile.syncData()
         try writeMark(CleanCloseRecord.mark(bytes), lockFile)
     }
@@ -27,16 +25,11 @@ extension SegmentLog {
     }
 
     private static func writeMark(_ mark: UInt64, _ lockFile: any File) throws(FileSystemError) {
-        try withUnsafeBytes(of: mark.littleEndian) { (raw) throws(FileSystemError) in
-            try lockFile.write(raw, at: UInt64(LockFile.markOffset))
-        }
+        try lockFile.write((0..<8).map { UInt8(truncatingIfNeeded: mark >> (8 * $0)) }, at: UInt64(LockFile.markOffset))
         try lockFile.syncData()
     }
 
     func clearWriterRecord() throws(FileSystemError) {
-        let zeros = [UInt8](repeating: 0, count: LockFile.writerLength)
-        try zeros.withUnsafeBytes { (raw) throws(FileSystemError) in
-            try lockFile?.write(raw, at: UInt64(LockFile.writerOffset))
-        }
+        try lockFile?.write([UInt8](repeating: 0, count: LockFile.writerLength), at: UInt64(LockFile.writerOffset))
     }
 }

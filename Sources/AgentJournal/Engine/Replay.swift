@@ -1,0 +1,62 @@
+import SegmentLog
+
+/// Feeds the events of a log to a state.
+struct Replay {
+    let log: any EventLog
+
+    /// Applies the events behind the state's last one, up to `bound` or `date`.
+    ///
+    /// - Throws: `damaged` with the place when a frame or an event is not what was written; `unsupported`.
+    /// - Complexity: linear in the bytes read; the payloads are decoded in place.
+    func run(
+        _ state: inout State, upTo bound: UInt64 = .max, recordedUpTo date: Int64 = .max,
+        progress: ((UInt64) -> Void)? = nil
+    ) throws(JournalError) {
+        guard state.lastSequence < min(bound, log.visibleSequence) else { return }
+        let reader = log.reader(after: state.lastSequence)
+        while state.lastSequence < bound, let frame = try asJournalError({ () throws(LogError) in try reader.next() }) {
+            guard frame.recordedMicroseconds <= date else { return }
+            do throws(EventProblem) {
+                try Replay.apply(frame, reader.payload, to: &state, upTo: bound)
+            } catch {
+                throw JournalError(error, in: frame, reader)
+            }
+            progress?(state.lastSequence)
+        }
+    }
+
+    private static func apply(
+        _ frame: FrameCursor.Frame, _ payload: UnsafeRawBufferPointer, to state: inout State, upTo bound: UInt64
+    ) throws(EventProblem) {
+        var events = EventIterator(payload)
+        var sequence = frame.firstSequence
+        while let event = try events.next() {
+            if sequence > state.lastSequence, sequence <= bound {
+                try state.apply(event, sequence: sequence, recordedMicroseconds: frame.recordedMicroseconds)
+            }
+            sequence += 1
+        }
+        guard sequence == frame.lastSequence + 1 else {
+            throw .malformed("the frame holds \(sequence - frame.firstSequence) events and says \(frame.header.eventCount)")
+        }
+    }
+}
+
+extension JournalError {
+    /// A frame whose checksum is right and whose events cannot be taken.
+    init(_ problem: EventProblem, in frame: FrameCursor.Frame, _ reader: LogReader) {
+        let path = reader.path
+        switch problem {
+        case .malformed(let what):
+            self.init(
+                .damaged, "\(path?.lastComponent?.string ?? "the log"), frame at offset \(frame.offset): \(what)", path: path,
+                offset: frame.offset, sequences: frame.firstSequence...frame.lastSequence)
+        case .unsupported(let what):
+            self.init(
+                .unsupported,
+                "\(path?.lastComponent?.string ?? "the log"), frame at offset \(frame.offset): \(what) is not known to this "
+                    + "version and must be understood; use a newer one", path: path, offset: frame.offset,
+                sequences: frame.firstSequence...frame.lastSequence)
+        }
+    }
+}

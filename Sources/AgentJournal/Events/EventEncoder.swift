@@ -1,0 +1,100 @@
+import SegmentLog
+
+/// Writes events in protobuf wire format, fields in order of their numbers.
+struct EventEncoder {
+    /// Field 1 of `Frame`, length-delimited.
+    static let eventTag: UInt8 = 0x0A
+
+    /// An encoded event: behind its tag and length, the body.
+    struct Encoded: Sendable {
+        var bytes: [UInt8]
+        var bodyOffset: Int
+
+        /// Calls with the body alone.
+        func withBody<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+            bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[bodyOffset...])) }
+        }
+    }
+
+    static func added(conversation: String, _ memory: NewMemory) -> Encoded {
+        encode(kind: EventFields.Kind.added) { body in
+            body.field(EventFields.Field.conversation, conversation)
+            switch memory.content {
+            case .text(let text): body.field(EventFields.Field.text, text)
+            case .json(let json): body.field(EventFields.Field.json, json.utf8)
+            case .bytes(let bytes): body.field(EventFields.Field.data, bytes)
+            }
+            if let mimeType = memory.mimeType { body.field(EventFields.Field.mimeType, mimeType) }
+            if let role = memory.role { body.field(EventFields.Field.role, role.rawValue) }
+            if !memory.metadata.isEmpty { body.field(EventFields.Field.metadata, memory.metadata.canonicalBytes) }
+            if let time = memory.timestamp?.microsecondsSince1970 {
+                body.number(EventFields.Field.timestamp, UInt64(bitPattern: (time << 1) ^ (time >> 63)))
+            }
+            if let key = memory.idempotencyKey { body.field(EventFields.Field.key, key) }
+        }
+    }
+
+    static func forgotten(conversation: [UInt8], target: UInt64) -> Encoded {
+        encode(kind: EventFields.Kind.forgotten) { body in
+            body.field(EventFields.Field.conversation, conversation)
+            body.number(EventFields.Field.target, target)
+        }
+    }
+
+    static func cleared(conversation: String) -> Encoded {
+        encode(kind: EventFields.Kind.cleared) { $0.field(EventFields.Field.conversation, conversation) }
+    }
+
+    static func flushed(label: String?) -> Encoded {
+        encode(kind: EventFields.Kind.flushed) { body in
+            if let label { body.field(EventFields.Field.label, label) }
+        }
+    }
+
+    /// The body is written behind room for the longest tag and length, so that nothing is copied but those.
+    private static func encode(kind: UInt64, _ fill: (inout Body) -> Void) -> Encoded {
+        var body = Body()
+        body.number(EventFields.Field.kind, kind)
+        fill(&body)
+        var prefix: [UInt8] = [eventTag]
+        Body.appendVarint(UInt64(body.bytes.count), to: &prefix)
+        let bodyOffset = prefix.count
+        prefix.append(contentsOf: body.bytes)
+        return Encoded(bytes: prefix, bodyOffset: bodyOffset)
+    }
+
+    private struct Body {
+        var bytes: [UInt8] = []
+
+        init() { bytes.reserveCapacity(256) }
+
+        static func appendVarint(_ value: UInt64, to bytes: inout [UInt8]) {
+            var rest = value
+            while rest >= 0x80 {
+                bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+                rest >>= 7
+            }
+            bytes.append(UInt8(truncatingIfNeeded: rest))
+        }
+
+        mutating func number(_ field: Int, _ value: UInt64) {
+            Body.appendVarint(UInt64(field) << 3, to: &bytes)
+            Body.appendVarint(value, to: &bytes)
+        }
+
+        mutating func field(_ field: Int, _ value: [UInt8]) {
+            Body.appendVarint(UInt64(field) << 3 | 2, to: &bytes)
+            Body.appendVarint(UInt64(value.count), to: &bytes)
+            bytes.append(contentsOf: value)
+        }
+
+        mutating func field(_ field: Int, _ text: String) {
+            Body.appendVarint(UInt64(field) << 3 | 2, to: &bytes)
+            var text = text
+            text.withUTF8 { utf8 in
+                Body.appendVarint(UInt64(utf8.count), to: &bytes)
+                bytes.append(contentsOf: utf8)
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+/// An event as it lies in a frame: where each field is, without a copy.
+///
+/// Field numbers and kinds are those of docs/journal.proto. The encoder writes the fields in order of their numbers, so
+/// content, mime type, role and metadata, which a repeated idempotency key compares, are one run of bytes.
+struct EventFields {
+    enum Kind {
+        static let added: UInt64 = 1
+        static let forgotten: UInt64 = 2
+        static let cleared: UInt64 = 3
+        static let flushed: UInt64 = 4
+        /// Unknown kinds from here on may be passed over.
+        static let firstOptional: UInt64 = 64
+    }
+    enum Field {
+        static let kind = 1
+        static let conversation = 2
+        static let text = 3
+        static let json = 4
+        static let data = 5
+        static let mimeType = 6
+        static let role = 7
+        static let metadata = 8
+        static let timestamp = 9
+        static let key = 10
+        static let target = 11
+        static let label = 12
+        /// Unknown fields from here on may be passed over.
+        static let firstOptional = 32
+    }
+
+    var kind: UInt64 = 0
+    var conversation: Range<Int>?
+    var contentField = 0
+    var content: Range<Int>?
+    var mimeType: Range<Int>?
+    var role: Range<Int>?
+    var metadata: Range<Int>?
+    var timestampMicroseconds: Int64?
+    var key: Range<Int>?
+    var target: UInt64?
+    var label: Range<Int>?
+    /// From the tag of the content to the end of the metadata.
+    var compared: Range<Int> = 0..<0
+}

@@ -1,0 +1,27 @@
+/// What names, labels, keys, roles and mime types may be.
+enum NameRules {
+    static let conversationBytes = 512
+    static let keyBytes = 512
+    static let labelBytes = 512
+    static let mimeTypeBytes = 255
+    static let roleBytes = 64
+
+    /// Checks one of them; `what` names it in the error.
+    static func check(_ text: String, _ what: String, maximumBytes: Int) throws(JournalError) {
+        let length = text.utf8.count
+        guard length > 0 else {
+            throw JournalError(.invalidArgument, "The \(what) is empty; it takes 1 to \(maximumBytes) bytes of UTF-8")
+        }
+        guard length <= maximumBytes else {
+            throw JournalError(
+                .invalidArgument, "The \(what) is \(length) bytes long; the limit is \(maximumBytes) bytes of UTF-8")
+        }
+        if let control = text.unicodeScalars.first(where: { $0.properties.generalCategory == .control }) {
+            let code = String(control.value, radix: 16, uppercase: true)
+            throw JournalError(
+                .invalidArgument,
+                "The \(what) holds the control character U+\(String(repeating: "0", count: max(0, 4 - code.count)))\(code); "
+                    + "remove it")
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/// One entry of the journal's log.
+public struct Event: Sendable, Hashable {
+    /// Its number: from 1, gapless over the whole journal.
+    public var sequence: UInt64
+    /// When it was recorded; never runs backwards.
+    public var recorded: Timestamp
+    /// What happened.
+    public var kind: Kind
+
+    /// What happened.
+    public enum Kind: Sendable, Hashable {
+        /// A memory was added.
+        case added(Memory)
+        /// The memory with this sequence was forgotten.
+        case forgotten(UInt64, conversation: String)
+        /// All memories of a conversation were forgotten.
+        case cleared(conversation: String)
+        /// Everything before was made durable, and the point was perhaps given a name.
+        case flushed(label: String?)
+        /// An event of a later version that may be passed over.
+        case unknown(UInt64)
+    }
+
+    /// The conversation it belongs to, if it belongs to one.
+    public var conversation: String? {
+        switch kind {
+        case .added(let memory): memory.conversation
+        case .forgotten(_, let conversation), .cleared(let conversation): conversation
+        case .flushed, .unknown: nil
+        }
+    }
+}

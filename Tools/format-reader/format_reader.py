@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""An independent reader of AgentJournal's format version 1, written from docs/format.md and docs/journal.proto alone.
+
+    format_reader.py export DIR   the canonical export: one line a memory
+    format_reader.py digest DIR   the SHA-256 of the export
+    format_reader.py events DIR   one line an event, in order of sequence
+    format_reader.py dump DIR     headers of segments and frames, and where and why the log ends; for people
+
+Exit status: 0; 1 when the journal is damaged (and nothing on standard output, but for `dump`); 2 when it is not a
+journal, not supported, or cannot be read. It takes no locks and writes nothing: it reads what is there.
+
+canonical_json.py has the section "Canonical JSON", payload.py the protobuf messages, journal_log.py the sections
+from "journal.json" to "lock", and this file "State", "Export" and the commands.
+"""
+
+import argparse
+import base64
+import hashlib
+import os
+import sys
+from collections import namedtuple
+
+import canonical_json
+import journal_log
+import payload
+from journal_log import Damaged, Unsupported
+
+Event = namedtuple("Event", "sequence recorded fields")
+
+
+def read_events(log):
+    """The events of a log in order of sequence, without those that may be skipped."""
+    for walk in log.walks:
+        for frame in walk.frames:
+            if frame.header.type != journal_log.EVENTS:
+                continue
+            # The CRC is right, so what is wrong here was written so: damage, wherever the frame is.
+            try:
+                events = payload.events(frame.payload)
+                if len(events) != frame.header.count:
+                    raise payload.Malformed("%d events, not %d" % (len(events), frame.header.count))
+            except payload.Malformed as error:
+                raise Damaged(walk.segment.file, frame.offset, "payload: %s" % error) from None
+            except payload.NotUnderstood as error:
+                raise Unsupported("%s:%d: %s is not known" % (walk.segment.file, frame.offset, error)) from None
+            for sequence, fields in enumerate(events, frame.first_sequence):
+                if fields is not None:
+                    yield Event(sequence, frame.recorded, fields)
+
+
+# ---------------------------------------------------------------- State
+
+def state(events):
+    """The memories there are: {conversation: {sequence: event}}."""
+    conversations, home = {}, {}
+    for event in events:
+        kind, conversation = event.fields["kind"], event.fields.get("conversation")
+        if kind == "added":
+            conversations.setdefault(conversation, {})[event.sequence] = event
+            home[event.sequence] = conversation
+        elif kind == "forgotten":
+            conversations.get(home.get(event.fields["target"]), {}).pop(event.fields["target"], None)
+        elif kind == "cleared":
+            conversations.pop(conversation, None)
+    return conversations
+
+
+# ---------------------------------------------------------------- Export
+
+def members(event):
+    """The members that a memory's line and its event's line have in common."""
+    fields = event.fields
+
+    def string(name):
+        return canonical_json.string(fields[name]) if name in fields else None
+
+    base64_data = base64.b64encode(fields["data"]).decode("ascii") if "data" in fields else None
+    return {
+        "content": fields.get("json", string("text")),
+        "content_base64": None if base64_data is None else canonical_json.string(base64_data),
+        "conversation": string("conversation"),
+        "idempotency_key": string("idempotency_key"),
+        "metadata": fields.get("metadata"),
+        "mime_type": string("mime_type"),
+        "role": string("role"),
+        "sequence": b"%d" % event.sequence,
+    }
+
+
+def time_string(microseconds):
+    return canonical_json.string(canonical_json.time(microseconds))
+
+
+def export(events):
+    conversations = state(events)
+    lines = []
+    for conversation in sorted(conversations, key=lambda name: name.encode("utf-8")):
+        for _, event in sorted(conversations[conversation].items()):
+            timestamp = event.fields.get("timestamp", event.recorded)
+            lines.append(canonical_json.object_line(dict(members(event), timestamp=time_string(timestamp))))
+    return b"".join(lines)
+
+
+# ---------------------------------------------------------------- events
+
+def event_lines(events):
+    lines = []
+    for event in events:
+        fields = event.fields
+        lines.append(canonical_json.object_line(dict(
+            members(event),
+            kind=canonical_json.string(fields["kind"]),
+            label=canonical_json.string(fields["label"]) if "label" in fields else None,
+            recorded=time_string(event.recorded),
+            target=b"%d" % fields["target"] if "target" in fields else None,
+            timestamp=time_string(fields["timestamp"]) if "timestamp" in fields else None,
+        )))
+    return b"".join(lines)
+
+
+# ---------------------------------------------------------------- dump
+
+def dump(directory):
+    """Lines for people. Damage is told, and never stops it."""
+    try:
+        identity = journal_log.read_identity(directory)
+        yield "journal %s, frames of at most %d bytes" % (identity.journal.hex(), identity.maximum_frame_bytes)
+    except (Damaged, Unsupported) as error:
+        identity = None
+        yield str(error)
+    maximum = identity.maximum_frame_bytes if identity else (1 << 32) - 1
+    segments = journal_log.read_segments(directory)
+    for segment, successor in zip(segments, segments[1:] + [None]):
+        yield ""
+        yield "%s, 0x%x bytes; header copies: %s" % (segment.file, len(segment.data), ", ".join(
+            "valid" if copy else "not valid" for copy in segment.copies))
+        header = segment.header
+        if header is None:
+            continue
+        yield ("  header 0x%08x version %d minimum-reader %d id %d original %d journal %s first-sequence %d created %s "
+               "flags 0x%x" % (header.crc, header.version, header.minimum_reader, header.id, header.original_id,
+                               header.journal.hex(), header.first_sequence, show_time(header.created), header.flags))
+        yield "  predecessor %d end 0x%x chain 0x%08x last-sequence %d" % (
+            header.predecessor, header.predecessor_end, header.predecessor_chain, header.predecessor_last)
+        vouched = successor.header.predecessor_end if successor and successor.header else None
+        walk = journal_log.Walk(segment, maximum)
+        for frame in walk.frames:
+            yield "  " + frame_line(frame, vouched)
+        yield "  0x%06x %s" % (walk.end, walk.stop)
+    yield ""
+    if identity is None:
+        return
+    try:
+        log = journal_log.read_log(directory, identity)
+        for note in log.notes:
+            yield note
+        yield "%s, last sequence %d" % (log.ending, log.walks[-1].next_sequence - 1)
+        for _ in read_events(log):
+            pass
+    except (Damaged, Unsupported) as error:
+        yield str(error)
+
+
+def show_time(microseconds):
+    if canonical_json.FIRST_TIME <= microseconds <= canonical_json.LAST_TIME:
+        return canonical_json.time(microseconds)
+    return "%d microseconds" % microseconds
+
+
+def frame_line(frame, vouched):
+    header = frame.header
+    names = ((journal_log.FOLLOWS_SYNC, "followsSync"), (journal_log.RESTART, "restart"),
+             (journal_log.STORED, "stored"))
+    flags = [name for bit, name in names if header.flags & bit]
+    if header.flags & 0xFF00:
+        flags.append("0x%04x" % (header.flags & 0xFF00))
+    return "0x%06x frame 0x%08x previous 0x%08x type %d events %d..%d stored %d raw %d recorded %s [%s]%s" % (
+        frame.offset, header.crc, header.previous, header.type, frame.first_sequence,
+        frame.first_sequence + header.count - 1, header.stored_length, header.raw_length, show_time(frame.recorded),
+        " ".join(flags), " not replayed: beyond the vouched end" if vouched is not None and frame.end > vouched else "")
+
+
+# ---------------------------------------------------------------- Commands
+
+def run(command, directory):
+    """(bytes for standard output, what is to be reported)."""
+    if not os.path.isdir(directory):
+        raise Unsupported("not a journal: there is no such directory")
+    if command == "dump":
+        return "".join(line + "\n" for line in dump(directory)).encode("utf-8"), []
+    log = journal_log.read_log(directory, journal_log.read_identity(directory))
+    events = read_events(log)
+    if command == "events":
+        return event_lines(events), log.notes
+    lines = export(events)
+    if command == "digest":
+        return hashlib.sha256(lines).hexdigest().encode("ascii") + b"\n", log.notes
+    return lines, log.notes
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description="Reads an AgentJournal journal, format version 1.")
+    parser.add_argument("command", choices=["export", "events", "digest", "dump"])
+    parser.add_argument("directory", metavar="DIR")
+    options = parser.parse_args(arguments)
+    try:
+        output, notes = run(options.command, options.directory)
+    except Damaged as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (Unsupported, OSError) as error:
+        print("format_reader: %s" % error, file=sys.stderr)
+        return 2
+    for note in notes:
+        print("note: %s" % note, file=sys.stderr)
+    try:
+        sys.stdout.buffer.write(output)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

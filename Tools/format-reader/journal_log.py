@@ -1,0 +1,337 @@
+"""docs/format.md from "journal.json" to "lock": from files to frames, and where the log ends."""
+
+import os
+import re
+import struct
+import zlib
+from collections import namedtuple
+
+import canonical_json
+import payload
+
+VERSION = 1  # of the format, as far as this reader knows it
+
+
+class Damaged(Exception):
+    """What was there is no longer: `file` (relative to the journal) is damaged at `offset`."""
+
+    def __init__(self, file, offset, message):
+        super().__init__("damaged: %s:%d: %s" % (file, offset, message))
+
+
+class Unsupported(Exception):
+    """Not a journal, not this journal's, or from a version that this reader does not know."""
+
+
+def read_file(directory, *names):
+    """The bytes of a file, or None when it is not there."""
+    try:
+        with open(os.path.join(directory, *names), "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+# ---------------------------------------------------------------- journal.json
+
+Identity = namedtuple("Identity", "journal maximum_frame_bytes")
+
+
+def read_identity(directory):
+    data = read_file(directory, "journal.json")
+    if data is None:
+        raise Unsupported("not a journal: there is no journal.json")
+    try:
+        members = canonical_json.check(data[:-1])
+    except canonical_json.NotCanonical as error:
+        raise Damaged("journal.json", error.offset, "not canonical JSON: %s" % error) from None
+    if members is None or data[-1:] != b"\n":
+        raise Damaged("journal.json", max(0, len(data) - 1), "not one object and a newline")
+    values = dict(members)
+    # The canonical form without one member is the other members between braces. Members that are not known count.
+    rest = b",".join(canonical_json.string(key) + b":" + value for key, value in members if key != "checksum")
+    if values.get("checksum") != b'"%08x"' % zlib.crc32(b"{" + rest + b"}"):
+        raise Damaged("journal.json", 0, "the checksum is wrong")
+
+    def number(name):
+        if not re.fullmatch(rb"[1-9][0-9]{0,17}", values.get(name, b"")):
+            raise Damaged("journal.json", 0, "%s is not a positive number" % name)
+        return int(values[name])
+
+    if number("minimum_reader") > VERSION:
+        raise Unsupported("the journal needs a reader of version %d" % number("minimum_reader"))
+    number("format"), number("maximum_content_bytes")
+    uuid = values.get("journal", b"").decode("utf-8")
+    if not re.fullmatch('"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"', uuid):
+        raise Damaged("journal.json", 0, "journal is not a UUID")
+    if not canonical_json.is_time(values.get("created", b"").decode("utf-8")[1:-1]):
+        raise Damaged("journal.json", 0, "created is not a time")
+    return Identity(bytes.fromhex(uuid.strip('"').replace("-", "")), number("maximum_frame_bytes"))
+
+
+# ---------------------------------------------------------------- A segment
+
+SEGMENT_NAME = re.compile(r"([0-9]{20})-([0-9]{8})\.segment", re.ASCII)
+MAGIC = b"\x89AJS\r\n\x1a\n"
+COPIES, FRAMES = (0, 512), 1024
+HEADER = struct.Struct("<8sHHI16sQq4sI32xIIQQI8sI")
+Header = namedtuple("Header", "magic version minimum_reader id journal first_sequence created salt flags "
+                              "predecessor predecessor_chain predecessor_last predecessor_end original_id zero crc")
+
+
+class Segment:
+    """A segment file, its header read. `header` is None when neither copy is valid."""
+
+    def __init__(self, directory, name):
+        self.file = "log/" + name
+        self.name_sequence, self.id = (int(part) for part in SEGMENT_NAME.fullmatch(name).groups())
+        self.data = read_file(directory, "log", name) or b""
+        self.copies = [segment_header(self.data, offset) for offset in COPIES]
+        self.header = self.copies[0] or self.copies[1]
+
+    def check(self, journal):
+        """What a header must be before anything else in the segment means anything."""
+        header = self.header
+        if header is None:
+            raise Damaged(self.file, 0, "neither copy of the segment header is valid")
+        if header.minimum_reader > VERSION:
+            raise Unsupported("%s needs a reader of version %d" % (self.file, header.minimum_reader))
+        if header.flags & 0xFFFF:
+            raise Unsupported("%s has segment flags 0x%04x" % (self.file, header.flags & 0xFFFF))
+        if header.journal != journal:
+            raise Unsupported("%s is a foreign segment: it belongs to another journal" % self.file)
+        if (header.first_sequence, header.id) != (self.name_sequence, self.id) or not self.id:
+            raise Damaged(self.file, 0, "the header is not that of the file's name")
+        if header.zero.strip(b"\0"):
+            raise Damaged(self.file, 116, "not zero in the segment header")
+        if header.original_id != header.id:
+            raise Unsupported("%s was rewritten, which version 1 does not describe" % self.file)
+        if not canonical_json.FIRST_TIME <= header.created <= canonical_json.LAST_TIME:
+            raise Damaged(self.file, 40, "creation time outside the years 0001 to 9999")
+
+
+def segment_header(data, offset):
+    """The copy of the segment header at `offset`, or None when it is not valid."""
+    if offset + HEADER.size > len(data):
+        return None
+    header = Header(*HEADER.unpack_from(data, offset))
+    valid = header.magic == MAGIC and header.crc == zlib.crc32(data[offset:offset + 124])
+    return header if valid else None
+
+
+# ---------------------------------------------------------------- Frame
+
+FRAME = struct.Struct("<IIIIII3sBHH")
+FrameHeader = namedtuple("FrameHeader", "crc payload_crc previous stored_length raw_length sequence_offset count type "
+                                        "flags zero")
+Frame = namedtuple("Frame", "offset header first_sequence recorded payload end")  # end: behind the padding
+EVENTS, FIRST_OPTIONAL_TYPE = 1, 128
+FOLLOWS_SYNC, RESTART, STORED = 1, 2, 4
+UNKNOWN_FLAGS = 0xFF & ~(FOLLOWS_SYNC | RESTART | STORED)
+
+
+def frame_header(segment, offset):
+    """The frame header at `offset`, or None when there is none with a right CRC and possible fields.
+
+    Whether type and flags are understood, and whether the frame lies within the file, is for the caller to say.
+    """
+    if offset + FRAME.size > len(segment.data):
+        return None
+    values = FRAME.unpack_from(segment.data, offset)
+    header = FrameHeader(*values)._replace(count=int.from_bytes(values[6], "little"))
+    if header.type == 0 or header.count == 0 or header.zero:
+        return None
+    place = segment.header.salt + struct.pack("<IQ", segment.id, offset)
+    return header if header.crc == zlib.crc32(place + segment.data[offset + 4:offset + FRAME.size]) else None
+
+
+class Walk:
+    """The valid frames of a segment from its beginning, to `limit` when somebody says that it ends there.
+
+    `frames`; `end`, `chain` and `next_sequence` behind the last of them; `stop`, why there are no more; `unsupported`,
+    whether that is because the next frame must be understood and is not.
+    """
+
+    def __init__(self, segment, maximum_frame_bytes, limit=None):
+        self.segment, self.maximum, self.limit = segment, maximum_frame_bytes, limit
+        self.frames, self.end, self.chain = [], FRAMES, segment.header.crc
+        self.next_sequence = segment.header.first_sequence
+        self.recorded = segment.header.created
+        self.inflater = None  # none at the beginning, and behind a stored frame: only a restart can follow
+        self.unsupported = False
+        self.stop = None
+        while self.stop is None:
+            self.stop = self.step()
+
+    def step(self):
+        """Read the frame at `end`. Returns why it is not valid, or None when it was."""
+        data, offset = self.segment.data, self.end
+        if offset == self.limit:
+            return "the next segment says that it ends here"
+        if offset >= len(data):
+            return "end of the file"
+        header = frame_header(self.segment, offset)
+        if header is None:
+            return "zeros" if not data[offset:offset + FRAME.size].strip(b"\0") else "no valid frame header"
+        gap = self.gap(header)
+        if gap:
+            return gap
+        behind = offset + FRAME.size + header.stored_length
+        if behind > len(data):
+            return "the frame does not lie within the file"
+        if 1 < header.type < FIRST_OPTIONAL_TYPE or header.flags & UNKNOWN_FLAGS:
+            self.unsupported = True
+            return "frame type %d with flags 0x%04x is not known" % (header.type, header.flags)
+        end = (behind + 7) & ~7
+        if self.limit is not None and end > self.limit:
+            return "the frame passes the end that the next segment names"
+        if header.raw_length > self.maximum:
+            return "the payload is longer than maximum_frame_bytes"
+        try:
+            delta, start = payload.varint(data, offset + FRAME.size, behind)
+        except payload.Malformed as error:
+            return "recorded time: %s" % error
+        raw = self.inflate(header, data[start:behind])
+        if raw is None:
+            return "the payload does not inflate to its length"
+        crc = zlib.crc32(data[start:behind], zlib.crc32(raw))
+        if zlib.crc32(data[offset + FRAME.size:start], crc) != header.payload_crc:
+            return "the payload CRC is wrong"
+        recorded = delta + (self.segment.header.created if header.flags & RESTART else self.recorded)
+        if recorded > canonical_json.LAST_TIME:
+            return "recorded time after the year 9999"
+        self.frames.append(Frame(offset, header, self.next_sequence, recorded, raw, end))
+        self.end, self.chain, self.recorded = end, header.crc, recorded
+        self.next_sequence += header.count
+        return None
+
+    def gap(self, header):
+        """Why a frame with this header does not continue the last one, or None when it does."""
+        if header.previous != self.chain:
+            return "the frame does not continue the one before it"
+        if self.segment.header.first_sequence + header.sequence_offset != self.next_sequence:
+            return "the frame's first sequence is not the next one"
+        return None
+
+    def inflate(self, header, data):
+        """The raw payload, or None. Never more than a byte beyond the raw length is inflated."""
+        if header.flags & STORED:
+            self.inflater = None
+            return data if header.flags & RESTART and len(data) == header.raw_length else None
+        if header.flags & RESTART:
+            self.inflater = zlib.decompressobj(-15)
+        if self.inflater is None:
+            return None
+        try:
+            raw = self.inflater.decompress(data + b"\0\0\xff\xff", header.raw_length + 1)
+        except zlib.error:
+            return None
+        return raw if len(raw) == header.raw_length and not self.inflater.eof else None
+
+
+# ---------------------------------------------------------------- Order of segments, and where each ends
+
+Log = namedtuple("Log", "walks ending notes")  # ending: where and why the log ends; notes: what is to be reported
+
+
+def read_segments(directory):
+    try:
+        names = os.listdir(os.path.join(directory, "log"))
+    except (FileNotFoundError, NotADirectoryError):
+        names = []
+    segments = [Segment(directory, name) for name in names if SEGMENT_NAME.fullmatch(name)]
+    return sorted(segments, key=lambda segment: (segment.id, segment.name_sequence))
+
+
+def read_log(directory, identity):
+    # The lock comes first: a writer that goes on meanwhile makes the log outgrow the record, never fall short of it.
+    lock = read_file(directory, "lock")
+    segments = read_segments(directory)
+    for segment in segments:
+        segment.check(identity.journal)
+    walks = []
+    for segment, successor in zip(segments, segments[1:] + [None]):
+        check_predecessor(segment, walks[-1] if walks else None)
+        limit = successor.header.predecessor_end if successor else None
+        walk = Walk(segment, identity.maximum_frame_bytes, limit)
+        if walk.unsupported:
+            raise Unsupported("%s:%d: %s" % (segment.file, walk.end, walk.stop))
+        walks.append(walk)
+    record, unreadable = clean_close_record(lock)
+    notes = ["lock: the clean-close record is unreadable: %s" % unreadable] if unreadable else []
+    return Log(walks, log_end(walks, record), notes)
+
+
+def check_predecessor(segment, before):
+    """Check what a segment says of its predecessor; `before` is the walk of the segment before it, if any."""
+    header = segment.header
+    if header.predecessor == 0:
+        if before or header.first_sequence != 1 or header.predecessor_chain or header.predecessor_last \
+                or header.predecessor_end:
+            raise Damaged(segment.file, 88, "no predecessor, but not the first segment of a journal")
+    elif before is None or before.segment.header.original_id != header.predecessor:
+        raise Damaged(segment.file, 88, "its predecessor, segment %d, is missing" % header.predecessor)
+    else:
+        if before.end != header.predecessor_end:
+            raise Damaged(before.segment.file, before.end,
+                          "%s, but the next segment says that it ends at %d" % (before.stop, header.predecessor_end))
+        if (before.chain, before.next_sequence - 1) != (header.predecessor_chain, header.predecessor_last):
+            raise Damaged(before.segment.file, before.end, "it does not end as the next segment says")
+        if header.first_sequence != before.next_sequence:
+            raise Damaged(segment.file, 32, "first sequence is not the predecessor's last plus one")
+
+
+# ---------------------------------------------------------------- Where the log ends: torn or damaged
+
+def log_end(walks, record):
+    """Where the log ends and why, in words. Raises Damaged by the table of the document."""
+    if not walks:
+        raise Damaged("log", 0, "there is no segment, and a journal always has one")
+    walk = walks[-1]
+    file, x = walk.segment.file, walk.end
+    promise = later_promise(walk)
+    if promise is not None:
+        raise Damaged(file, x, "%s, but the frame at %d follows a sync" % (walk.stop, promise))
+    if record and record.segment == walk.segment.id:
+        if (record.end, record.chain) == (x, walk.chain):
+            return "clean: the log ends at %s:%d (0x%x)" % (file, x, x)
+        if record.end >= x:
+            raise Damaged(file, x, "%s, but the log was closed at %d" % (walk.stop, record.end))
+    elif record and record.segment > walk.segment.id:
+        raise Damaged(file, x, "it was the last, but the log was closed with segment %d" % record.segment)
+    return "torn tail: the log ends at %s:%d (0x%x): %s" % (file, x, x, walk.stop)
+
+
+def later_promise(walk):
+    """The offset of the first frame header behind the end that says that everything before it was durable, or None.
+
+    One right at the end counts when it does not continue the frame before it.
+    """
+    segment = walk.segment
+    nonzero = len(segment.data.rstrip(b"\0"))  # no such header's flags lie in the zeros at the end
+    for offset in range(walk.end, nonzero - 28, 8):
+        if segment.data[offset + 28] & FOLLOWS_SYNC:
+            header = frame_header(segment, offset)
+            if header and (offset > walk.end or walk.gap(header)):
+                return offset
+    return None
+
+
+# ---------------------------------------------------------------- lock
+
+LOCK_SIZE, MARK = 4096, 3584
+RECORD = struct.Struct("<IIQQq16s")
+CleanClose = namedtuple("CleanClose", "segment chain end last_sequence time zeros")
+
+
+def clean_close_record(page):
+    """(record or None, why it is unreadable or None)."""
+    if page is None or len(page) < LOCK_SIZE:
+        return None, None
+    mark, = struct.unpack_from("<Q", page, MARK)
+    if mark == 0:
+        return None, None
+    body = page[MARK + 8:MARK + 8 + RECORD.size]
+    if mark != (1 << 32) + zlib.crc32(body):
+        return None, "its CRC is wrong"
+    return CleanClose(*RECORD.unpack(body)), None

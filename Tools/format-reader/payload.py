@@ -1,0 +1,135 @@
+"""docs/journal.proto: the raw payload of a frame, a series of events in protobuf wire format."""
+
+import canonical_json
+
+KINDS = {1: "added", 2: "forgotten", 3: "cleared", 4: "flushed"}
+
+# number: (name, wire type, kinds that may have it, least and greatest length of its UTF-8 or None)
+FIELDS = {
+    2: ("conversation", 2, ("added", "forgotten", "cleared"), (1, 512)),
+    3: ("text", 2, ("added",), None),
+    4: ("json", 2, ("added",), None),
+    5: ("data", 2, ("added",), None),
+    6: ("mime_type", 2, ("added",), (1, 255)),
+    7: ("role", 2, ("added",), (1, 64)),
+    8: ("metadata", 2, ("added",), None),
+    9: ("timestamp", 0, ("added",), None),
+    10: ("idempotency_key", 2, ("added",), (1, 512)),
+    11: ("target", 0, ("forgotten",), None),
+    12: ("label", 2, ("flushed",), (1, 512)),
+}
+FIRST_OPTIONAL_FIELD, FIRST_OPTIONAL_KIND = 32, 64
+
+
+class Malformed(ValueError):
+    """The bytes are not what the document says they are."""
+
+
+class NotUnderstood(Exception):
+    """A kind or field that is not known and must be understood."""
+
+
+def varint(data, position, end):
+    """An unsigned varint of at most 64 bits in data[position:end]: (value, position behind it)."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= end:
+            raise Malformed("a varint is cut off")
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            if value >= 1 << 64:
+                break
+            return value, position
+    raise Malformed("a varint is longer than 64 bits")
+
+
+def fields(data, position, end):
+    """The fields of the message in data[position:end], as (number, wire type, int or bytes)."""
+    while position < end:
+        tag, position = varint(data, position, end)
+        number, wire = tag >> 3, tag & 7
+        if not 0 < number < 1 << 29:
+            raise Malformed("field number %d" % number)
+        if wire == 0:
+            value, position = varint(data, position, end)
+        elif wire in (1, 2, 5):
+            length = 8 if wire == 1 else 4
+            if wire == 2:
+                length, position = varint(data, position, end)
+            if length > end - position:
+                raise Malformed("field %d is longer than its message" % number)
+            value = data[position:position + length]
+            position += length
+        else:
+            raise Malformed("wire type %d in field %d" % (wire, number))
+        yield number, wire, value
+
+
+def events(payload):
+    """The events of a raw payload, in order: a dict each, or None for an event that may be skipped."""
+    found = []
+    for number, wire, value in fields(payload, 0, len(payload)):
+        if (number, wire) != (1, 2):
+            raise Malformed("field %d among the events" % number)
+        found.append(event(value))
+    return found
+
+
+def event(data):
+    members = fields(data, 0, len(data))
+    number, wire, code = next(members, (0, 0, 0))
+    if (number, wire) != (1, 0) or not 0 < code < 1 << 31:
+        raise Malformed("an event does not begin with its kind")
+    if code >= FIRST_OPTIONAL_KIND:
+        for _ in members:  # its fields are its own affair, so long as they are fields
+            pass
+        return None
+    if code not in KINDS:
+        raise NotUnderstood("event kind %d" % code)
+    kind = KINDS[code]
+    result = {"kind": kind}
+    for number, wire, value in members:
+        if number in FIELDS:
+            name, expected, kinds, bounds = FIELDS[number]
+            if wire != expected or kind not in kinds or name in result:
+                raise Malformed("%s has %s twice, or as it cannot have it" % (kind, name))
+            result[name] = field(name, value, bounds)
+        elif number == 1:
+            raise Malformed("an event has two kinds")
+        elif number < FIRST_OPTIONAL_FIELD:
+            raise NotUnderstood("event field %d" % number)
+    if kind != "flushed" and "conversation" not in result:
+        raise Malformed("%s without a conversation" % kind)
+    if kind == "added" and sum(name in result for name in ("text", "json", "data")) != 1:
+        raise Malformed("added without exactly one content")
+    if kind == "forgotten" and not result.get("target"):
+        raise Malformed("forgotten without a target")
+    return result
+
+
+def field(name, value, bounds):
+    """The value of a field, checked: str for text, bytes for JSON and data, int for numbers."""
+    if name == "timestamp":
+        value = value >> 1 ^ -(value & 1)  # sint64: zigzag
+        if not canonical_json.FIRST_TIME <= value <= canonical_json.LAST_TIME:
+            raise Malformed("timestamp outside the years 0001 to 9999")
+    elif name in ("json", "metadata"):
+        # One object, array, number or boolean; metadata a non-empty object. Kept as bytes: it is written as it is.
+        if value[:1] in (b'"', b"n") or name == "metadata" and (value[:1] != b"{" or value == b"{}"):
+            raise Malformed("%s is not of a kind it may be" % name)
+        try:
+            canonical_json.check(value)
+        except canonical_json.NotCanonical as error:
+            raise Malformed("%s at byte %d: %s" % (name, error.offset, error)) from None
+    elif name == "text" or bounds:
+        if bounds and not bounds[0] <= len(value) <= bounds[1]:
+            raise Malformed("%s of %d bytes" % (name, len(value)))
+        try:
+            value = value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Malformed("%s is not UTF-8" % name) from None
+        if name == "conversation" and any(c < " " or c == "\x7f" for c in value):
+            raise Malformed("conversation with a control character")
+    return value

@@ -1,0 +1,894 @@
+#!/usr/bin/env python3
+"""Tests of the reader, with a little writer of their own, which is from the document as well.
+
+    python3 -m unittest discover -s Tools/format-reader
+"""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zlib
+from contextlib import redirect_stderr
+from unittest import mock
+
+import canonical_json
+import format_reader
+
+UUID = "00112233-4455-6677-8899-aabbccddeeff"
+CREATED = 1_767_323_045_000_006  # 2026-01-02T03:04:05.000006Z
+ADDED, FORGOTTEN, CLEARED, FLUSHED = 1, 2, 3, 4
+CONVERSATION, TEXT, JSON, DATA, MIME, ROLE, METADATA, TIME, KEY, TARGET, LABEL = range(2, 13)
+SYNC, RESTART, STORED = 1, 2, 4
+
+
+# ---------------------------------------------------------------- The writer
+
+def varint(value):
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    if isinstance(value, str):
+        value = value.encode("utf-8")
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def zigzag(value):
+    return (value << 1) ^ (value >> 63) if value >= 0 else (-value << 1) - 1
+
+
+def event(kind, *fields):
+    return field(1, kind) + b"".join(field(number, value) for number, value in fields)
+
+
+def add(text="hello", conversation="c", *fields):
+    return event(ADDED, (CONVERSATION, conversation), (TEXT, text), *fields)
+
+
+def identity(journal=UUID, **members):
+    values = {"created": "2026-01-02T03:04:05.000006Z", "format": 1, "journal": journal,
+              "maximum_content_bytes": 16777216, "maximum_frame_bytes": 67108864, "minimum_reader": 1}
+    values.update(members)
+
+    def line():
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    values["checksum"] = "%08x" % zlib.crc32(line())
+    return line() + b"\n"
+
+
+class Segment:
+    def __init__(self, id=1, before=None, created=CREATED, **fields):
+        self.id, self.created, self.salt = id, created, 0x5A17 * id
+        self.first = before.next if before else 1
+        values = dict(version=1, minimum=1, journal=bytes.fromhex(UUID.replace("-", "")), flags=0, original=id,
+                      first=self.first, zero=b"", predecessor=before.id if before else 0,
+                      predecessor_chain=before.chain if before else 0,
+                      predecessor_last=before.next - 1 if before else 0, predecessor_end=before.end if before else 0)
+        values.update(fields)
+        self.header = struct.pack(
+            "<8sHHI16sQqII32sIIQQI8s", b"\x89AJS\r\n\x1a\n", values["version"], values["minimum"], id,
+            values["journal"], values["first"], created, self.salt, values["flags"], bytes(range(32)),
+            values["predecessor"], values["predecessor_chain"], values["predecessor_last"], values["predecessor_end"],
+            values["original"], values["zero"])
+        self.chain = zlib.crc32(self.header)
+        self.header += struct.pack("<I", self.chain)
+        self.data = bytearray(1024)
+        self.data[:128] = self.data[512:640] = self.header
+        self.first = values["first"]
+        self.next = self.first
+        self.offsets = []
+        self.deflater = None
+
+    @property
+    def name(self):
+        return "%020d-%08d.segment" % (self.first, self.id)
+
+    @property
+    def end(self):
+        return len(self.data)
+
+    def frame(self, *events, flags=0, type=1, recorded=1, count=None, zero=0, raw=None, sequence_offset=None,
+              previous=None):
+        """Append a frame; what restart must be is found out. Returns its offset."""
+        raw = b"".join(field(1, each) for each in events) if raw is None else raw
+        if flags & STORED:
+            self.deflater = None
+            flags |= RESTART
+            data = raw
+        else:
+            if self.deflater is None or flags & RESTART:
+                flags |= RESTART
+                self.deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
+            data = self.deflater.compress(raw) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
+            assert data.endswith(b"\0\0\xff\xff")
+            data = data[:-4]
+        offset, count = self.end, len(events) if count is None else count
+        time = varint(recorded)
+        rest = struct.pack("<IIIII3sBHH", zlib.crc32(time, zlib.crc32(data, zlib.crc32(raw))),
+                           self.chain if previous is None else previous, len(time + data), len(raw),
+                           self.next - self.first if sequence_offset is None else sequence_offset,
+                           count.to_bytes(3, "little"), type, flags, zero)
+        self.chain = zlib.crc32(struct.pack("<IIQ", self.salt, self.id, offset) + rest)
+        self.data += struct.pack("<I", self.chain) + rest + time + data
+        self.data += bytes(-len(self.data) % 8)
+        self.next += count
+        self.offsets.append(offset)
+        return offset
+
+
+def lock(segment, id=None, end=None, chain=None, mark=None):
+    record = struct.pack("<IIQQq16x", segment.id if id is None else id, segment.chain if chain is None else chain,
+                         segment.end if end is None else end, segment.next - 1, CREATED)
+    page = bytearray(4096)
+    page[:8] = b"AJLOCK1\n"
+    struct.pack_into("<Q", page, 3584, (1 << 32) + zlib.crc32(record) if mark is None else mark)
+    page[3592:3640] = record
+    return bytes(page)
+
+
+class Output:
+    def __init__(self):
+        self.buffer = io.BytesIO()
+
+
+class ReaderTest(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def put(self, *segments, lock=None, identity=identity()):
+        """Make the journal of these segments, and nothing else."""
+        shutil.rmtree(self.directory)
+        os.makedirs(os.path.join(self.directory, "log"))
+        os.makedirs(os.path.join(self.directory, "snapshots"))
+        files = {"log/" + segment.name: segment.data for segment in segments}
+        files.update({"lock": lock, "journal.json": identity})
+        for name, data in files.items():
+            if data is not None:
+                self.file(name, data)
+
+    def file(self, name, data):
+        with open(os.path.join(self.directory, name), "wb") as file:
+            file.write(data)
+
+    def run_reader(self, command):
+        output, errors = Output(), io.StringIO()
+        with mock.patch.object(sys, "stdout", output), redirect_stderr(errors):
+            status = format_reader.main([command, self.directory])
+        return status, output.buffer.getvalue(), errors.getvalue()
+
+    def export(self):
+        status, output, errors = self.run_reader("export")
+        self.assertEqual((status, errors), (0, ""))
+        return output
+
+    def events(self):
+        status, output, errors = self.run_reader("events")
+        self.assertEqual((status, errors), (0, ""))
+        return output.decode("utf-8").splitlines()
+
+    def texts(self):
+        return [json.loads(line)["content"] for line in self.export().splitlines()]
+
+    def ending(self):
+        status, output, errors = self.run_reader("dump")
+        self.assertEqual((status, errors), (0, ""))
+        return output.decode("utf-8").splitlines()[-1]
+
+    def assert_refused(self, status, *messages):
+        for command in ("export", "events", "digest"):
+            found, output, errors = self.run_reader(command)
+            self.assertEqual((found, output), (status, b""), errors)
+            for message in messages:
+                self.assertIn(message, errors)
+        self.assertEqual(self.run_reader("dump")[0], 0)
+
+    def assert_damaged(self, file, offset, message=""):
+        self.assert_refused(1, "damaged: %s:%d: " % (file, offset), message)
+
+    def assert_unsupported(self, message=""):
+        self.assert_refused(2, message)
+
+
+# ---------------------------------------------------------------- What is in a journal
+
+class ContentTests(ReaderTest):
+    def test_one_event_of_each_kind(self):
+        segment = Segment()
+        segment.frame(event(ADDED, (CONVERSATION, "b"), (JSON, '{"n":1.50e+3}'), (MIME, "m/t"), (ROLE, "user"),
+                            (METADATA, '{"k":[1,-0]}'), (TIME, zigzag(-1)), (KEY, "key")),
+                      add("gone", "b"), add("a", "a"), add("x", "cleared"))
+        segment.frame(event(FORGOTTEN, (CONVERSATION, "b"), (TARGET, 2)), event(CLEARED, (CONVERSATION, "cleared")),
+                      event(FLUSHED, (LABEL, "mark")), event(FLUSHED), recorded=2)
+        self.put(segment)
+        export = (
+            b'{"content":"a","conversation":"a","sequence":3,"timestamp":"2026-01-02T03:04:05.000007Z"}\n'
+            b'{"content":{"n":1.50e+3},"conversation":"b","idempotency_key":"key","metadata":{"k":[1,-0]},'
+            b'"mime_type":"m/t","role":"user","sequence":1,"timestamp":"1969-12-31T23:59:59.999999Z"}\n')
+        self.assertEqual(self.export(), export)
+        self.assertEqual(self.run_reader("digest")[1].decode().strip(), hashlib.sha256(export).hexdigest())
+        at = '"recorded":"2026-01-02T03:04:05.00000%dZ"'
+        self.assertEqual(self.events(), [
+            '{"content":{"n":1.50e+3},"conversation":"b","idempotency_key":"key","kind":"added",'
+            '"metadata":{"k":[1,-0]},"mime_type":"m/t",' + at % 7 +
+            ',"role":"user","sequence":1,"timestamp":"1969-12-31T23:59:59.999999Z"}',
+            '{"content":"gone","conversation":"b","kind":"added",' + at % 7 + ',"sequence":2}',
+            '{"content":"a","conversation":"a","kind":"added",' + at % 7 + ',"sequence":3}',
+            '{"content":"x","conversation":"cleared","kind":"added",' + at % 7 + ',"sequence":4}',
+            '{"conversation":"b","kind":"forgotten",' + at % 9 + ',"sequence":5,"target":2}',
+            '{"conversation":"cleared","kind":"cleared",' + at % 9 + ',"sequence":6}',
+            '{"kind":"flushed","label":"mark",' + at % 9 + ',"sequence":7}',
+            '{"kind":"flushed",' + at % 9 + ',"sequence":8}',
+        ])
+
+    def test_add_after_clear_and_forget_of_nothing(self):
+        segment = Segment()
+        segment.frame(add("1"), event(CLEARED, (CONVERSATION, "c")), add("2"),
+                      event(FORGOTTEN, (CONVERSATION, "c"), (TARGET, 1)))
+        self.put(segment)
+        self.assertEqual(self.texts(), ["2"])
+
+    def test_conversations_in_order_of_bytes(self):
+        # UTF-16 has the last two the other way round.
+        names = ["Z", "a", "é", "\uffee", "\U0001f600"]
+        segment = Segment()
+        segment.frame(*(add("x", name) for name in reversed(names)))
+        self.put(segment)
+        found = [json.loads(line)["conversation"] for line in self.export().splitlines()]
+        self.assertEqual(found, names)
+
+    def test_control_characters(self):
+        text = "".join(map(chr, range(0x22))) + '\\/\x7f\x80\u2028\U0001f600é'
+        segment = Segment()
+        segment.frame(add(text))
+        self.put(segment)
+        named = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r"}
+        expected = "".join(named.get(code, "\\u%04x" % code) for code in range(0x20))
+        expected += ' !\\\\/\x7f\x80\u2028\U0001f600é'
+        self.assertIn(b'"content":"' + expected.encode("utf-8") + b'",', self.export())
+        self.assertEqual(self.texts(), [text])
+
+    def test_base64(self):
+        for length in range(5):
+            data = bytes(range(251, 251 + length))
+            segment = Segment()
+            segment.frame(event(ADDED, (CONVERSATION, "c"), (DATA, data)))
+            self.put(segment)
+            expected = base64.b64encode(data)
+            self.assertEqual(len(expected) % 4, 0)
+            self.assertTrue(self.export().startswith(b'{"content_base64":"' + expected + b'","conversation"'))
+
+    def test_times(self):
+        first, last = -62_135_596_800_000_000, 253_402_300_799_999_999
+        times = {first: "0001-01-01T00:00:00.000000Z", first + 1: "0001-01-01T00:00:00.000001Z",
+                 last: "9999-12-31T23:59:59.999999Z", 0: "1970-01-01T00:00:00.000000Z",
+                 -1: "1969-12-31T23:59:59.999999Z", 951_782_400_000_001: "2000-02-29T00:00:00.000001Z"}
+        segment = Segment(created=first)
+        segment.frame(*(add("x", "c", (TIME, zigzag(time))) for time in times), recorded=0)
+        segment.frame(add("at the end"), recorded=last - first)
+        self.put(segment)
+        found = [json.loads(line)["timestamp"] for line in self.export().splitlines()]
+        self.assertEqual(found, list(times.values()) + [times[last]])
+        for time in (first - 1, last + 1):
+            segment = Segment()
+            offset = segment.frame(add("x", "c", (TIME, zigzag(time))))
+            self.put(segment)
+            self.assert_damaged("log/" + segment.name, offset, "timestamp")
+        for created in (first - 1, last + 1):
+            segment = Segment(created=created)
+            self.put(segment)
+            self.assert_damaged("log/" + segment.name, 40)
+
+    def test_empty_journals(self):
+        segment = Segment()
+        self.put(segment)
+        self.assertEqual(self.export(), b"")
+        self.assertEqual(self.run_reader("digest")[1].decode().strip(), hashlib.sha256(b"").hexdigest())
+        segment.frame(event(ADDED, (CONVERSATION, "c"), (TEXT, "")))
+        self.put(segment)
+        self.assertEqual(self.texts(), [""])
+
+    def test_malformed_payloads(self):
+        c = (CONVERSATION, "c")
+        payloads = {
+            "no kind": field(2, "c"), "kind 0": event(0), "two kinds": event(FLUSHED, (1, 4)),
+            "no conversation": event(ADDED, (TEXT, "x")), "no content": event(ADDED, c),
+            "two contents": event(ADDED, c, (TEXT, "x"), (DATA, b"x")), "twice": event(ADDED, c, c, (TEXT, "x")),
+            "not UTF-8": event(ADDED, c, (TEXT, b"\xff")), "surrogate": event(ADDED, c, (TEXT, b"\xed\xa0\x80")),
+            "control": event(CLEARED, (CONVERSATION, "a\nb")), "empty": event(CLEARED, (CONVERSATION, "")),
+            "long": event(CLEARED, (CONVERSATION, "x" * 513)), "no target": event(FORGOTTEN, c),
+            "not its field": event(FLUSHED, (TEXT, "x")), "wire type": event(CLEARED, (CONVERSATION, 1)),
+            "string": event(ADDED, c, (JSON, '"x"')), "null": event(ADDED, c, (JSON, "null")),
+            "not canonical": event(ADDED, c, (JSON, '{"a": 1}')),
+            "metadata": event(ADDED, c, (TEXT, ""), (METADATA, "{}")),
+            "group": event(FLUSHED) + b"\x0b", "cut": event(FLUSHED) + field(12, "label")[:-1],
+            "cut varint": event(FLUSHED) + b"\xff", "long varint": event(FLUSHED) + b"\xff" * 10 + b"\x01",
+        }
+        for name, payload in payloads.items():
+            with self.subTest(name):
+                segment = Segment()
+                segment.frame(add())
+                offset = segment.frame(payload)
+                self.put(segment)
+                self.assert_damaged("log/" + segment.name, offset, "payload")
+        segment = Segment()
+        offset = segment.frame(event(FLUSHED), count=2)
+        self.put(segment)
+        self.assert_damaged("log/" + segment.name, offset, "1 events, not 2")
+
+    def test_deep_json(self):
+        deep = "[" * 100_000 + "]" * 100_000
+        segment = Segment()
+        segment.frame(event(ADDED, (CONVERSATION, "c"), (JSON, deep)))
+        self.put(segment)
+        self.assertIn(deep.encode(), self.export())
+
+
+class CanonicalTests(unittest.TestCase):
+    def test_canonical(self):
+        for text in ("{}", "[]", "0", "-0.10E+5", "true", '"x"', '{"":1,"A":{"b":[[],{}]},"a":null,"é":"\\u0001\\n"}',
+                     '{"\\n":1," ":2}', '[1,[2,"\\u001f\\\\\\""]]', '"\x7f"'):
+            canonical_json.check(text.encode("utf-8"))
+
+    def test_members(self):
+        found = canonical_json.check(b'{"a":{"a":[1,{"x":2}]},"b":"}","c":-1.0}')
+        self.assertEqual(found, [("a", b'{"a":[1,{"x":2}]}'), ("b", b'"}"'), ("c", b"-1.0")])
+        self.assertIsNone(canonical_json.check(b'[{"a":1}]'))
+
+    def test_not_canonical(self):
+        for text in ("", " 1", "1 ", "1\n", "01", "1.", ".1", "+1", "1e", "tru", "[1,]", "[,1]", "[1 ,2]", "[", "]",
+                     "{", "[}",
+                     '{"a"}', '{"a":}', '{"a":1,}', '{"b":1,"a":2}', '{"a":1,"a":1}', '{1:2}', '{" ":1,"\\n":2}', "1 2",
+                     "[1][2]", "1,2", '"\\/"', '"\\u0041"', '"\\u000a"', '"\\u001F"', '"\\ud800"', '"\n"', '"', "NaN"):
+            with self.subTest(text), self.assertRaises(canonical_json.NotCanonical):
+                canonical_json.check(text.encode("utf-8"))
+        with self.assertRaises(canonical_json.NotCanonical):
+            canonical_json.check(b'"\xff"')
+
+
+# ---------------------------------------------------------------- journal.json
+
+class IdentityTests(ReaderTest):
+    def test_the_document_s_example(self):
+        self.put(Segment(),
+                 identity=b'{"checksum":"a8ba815d","created":"2026-01-02T03:04:05.000006Z","format":1,"journal":'
+                          b'"00112233-4455-6677-8899-aabbccddeeff","maximum_content_bytes":16777216,'
+                          b'"maximum_frame_bytes":67108864,"minimum_reader":1}\n')
+        self.assertEqual(self.export(), b"")
+
+    def test_missing(self):
+        self.put(Segment(), identity=None)
+        self.assert_unsupported("not a journal")
+        shutil.rmtree(self.directory)
+        status, output, errors = self.run_reader("export")
+        os.mkdir(self.directory)
+        self.assertEqual((status, output), (2, b""))
+        self.assertIn("not a journal", errors)
+
+    def test_each_byte(self):
+        line = identity()
+        for position in range(len(line)):
+            for bit in (1, 0x20, 0x80):
+                changed = bytearray(line)
+                changed[position] ^= bit
+                self.put(Segment(), identity=changed)
+                status, output, errors = self.run_reader("export")
+                self.assertEqual((status, output), (1, b""), changed)
+                self.assertTrue(errors.startswith("damaged: journal.json:"), errors)
+            self.put(Segment(), identity=line[:position])
+            self.assertEqual(self.run_reader("export")[0], 1)
+
+    def test_versions_and_members(self):
+        self.put(Segment(), identity=identity(format=2, later={"a": [1]}))
+        self.assertEqual(self.export(), b"")
+        self.put(Segment(), identity=identity(format=2, minimum_reader=2))
+        self.assert_unsupported("version 2")
+        for members in ({"journal": "x"}, {"maximum_frame_bytes": "1"}, {"created": "2026-02-30T00:00:00.000000Z"},
+                        {"minimum_reader": 1.0}, {"format": 0}):
+            self.put(Segment(), identity=identity(**members))
+            self.assert_damaged("journal.json", 0)
+        self.put(Segment(), identity=b"[1]\n")
+        self.assert_refused(1)
+        self.put(Segment(), identity=identity().rstrip(b"\n"))
+        self.assert_refused(1)
+
+
+# ---------------------------------------------------------------- Segments and frames
+
+class FrameTests(ReaderTest):
+    def test_shared_context(self):
+        text = "".join(random.Random(1).choice("abcdefgh") for _ in range(500))
+        segment = Segment()
+        for _ in range(4):
+            segment.frame(add(text))
+        self.assertLess(segment.end - segment.offsets[1], 3 * 100)  # the later frames refer to the first
+        self.put(segment)
+        self.assertEqual(self.texts(), [text] * 4)
+
+    def test_stored_and_restart(self):
+        segment = Segment()
+        segment.frame(add("1"))
+        segment.frame(add("2"), recorded=10)
+        segment.frame(add("3"), flags=STORED, recorded=200)
+        segment.frame(add("4"), recorded=300)
+        segment.frame(add("5"), flags=RESTART, recorded=400)
+        segment.frame(add("6"), recorded=1)
+        self.put(segment)
+        self.assertEqual(self.texts(), list("123456"))
+        ticks = [1, 11, 200, 300, 400, 401]
+        found = [json.loads(line)["recorded"][-7:-1] for line in self.events()]
+        self.assertEqual(found, ["%06d" % (tick + 6) for tick in ticks])
+
+    def test_context_is_not_restarted(self):
+        # A frame that needs a context that is not there: behind a stored frame without restart, and as the first.
+        for first in (True, False):
+            segment = Segment()
+            if not first:
+                segment.frame(add("1"), flags=STORED)
+            segment.deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
+            offset = segment.frame(add("2"))
+            self.put(segment)
+            self.assertEqual(self.texts(), [] if first else ["1"])
+            self.assertIn(":%d (" % offset, self.ending())
+
+    def test_raw_length(self):
+        payload = field(1, add("x" * 1000))
+        for limit, texts in ((len(payload), 1), (len(payload) - 1, 0)):
+            segment = Segment()
+            segment.frame(raw=payload, count=1)
+            self.put(segment, identity=identity(maximum_frame_bytes=limit))
+            self.assertEqual(len(self.texts()), texts)
+
+    def test_optional_type_flags_fields_kinds(self):
+        segment = Segment()
+        segment.frame(add("1", "c", (32, b"later"), (33, 7)) + b"\xd1\x02" + bytes(8) + b"\xd5\x02" + bytes(4))
+        segment.frame(raw=b"not protobuf", count=3, type=128)
+        segment.frame(add("2"), flags=0x8100)
+        segment.frame(event(64, (2, 5), (13, "x")), add("3"))
+        self.put(segment)
+        lines = [json.loads(line) for line in self.export().splitlines()]
+        self.assertEqual([(line["content"], line["sequence"]) for line in lines], [("1", 1), ("2", 5), ("3", 7)])
+        self.assertEqual([json.loads(line)["sequence"] for line in self.events()], [1, 5, 7])
+
+    def test_mandatory(self):
+        for arguments in ({"type": 2}, {"type": 127}, {"flags": 8}, {"flags": 0x80}):
+            segment = Segment()
+            segment.frame(add("1"))
+            offset = segment.frame(add("2"), **arguments)
+            self.put(segment)
+            self.assert_unsupported(":%d: frame type" % offset)
+        for unknown in (event(5), event(63), add("1", "c", (13, 1)), add("1", "c", (31, b""))):
+            segment = Segment()
+            offset = segment.frame(unknown)
+            self.put(segment)
+            self.assert_unsupported(":%d: event " % offset)
+        for fields in ({"flags": 1}, {"flags": 0x8000}, {"minimum": 2, "version": 2}, {"original": 2}):
+            self.put(Segment(**fields))
+            self.assert_unsupported()
+        segment = Segment(flags=0xFFFF0000, version=2)
+        segment.frame(add("1"))
+        self.put(segment)
+        self.assertEqual(self.texts(), ["1"])
+
+    def test_invalid_frames_end_the_log(self):
+        for arguments in ({"type": 0}, {"count": 0}, {"zero": 1}, {"sequence_offset": 2}, {"previous": 1}):
+            segment = Segment()
+            segment.frame(add("1"))
+            offset = segment.frame(add("2"), **arguments)
+            self.put(segment)
+            self.assertEqual(self.texts(), ["1"])
+            self.assertTrue(self.ending().startswith("torn tail: the log ends at log/%s:%d " % (segment.name, offset)))
+
+    def test_payload_crc(self):
+        # Over the raw payload, then the data as stored, then the varint, each of which has another length here.
+        for flags in (0, STORED):
+            segment = Segment()
+            offset = segment.frame(add("1" * 100), flags=flags, recorded=300)
+            stored, = struct.unpack_from("<I", segment.data, offset + 12)
+            start, behind = offset + 34, offset + 32 + stored
+            time, data, raw = segment.data[offset + 32:start], segment.data[start:behind], field(1, add("1" * 100))
+            self.assertEqual(bytes(data) == raw, bool(flags))
+            self.assertEqual(segment.data[offset + 4:offset + 8], struct.pack("<I", zlib.crc32(raw + data + time)))
+            self.put(segment)
+            self.assertEqual(len(self.texts()), 1)
+            for covered in (raw + time, data + time, data + raw + time, time + raw + data, raw + data):
+                changed = Segment()
+                changed.data = bytearray(segment.data)
+                struct.pack_into("<I", changed.data, offset + 4, zlib.crc32(covered))
+                place = struct.pack("<IIQ", segment.salt, segment.id, offset)
+                struct.pack_into("<I", changed.data, offset, zlib.crc32(place + changed.data[offset + 4:offset + 32]))
+                if covered == raw + data + time:
+                    continue  # a stored frame's data is its raw payload
+                self.put(changed)
+                self.assertEqual(self.texts(), [])
+                self.assertIn("the payload CRC is wrong", self.ending())
+
+    def test_header_copies(self):
+        segment = Segment()
+        segment.frame(add("1"))
+        for position in range(128):
+            for copies in ((0,), (512,), (0, 512)):
+                changed = Segment()
+                changed.data = bytearray(segment.data)
+                for copy in copies:
+                    changed.data[copy + position] ^= 0x10
+                self.put(changed)
+                if len(copies) == 1:
+                    self.assertEqual(self.texts(), ["1"])
+                else:
+                    self.assert_damaged("log/" + segment.name, 0, "neither copy")
+
+    def test_header_and_name(self):
+        other = "99999999-4455-6677-8899-aabbccddeeff"
+        self.put(Segment(), identity=identity(journal=other))
+        self.assert_unsupported("foreign")
+        for name in ("%020d-%08d.segment" % (2, 1), "%020d-%08d.segment" % (1, 2)):
+            self.put()
+            self.file("log/" + name, Segment().data)
+            self.assert_damaged("log/" + name, 0, "name")
+        segment = Segment(zero=b"\1")
+        self.put(segment)
+        self.assert_damaged("log/" + segment.name, 116)
+
+    def test_other_names_are_ignored(self):
+        segment = Segment()
+        segment.frame(add("1"))
+        self.put(segment)
+        self.file("log/" + Segment(2, segment).name + ".new", b"garbage")
+        self.file("log/other", b"garbage")
+        self.assertEqual(self.texts(), ["1"])
+
+    def test_every_cut_of_a_file_is_told_without_a_traceback(self):
+        segment = Segment()
+        segment.frame(add("1"))
+        for length in list(range(0, 140)) + list(range(500, 650)) + list(range(1020, segment.end)):
+            self.put()
+            self.file("log/" + segment.name, segment.data[:length])
+            status = self.run_reader("export")[0]
+            self.assertEqual(status, 0 if length >= 128 else 1)
+            self.assertEqual(self.run_reader("dump")[0], 0)
+
+    def test_garbage(self):
+        source = random.Random(2)
+        segment = Segment()
+        for number in range(5):
+            segment.frame(add(str(number) * 20), flags=SYNC)
+        for _ in range(300):
+            changed = bytearray(segment.data)
+            for _ in range(source.randrange(1, 6)):
+                changed[source.randrange(len(changed))] = source.randrange(256)
+            self.put()
+            self.file("log/" + segment.name, changed)
+            self.file("lock", source.randbytes(4096) if hasattr(source, "randbytes") else bytes(4096))
+            for command in ("export", "dump"):
+                self.assertIn(self.run_reader(command)[0], (0, 1))
+
+
+# ---------------------------------------------------------------- Order of segments
+
+class SegmentTests(ReaderTest):
+    def three(self):
+        first = Segment(1)
+        first.frame(add("1"), add("2"))
+        first.frame(add("3"))
+        second = Segment(2, first)
+        second.frame(add("4"))
+        third = Segment(4, second)  # ids may have gaps
+        third.frame(add("5"))
+        return first, second, third
+
+    def test_in_order(self):
+        self.put(*self.three())
+        self.assertEqual(self.texts(), list("12345"))
+
+    def test_predecessor_ends_before_unvouched_frames(self):
+        first = Segment(1)
+        first.frame(add("1"))
+        second = Segment(2, first)  # remembers the end before the next two
+        first.frame(add("2"), recorded=5)
+        first.frame(add("lost"))
+        second.frame(add("2"), recorded=6)
+        second.frame(add("3"))
+        self.put(first, second)
+        self.assertEqual(self.texts(), list("123"))
+        self.assertIn(b"not replayed", self.run_reader("dump")[1])
+        first.data[first.offsets[1] + 3] ^= 1  # nor does it matter what lies there
+        self.put(first, second)
+        self.assertEqual(self.texts(), list("123"))
+
+    def test_empty_predecessor(self):
+        first = Segment(1)
+        second = Segment(2, first)
+        third = Segment(3, second)
+        third.frame(add("1"))
+        self.put(first, second, third)
+        self.assertEqual(self.texts(), ["1"])
+
+    def test_missing_segments(self):
+        first, second, third = self.three()
+        self.put(first, third)
+        self.assert_damaged("log/" + third.name, 88, "segment 2, is missing")
+        self.put(second, third)
+        self.assert_damaged("log/" + second.name, 88, "segment 1, is missing")
+        self.put(first, second, lock=lock(third))
+        self.assert_damaged("log/" + second.name, second.end, "closed with segment 4")
+        self.put(lock=lock(third))
+        self.assert_damaged("log", 0)
+
+    def test_no_segment(self):
+        for page in (None, lock(Segment())):
+            self.put(lock=page)
+            self.assert_damaged("log", 0, "no segment")
+            self.file("log/" + Segment().name + ".new", Segment().data)
+            self.file("log/other", b"")
+            self.assert_damaged("log", 0, "no segment")
+            shutil.rmtree(os.path.join(self.directory, "log"))
+            self.assert_damaged("log", 0, "no segment")
+
+    def test_predecessor_damaged(self):
+        for position in range(1024, self.three()[0].offsets[1] + 40):
+            first, second, third = self.three()
+            if first.data[position] == 0:  # may be padding
+                continue
+            first.data[position] ^= 0x40
+            self.put(first, second, third)
+            self.assert_damaged("log/" + first.name, first.offsets[position >= first.offsets[1]])
+        first, second, third = self.three()
+        end = first.end
+        del first.data[first.offsets[1] + 8:]
+        self.put(first, second, third)
+        self.assert_damaged("log/" + first.name, first.offsets[1], "ends at %d" % end)
+
+    def test_wrong_predecessor_fields(self):
+        first = self.three()[0]
+        for fields, offset in (({"predecessor_chain": 1}, first.end), ({"predecessor_last": 9}, first.end),
+                               ({"predecessor_end": first.end - 8}, first.offsets[1]),
+                               ({"predecessor_end": first.end + 8}, first.end), ({"predecessor_end": 0}, 1024)):
+            self.put(first, Segment(2, first, **fields))
+            self.assert_damaged("log/" + first.name, offset)
+        for second, offset in ((Segment(2, first, first=9), 32), (Segment(2), 88),
+                               (Segment(2, first, predecessor=7), 88)):
+            self.put(first, second)
+            self.assert_damaged("log/" + second.name, offset)
+        alone = Segment(1, first=2)
+        self.put(alone)
+        self.assert_damaged("log/" + alone.name, 88)
+
+
+# ---------------------------------------------------------------- Torn or damaged
+
+class EndTests(ReaderTest):
+    def three_frames(self):
+        segment = Segment()
+        segment.frame(add("1"))
+        segment.frame(add("2" * 30))
+        segment.frame(add("3"), flags=SYNC)
+        return segment
+
+    def test_torn_tails(self):
+        whole = self.three_frames()
+        garbage = random.Random(3).getrandbits(80000).to_bytes(10000, "big")
+        for tail in (b"", bytes(4096), b"\xff" * 100, b"\1" + bytes(50), garbage):
+            segment = self.three_frames()
+            segment.data += tail
+            self.put(segment)
+            self.assertEqual(len(self.texts()), 3)
+            self.assertIn("torn tail: the log ends at log/%s:%d " % (segment.name, whole.end), self.ending())
+
+    def test_cut_at_every_length_of_the_last_frame(self):
+        whole = self.three_frames()
+        offset = whole.offsets[2]
+        stored, = struct.unpack_from("<I", whole.data, offset + 12)
+        for length in range(offset, whole.end):
+            for fill in (0, 64):
+                segment = self.three_frames()
+                del segment.data[length:]
+                segment.data += bytes(fill)
+                self.put(segment)
+                complete = length >= offset + 32 + stored  # what is missing is padding, or zeros in place of zeros
+                complete = complete or fill and segment.data[:whole.end] == whole.data
+                self.assertEqual(len(self.texts()), 3 if complete else 2)
+
+    def test_damaged_middle(self):
+        whole = self.three_frames()
+        offset, last = whole.offsets[1:]
+        stored, = struct.unpack_from("<I", whole.data, offset + 12)
+        for position in range(offset, offset + 32 + stored):
+            for bit in (1, 0x80):
+                segment = self.three_frames()
+                segment.data[position] ^= bit
+                self.put(segment)  # the bits of the sync flush, which may inflate to the same, are covered too
+                self.assert_damaged("log/" + segment.name, offset, "the frame at %d follows a sync" % last)
+
+    def test_damaged_middle_without_promise(self):
+        segment = Segment()
+        segment.frame(add("1"), flags=SYNC)
+        offset = segment.frame(add("2"), flags=SYNC)  # a promise about what is before it, not about itself
+        segment.frame(add("3"))
+        segment.data[offset + 32] ^= 1
+        self.put(segment)
+        self.assertEqual(self.texts(), ["1"])
+        self.assertIn("torn tail", self.ending())
+
+    def test_promise_needs_no_payload(self):
+        segment = self.three_frames()
+        segment.data[segment.offsets[1]] ^= 1
+        segment.data[segment.offsets[2] + 33] ^= 1
+        self.put(segment)
+        self.assert_damaged("log/" + segment.name, segment.offsets[1])
+        del segment.data[segment.offsets[2] + 32:]  # nor need it lie within the file
+        self.put(segment)
+        self.assert_damaged("log/" + segment.name, segment.offsets[1], "the frame at %d follows" % segment.offsets[2])
+        del segment.data[segment.offsets[2] + 31:]  # but its header must
+        self.put(segment)
+        self.assertEqual(self.texts(), ["1"])
+
+    def test_frame_beyond_the_file(self):
+        # One that continues the log is no promise of more than what is there, whatever its type and flags.
+        for arguments in ({}, {"flags": SYNC}, {"type": 2, "flags": SYNC}, {"flags": SYNC | 0x40}):
+            segment = Segment()
+            segment.frame(add("1"))
+            offset = segment.frame(add("2"), **arguments)
+            del segment.data[offset + 34:]
+            self.put(segment)
+            self.assertEqual(self.texts(), ["1"])
+            self.assertIn("does not lie within the file", self.ending())
+
+    def test_promise_at_the_end(self):
+        for arguments in ({"previous": 1}, {"sequence_offset": 2}, {"previous": 1, "type": 2}):
+            for flags in (0, SYNC, SYNC | 0x40):
+                for cut in (False, True):
+                    segment = Segment()
+                    segment.frame(add("1"))
+                    offset = segment.frame(add("2"), flags=flags, **arguments)
+                    if cut:
+                        del segment.data[offset + 32:]
+                    self.put(segment)
+                    if flags:
+                        self.assert_damaged("log/" + segment.name, offset, "the frame at %d follows a sync" % offset)
+                    else:
+                        self.assertEqual(self.texts(), ["1"])
+                        self.assertIn("torn tail", self.ending())
+        segment = Segment()  # the same where there is no frame before it
+        offset = segment.frame(add("1"), flags=SYNC, previous=1)
+        self.put(segment)
+        self.assert_damaged("log/" + segment.name, offset)
+        segment = Segment()  # one that continues the log and is not valid for its payload is torn
+        segment.frame(add("1"))
+        segment.data[segment.frame(add("2"), flags=SYNC) + 33] ^= 1
+        self.put(segment)
+        self.assertEqual(self.texts(), ["1"])
+        self.assertIn("torn tail", self.ending())
+
+    def test_promise_of_a_frame_that_is_not_known(self):
+        for arguments in ({"type": 2, "flags": SYNC}, {"type": 200, "flags": SYNC}, {"flags": SYNC | 0x40}):
+            segment = Segment()
+            offset = segment.frame(add("1"))
+            segment.frame(add("2"), **arguments)
+            segment.data[offset] ^= 1
+            self.put(segment)
+            self.assert_damaged("log/" + segment.name, offset)
+
+    def test_clean_close(self):
+        segment = self.three_frames()
+        page = lock(segment)
+        self.put(segment, lock=page)
+        self.assertEqual(len(self.texts()), 3)
+        self.assertTrue(self.ending().startswith("clean: "))
+        segment.data += bytes(512)
+        self.put(segment, lock=page)
+        self.assertTrue(self.ending().startswith("clean: "))
+        self.put(Segment(), lock=lock(Segment()))
+        self.assertTrue(self.ending().startswith("clean: "))
+
+    def test_clean_close_not_reached(self):
+        whole = self.three_frames()
+        offset = whole.offsets[2]
+        for cut in (whole.data[:offset], whole.data[:offset] + bytes(200), whole.data[:offset + 35]):
+            segment = self.three_frames()
+            segment.data = bytearray(cut)
+            self.put(segment, lock=lock(whole))
+            self.assert_damaged("log/" + segment.name, offset, "closed at %d" % whole.end)
+        for chain, end in ((1, whole.end), (None, whole.end + 8)):
+            self.put(whole, lock=lock(whole, chain=chain, end=end))
+            self.assert_damaged("log/" + whole.name, whole.end)
+
+    def test_clean_close_outgrown(self):
+        segment = self.three_frames()
+        page = lock(segment)
+        for chain, end in ((1, segment.offsets[2]), (None, segment.end - 8), (None, 1024), (0, 0)):
+            self.put(segment, lock=lock(segment, chain=chain, end=end))
+            self.assertEqual(len(self.texts()), 3)  # and nothing is reported
+            self.assertTrue(self.ending().startswith("torn tail: "))
+        segment.frame(add("4"))
+        self.put(segment, lock=page)
+        self.assertEqual(len(self.texts()), 4)
+        self.assertTrue(self.ending().startswith("torn tail: "))
+        second = Segment(2, segment)
+        second.frame(add("5"))
+        for earlier in (page, lock(segment, chain=1), lock(segment, end=1 << 40)):
+            self.put(segment, second, lock=earlier)
+            self.assertEqual(len(self.texts()), 5)
+            self.assertTrue(self.ending().startswith("torn tail: "))
+
+    def test_clean_close_unreadable(self):
+        segment = self.three_frames()
+        good = lock(segment)
+        pages = [lock(segment, mark=1)]
+        for position in (3584, 3591, 3592, 3600, 3639):
+            page = bytearray(good)
+            page[position] ^= 4
+            pages.append(bytes(page))
+        for page in pages:
+            self.put(segment, lock=page)
+            status, output, errors = self.run_reader("export")
+            self.assertEqual((status, len(output.splitlines())), (0, 3))
+            self.assertIn("unreadable", errors)
+            self.assertTrue(self.ending().startswith("torn tail: "))
+
+    def test_no_clean_close(self):
+        segment = self.three_frames()
+        good = lock(segment)
+        for page in (None, lock(segment, mark=0), b"", good[:3640], good[:4095], lock(segment, mark=1)[:4095]):
+            self.put(segment, lock=page)
+            self.assertEqual(len(self.texts()), 3)  # and nothing is reported
+            self.assertTrue(self.ending().startswith("torn tail: "))
+
+    def test_magic_of_the_lock_is_not_looked_at(self):
+        segment = self.three_frames()
+        for magic in (bytes(8), b"AJLOCK2\n"):
+            self.put(segment, lock=magic + lock(segment)[8:] + b"more")
+            self.assertTrue(self.ending().startswith("clean: "))
+            self.put(segment, lock=magic + lock(segment, id=2)[8:])
+            self.assert_damaged("log/" + segment.name, segment.end, "closed with segment 2")
+
+    def test_promise_beats_clean_close(self):
+        segment = self.three_frames()
+        chain, = struct.unpack_from("<I", segment.data, segment.offsets[0])
+        page = lock(segment, end=segment.offsets[1], chain=chain)
+        segment.data[segment.offsets[1]] ^= 1
+        self.put(segment, lock=page)
+        self.assert_damaged("log/" + segment.name, segment.offsets[1])
+
+
+# ---------------------------------------------------------------- The program
+
+class ProgramTests(ReaderTest):
+    def test_as_a_program(self):
+        segment = Segment()
+        segment.frame(add("é\n"))
+        self.put(segment)
+        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "format_reader.py")
+        done = subprocess.run([sys.executable, program, "export", self.directory], capture_output=True)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(done.stdout, self.export())
+        self.assertEqual(done.stdout.count(b"\n"), 1)
+
+    def test_dump(self):
+        segment = Segment()
+        offset = segment.frame(add("1"), flags=SYNC | STORED)
+        self.put(segment)
+        output = self.run_reader("dump")[1].decode()
+        self.assertIn("header copies: valid, valid", output)
+        self.assertIn("0x%06x frame" % offset, output)
+        self.assertIn("[followsSync restart stored]", output)
+
+
+if __name__ == "__main__":
+    unittest.main()
