@@ -58,6 +58,23 @@ struct PosixTests {
         }
     }
 
+    @Test("a descriptor stays open while a call uses it, and takes no more calls")
+    func closingInsideUse() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("a")
+            try PosixFileSystem().make(path, "right")
+            let file = try PosixFileSystem().openPosixFile(path, .readOnly)
+            let count = try file.descriptor.use("test", path) { descriptor throws(FileSystemError) in
+                file.close()
+                return withUnsafeTemporaryAllocation(byteCount: 5, alignment: 1) { buffer in
+                    try? descriptor.read(fromAbsoluteOffset: 0, into: buffer)
+                }
+            }
+            #expect(count == 5)
+            #expect(errno { _ = try file.length() } == .badFileDescriptor)
+        }
+    }
+
     @Test("a file closed while others read it reads right or not at all")
     func closingInUse() throws {
         try withTemporaryDirectory { directory in
