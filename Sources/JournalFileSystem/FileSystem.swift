@@ -38,7 +38,9 @@ package protocol FileSystem: Sendable {
     /// This process's pid, cheaply: for noticing, at each call, that it is the child of a fork.
     var processID: Int32 { get }
 
-    /// Whether the process with this pid and start time still runs on this host.
+    /// Whether the process with this pid and start time still runs, and the machine was not booted since.
+    ///
+    /// False also for one in another container, whose processes cannot be seen from here. Locks tell the truth.
     func isRunning(_ process: ProcessIdentity) -> Bool
 }
 
@@ -80,6 +82,8 @@ package protocol File: AnyObject, Sendable {
 
     /// Takes a lock on a byte range (an open-file-description lock: the kernel drops it when the process dies).
     ///
+    /// It replaces what this open file held of the range; threads that share the open file do not exclude each
+    /// other. An empty range is `.invalidArgument`; an upper bound beyond all offsets means all to the end.
     /// - Returns: true when the lock was taken; false when another holds a conflicting one and `wait` is false.
     func lock(_ range: Range<UInt64>, _ kind: LockKind, wait: Bool) throws(FileSystemError) -> Bool
 
@@ -89,7 +93,11 @@ package protocol File: AnyObject, Sendable {
     /// Whether another open file holds a lock on the range that excludes `kind`. Takes nothing.
     func isLockedByOther(_ range: Range<UInt64>, _ kind: LockKind) throws(FileSystemError) -> Bool
 
-    /// Maps the first `length` bytes, shared between processes. The file must be at least that long.
+    /// Maps the first `length` bytes, shared between processes. The page may outlive the file's `close()`.
+    ///
+    /// - Throws: `.invalidArgument` when the file is not that long; `.permissionDenied` when it was opened for
+    ///   reading and the page is to be written; `.noSuchFileOrDirectory` or `.staleNFSFileHandle` when its path
+    ///   names nothing or another file by now (the mapping opens it anew, so as not to keep this one's locks).
     func mapSharedPage(length: Int, writable: Bool) throws(FileSystemError) -> any SharedPage
 
     /// Device and inode of the open file.

@@ -5,9 +5,11 @@ import SystemPackage
 package final class PosixFile: File {
     let path: FilePath
     let descriptor: SharedDescriptor
+    let isWritable: Bool
 
     /// Takes over a descriptor: this object closes it.
-    init(_ descriptor: FileDescriptor, path: FilePath) {
+    init(_ descriptor: FileDescriptor, path: FilePath, isWritable: Bool) {
+        self.isWritable = isWritable
         self.descriptor = SharedDescriptor(descriptor)
         self.path = path
     }

@@ -21,7 +21,7 @@ package struct PosixFileSystem: FileSystem {
                 path, mode == .readOnly ? .readOnly : .readWrite, options: options,
                 permissions: [.ownerReadWrite])
         }
-        let file = PosixFile(descriptor, path: path)
+        let file = PosixFile(descriptor, path: path, isWritable: mode != .readOnly)
         // The system opens a directory for reading without complaint.
         switch try file.status("open").kind {
         case .file: return file

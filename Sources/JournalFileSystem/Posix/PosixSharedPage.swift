@@ -7,6 +7,9 @@ extension PosixFile {
     /// A mapping keeps its open file alive, and with it that open file's locks: mapped through this one, they would
     /// outlast `close()`, and in the child of a fork even this process.
     package func mapSharedPage(length: Int, writable: Bool) throws(FileSystemError) -> any SharedPage {
+        if writable, !isWritable {
+            throw FileSystemError(operation: "map", path: path, errno: .permissionDenied)
+        }
         let mapped = try PosixFileSystem().openPosixFile(path, writable ? .readWrite : .readOnly)
         let status = try mapped.status("map")
         guard try status.identity == identity() else {
