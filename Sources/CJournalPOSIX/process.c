@@ -55,3 +55,5 @@ int aj_boot_identifier(char *buffer, size_t capacity) {
 }
 
 #endif
+
+bool aj_working_directory(char *buffer, size_t length) { return getcwd(buffer, length) != NULL; }

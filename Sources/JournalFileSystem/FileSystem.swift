@@ -32,6 +32,9 @@ package protocol FileSystem: Sendable {
     /// The file system that holds `path`: its kind, whether its locks and mappings can be trusted, free space.
     func volume(holding path: FilePath) throws(FileSystemError) -> Volume
 
+    /// What relative paths are relative to.
+    var workingDirectory: FilePath { get }
+
     /// Who this process is, for the opener's record and for page validity.
     var process: ProcessIdentity { get }
 

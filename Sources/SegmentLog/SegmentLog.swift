@@ -18,6 +18,8 @@ package final class SegmentLog: Sendable {
     let catalog: Mutex<SegmentCatalog>
     /// Under the mutex: the log's exclusion within the process.
     let writer: Mutex<Writer>
+    /// The boot that the page must be of.
+    private let bootIdentity: UInt64
     /// The last sequence that is durable, as this process knows it.
     private let visible: Atomic<UInt64>
 
@@ -29,6 +31,7 @@ package final class SegmentLog: Sendable {
         lockFile = parts.lockFile
         lockIdentity = parts.lockIdentity
         page = parts.page
+        bootIdentity = parts.options.fileSystem.process.bootIdentity
         catalog = Mutex(parts.catalog)
         visible = Atomic(parts.writer.lastSequence)
         writer = Mutex(parts.writer)
@@ -73,7 +76,7 @@ package final class SegmentLog: Sendable {
         let own = visible.load(ordering: .acquiring)
         guard options.access == .readOnly, let page else { return own }
         // Another boot's page says nothing; and what was durable stays so.
-        guard page.load64(at: LockFile.bootOffset) == options.fileSystem.process.bootIdentity else { return own }
+        guard page.load64(at: LockFile.bootOffset) == bootIdentity else { return own }
         return max(own, page.load64(at: LockFile.visibleOffset))
     }
 
@@ -88,7 +91,11 @@ package final class SegmentLog: Sendable {
 
     /// Sleeps until something behind `sequence` may be visible, at most so long. May return early.
     package func wait(after sequence: UInt64, timeoutMilliseconds: Int) {
-        guard let page else { return }
+        guard let page else {
+            // Nothing tells of changes; the caller looks again after the time.
+            _ = Monitor(false).withLock(timeoutMilliseconds: timeoutMilliseconds, waitingUntil: { $0 }) { _ in () }
+            return
+        }
         let counter = page.load32(at: LockFile.counterOffset)
         guard visibleSequence <= sequence else { return }
         page.wait32(at: LockFile.counterOffset, while: counter, timeoutMilliseconds: timeoutMilliseconds)

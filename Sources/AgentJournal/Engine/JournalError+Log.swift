@@ -1,3 +1,4 @@
+import JournalFileSystem
 import SegmentLog
 
 extension JournalError {

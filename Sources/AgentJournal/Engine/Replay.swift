@@ -1,4 +1,5 @@
 import SegmentLog
+import SystemPackage
 
 /// Feeds the events of a log to a state.
 struct Replay {

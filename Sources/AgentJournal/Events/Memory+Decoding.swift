@@ -21,8 +21,7 @@ extension Memory {
 
 extension Event {
     /// Builds an event from its bytes.
-    init(_ bytes: UnsafeRawBufferPointer, sequence: UInt64, recordedMicroseconds: Int64) throws(EventProblem) {
-        let fields = try EventFields(bytes)
+    init(_ fields: EventFields, _ bytes: UnsafeRawBufferPointer, sequence: UInt64, recordedMicroseconds: Int64) {
         func text(_ range: Range<Int>?) -> String? { range.map { String(decoding: bytes[$0], as: UTF8.self) } }
         let kind: Kind =
             switch fields.kind {

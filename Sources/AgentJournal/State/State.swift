@@ -111,7 +111,8 @@ struct State {
         return (number, index)
     }
 
-    private func conversation(ofAdd target: UInt64) -> Int? {
+    /// The conversation that the add with this sequence belonged to, also when the memory is forgotten.
+    func conversation(ofAdd target: UInt64) -> Int? {
         let index = added.partitionIndex { $0.sequence >= target }
         guard index < added.count, added[index].sequence == target else { return nil }
         return Int(added[index].conversation)
@@ -126,6 +127,9 @@ struct State {
         conversations[number].entries.removeAll { $0.removedAt <= bound }
         conversations[number].removedCount = conversations[number].entries.count { $0.removedAt != .max }
     }
+
+    /// How many memories are there.
+    var liveCount: Int { conversations.reduce(0) { $0 + $1.entries.count - $1.removedCount } }
 
     func number(of name: String) -> Int? {
         var name = name

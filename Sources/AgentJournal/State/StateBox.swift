@@ -9,7 +9,7 @@ final class StateBox: Sendable {
 
     init(_ state: sending State = State()) { self.state = Mutex(state) }
 
-    func withLock<R>(_ body: (inout sending State) throws -> sending R) rethrows -> sending R {
+    func withLock<R, E: Error>(_ body: (inout sending State) throws(E) -> sending R) throws(E) -> sending R {
         try state.withLock(body)
     }
 

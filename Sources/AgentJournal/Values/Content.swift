@@ -31,7 +31,7 @@ public enum Content: Sendable, Hashable, ExpressibleByStringInterpolation {
     /// Hashes the bytes.
     public func hash(into hasher: inout Hasher) {
         switch self {
-        case .text(let text): AgentJournal.hash(utf8Of: text, into: &hasher)
+        case .text(let text): hasher.combineBytes(of: text)
         case .json(let json): hasher.combine(json)
         case .bytes(let bytes): hasher.combine(bytes)
         }

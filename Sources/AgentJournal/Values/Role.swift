@@ -25,11 +25,13 @@ public struct Role: RawRepresentable, Hashable, Sendable, ExpressibleByStringLit
     /// Compared as UTF-8 bytes.
     public static func == (a: Role, b: Role) -> Bool { a.rawValue.utf8.elementsEqual(b.rawValue.utf8) }
     /// Hashes the UTF-8 bytes.
-    public func hash(into hasher: inout Hasher) { hash(utf8Of: rawValue, into: &hasher) }
+    public func hash(into hasher: inout Hasher) { hasher.combineBytes(of: rawValue) }
 }
 
-/// Hashes text as bytes, as the journal compares it.
-func hash(utf8Of text: String, into hasher: inout Hasher) {
-    for byte in text.utf8 { hasher.combine(byte) }
-    hasher.combine(0xFF as UInt8)
+extension Hasher {
+    /// Hashes text as bytes, as the journal compares it.
+    mutating func combineBytes(of text: String) {
+        for byte in text.utf8 { combine(byte) }
+        combine(0xFF as UInt8)
+    }
 }

@@ -91,6 +91,8 @@ static inline uint32_t aj_add32(void *word, uint32_t value) {
 // MARK: Processes (process.c)
 
 int32_t aj_process_id(void);
+// The working directory into `buffer`; false when it cannot be told.
+bool aj_working_directory(char *buffer, size_t length);
 // True also for a process that belongs to somebody else, and for one that has ended and was not yet waited for.
 bool aj_process_exists(int32_t pid);
 int aj_host_name(char *buffer, size_t capacity);

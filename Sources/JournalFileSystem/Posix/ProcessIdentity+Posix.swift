@@ -1,5 +1,5 @@
 import CJournalPOSIX
-import SystemPackage
+package import SystemPackage
 
 extension PosixFileSystem {
     // Read anew each time, never kept: the child of a fork is another process than its parent.
@@ -8,6 +8,14 @@ extension PosixFileSystem {
         return ProcessIdentity(
             pid: pid, startTime: processStatus(pid)?.startTime ?? 0, host: hostName(), command: command(),
             bootIdentity: bootIdentity())
+    }
+
+    package var workingDirectory: FilePath {
+        // The shell's own idea of it is not asked: a variable may lie.
+        var buffer = [CChar](repeating: 0, count: 16 << 10)
+        return buffer.withUnsafeMutableBufferPointer { room in
+            aj_working_directory(room.baseAddress!, room.count) ? FilePath(platformString: room.baseAddress!) : "/"
+        }
     }
 
     package var processID: Int32 { aj_process_id() }

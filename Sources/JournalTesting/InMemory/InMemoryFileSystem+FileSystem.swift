@@ -77,6 +77,8 @@ extension InMemoryFileSystem: FileSystem {
         }
     }
 
+    package var workingDirectory: FilePath { "/" }
+
     package var process: ProcessIdentity { identity }
 
     package var processID: Int32 { identity.pid }

@@ -1,0 +1,108 @@
+/// One conversation of a journal: a named stream of memories.
+public struct Conversation: Sendable {
+    /// The journal it belongs to.
+    public let journal: Journal
+    /// Its name: 1 to 512 bytes of UTF-8 without control characters. Compared as bytes.
+    public let name: String
+
+    // MARK: Adding
+
+    /// Adds a memory, and returns when it is on stable storage.
+    ///
+    /// - Parameters:
+    ///   - content: Text, JSON or bytes.
+    ///   - role: Whose it is.
+    ///   - mimeType: What the content is.
+    ///   - metadata: What else is to be noted with it.
+    ///   - timestamp: Its own time, for an import of old memories; nil for the time of recording.
+    ///   - idempotencyKey: Makes a repeated add with the same content return the first receipt.
+    ///   - expecting: The sequence of the conversation's last event (0 for none): if another came since, nothing is added.
+    /// - Returns: The receipt; its sequence is the memory's identity.
+    /// - Throws: `JournalError` with `invalidArgument`, `tooLarge`, `keyConflict`, `unexpectedSequence`, `diskFull` or
+    ///   `notWritten`: certainly not written; with `outcomeUnknown`: open again and retry with the key.
+    ///   `CancellationError` when the task was cancelled before the add was taken up: not written.
+    /// - Complexity: one sync of the disk, shared with all adds that wait at the same time.
+    @discardableResult
+    public func add(
+        _ content: Content, role: Role? = nil, mimeType: String? = nil, metadata: Metadata = [:],
+        timestamp: Timestamp? = nil, idempotencyKey: String? = nil, expecting: UInt64? = nil
+    ) async throws -> Receipt {
+        let memory = NewMemory(
+            content, role: role, mimeType: mimeType, metadata: metadata, timestamp: timestamp,
+            idempotencyKey: idempotencyKey)
+        return try await add(contentsOf: [memory], expecting: expecting)[0]
+    }
+
+    /// Adds several memories as one batch: all of them, or none.
+    ///
+    /// Items whose idempotency keys are known already are skipped and get their first receipts; one key used before with
+    /// other content refuses the whole batch.
+    /// - Returns: A receipt for each item, in order.
+    @discardableResult
+    public func add(contentsOf memories: [NewMemory], expecting: UInt64? = nil) async throws -> [Receipt] {
+        let append = try Append.add(
+            memories.map { (name, $0) }, expecting: expecting, limits: journal.engine.limits)
+        return try await journal.submit(append)
+    }
+
+    // MARK: Forgetting
+
+    /// Forgets a memory and adds another in its place, as one batch.
+    ///
+    /// - Returns: The receipt of the new memory.
+    /// - Throws: `noSuchMemory` when it is not there (any more).
+    @discardableResult
+    public func replace(_ sequence: UInt64, with memory: NewMemory) async throws -> Receipt {
+        try checkOwn(sequence)
+        return try await journal.submit(try Append.replace(sequence, with: memory, limits: journal.engine.limits))[0]
+    }
+
+    /// Forgets a memory of this conversation.
+    ///
+    /// Its bytes stay in the log until it is compacted with erasure.
+    /// - Throws: `noSuchMemory` when it is not there (any more).
+    @discardableResult
+    public func forget(_ sequence: UInt64) async throws -> Receipt {
+        try checkOwn(sequence)
+        return try await journal.submit(Append.forget([sequence]))[0]
+    }
+
+    /// Forgets all memories of this conversation, as they are when this is recorded.
+    @discardableResult
+    public func clear() async throws -> Receipt {
+        try await journal.submit(try Append.clear(name))[0]
+    }
+
+    /// A memory never changes its conversation, so this can be checked before the append is queued.
+    private func checkOwn(_ sequence: UInt64) throws(JournalError) {
+        try journal.checkOpen()
+        _ = try journal.engine.catchUp()
+        let owner = journal.engine.box.withLock { state -> [UInt8]? in
+            state.conversation(ofAdd: sequence).map { state.names.names[$0] }
+        }
+        guard let owner, owner.elementsEqual(name.utf8) else {
+            throw JournalError(
+                .noSuchMemory, "There is no memory with sequence \(sequence) in conversation \"\(name)\"",
+                sequences: sequence...sequence)
+        }
+    }
+
+    // MARK: Reading
+
+    /// Memories, oldest first: everything acknowledged before this call.
+    ///
+    /// - Parameters:
+    ///   - last: At most so many, the newest; nil for all.
+    ///   - before: Only those with a lower sequence, to page backwards.
+    /// - Complexity: linear in the number returned (and in those forgotten between them).
+    public func memories(last: Int? = nil, before: UInt64? = nil) async throws(JournalError) -> [Memory] {
+        try journal.view().memories(in: name, last: last, before: before)
+    }
+
+    /// The sequence of the conversation's last event, for `expecting`; 0 when it has none.
+    public func lastSequence() async throws(JournalError) -> UInt64 {
+        try journal.checkOpen()
+        _ = try journal.engine.catchUp()
+        return journal.engine.box.lastSequence(of: name)
+    }
+}

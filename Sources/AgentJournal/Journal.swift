@@ -1,0 +1,244 @@
+import JournalFileSystem
+import Logging
+import SegmentLog
+import Synchronization
+public import SystemPackage
+
+/// The durable memory of agents in one directory.
+///
+/// An append-only, synced, compressed log records every memory added and every flush; the memory state is rebuilt
+/// by replaying the log. Any number of `Journal`s of one directory in a process share one engine.
+///
+/// Every call that appends returns only when its event is on stable storage. See <doc:DurabilityAndErrors>.
+public final class Journal: Sendable {
+    /// The directory, absolute.
+    public let directory: FilePath
+    let engine: Engine
+    private let isClosed = Atomic<Bool>(false)
+    private let isRegistered: Bool
+    let segmentLog: SegmentLog
+
+    private init(directory: FilePath, engine: Engine, segmentLog: SegmentLog, isRegistered: Bool) {
+        self.directory = directory
+        self.engine = engine
+        self.segmentLog = segmentLog
+        self.isRegistered = isRegistered
+    }
+
+    deinit {
+        guard !isClosed.load(ordering: .acquiring) else { return }
+        do { try release() } catch { engine.logger.error("journal not closed cleanly", metadata: ["error": "\(error)"]) }
+    }
+
+    // MARK: Opening and closing
+
+    /// Opens the journal in a directory, making it first if it is not there, and recovers after a crash.
+    ///
+    /// A relative path is resolved against the present working directory.
+    /// - Parameters:
+    ///   - directory: Where the journal is, or is to be.
+    ///   - create: Whether one is made where none is.
+    ///   - options: Access, clock, limits, logger. An engine that is open already keeps its own.
+    /// - Throws: `JournalError` with `noJournal`, `notAJournal`, `busy`, `damaged`, `unsupported`, `diskFull` or `system`.
+    /// - Complexity: linear in the log: it is replayed.
+    public static func open(
+        at directory: FilePath, create: Creation = .ifMissing, options: Options = Options()
+    ) async throws(JournalError) -> Journal {
+        try openNow(at: directory, create: create, options: options)
+    }
+
+    /// Opens a journal, calls `body` with it, and closes it, also when `body` throws.
+    public static func withOpen<R: Sendable>(
+        at directory: FilePath, create: Creation = .ifMissing, options: Options = Options(),
+        _ body: (Journal) async throws -> R
+    ) async throws -> R {
+        let journal = try await open(at: directory, create: create, options: options)
+        let result: R
+        do {
+            result = try await body(journal)
+        } catch {
+            // The body's error says more than a failure to close after it.
+            try? await journal.close()
+            throw error
+        }
+        try await journal.close()
+        return result
+    }
+
+    /// The same as `open(at:create:options:)`, for callers that are not asynchronous.
+    package static func openNow(
+        at directory: FilePath, create: Creation = .ifMissing, options: Options = Options()
+    ) throws(JournalError) -> Journal {
+        let directory: FilePath
+            = try Journal.absolute(directory, options.fileSystem)
+        guard options.access == .readWrite else {
+            let (engine, log) = try makeEngine(directory, create, options)
+            return Journal(directory: directory, engine: engine, segmentLog: log, isRegistered: false)
+        }
+        let engine = try EngineRegistry.shared.engine(directory, options.fileSystem) { () throws(JournalError) in
+            let (engine, _) = try makeEngine(directory, create, options)
+            try engine.start()
+            return engine
+        }
+        guard let log = engine.log as? SegmentLog else { preconditionFailure("a journal directory has a segment log") }
+        return Journal(directory: directory, engine: engine, segmentLog: log, isRegistered: true)
+    }
+
+    private static func absolute(_ path: FilePath, _ fileSystem: any FileSystem) throws(JournalError) -> FilePath {
+        guard !path.isEmpty else {
+            throw JournalError(.invalidArgument, "The journal's path is empty; name a directory")
+        }
+        guard path.isRelative else { return path.lexicallyNormalized() }
+        return fileSystem.workingDirectory.appending(path.components).lexicallyNormalized()
+    }
+
+    private static func makeEngine(
+        _ directory: FilePath, _ create: Creation, _ options: Options
+    ) throws(JournalError) -> (Engine, SegmentLog) {
+        let clock = options.clock
+        var logOptions = LogOptions(
+            fileSystem: options.fileSystem, now: { clock().microsecondsSince1970 },
+            formatTime: { Timestamp(clampingMicrosecondsSince1970: $0).description })
+        logOptions.access = options.access == .readOnly ? .readOnly : .readWrite
+        logOptions.createsIfMissing = create == .ifMissing && options.access == .readWrite
+        logOptions.segmentBytes = UInt64(max(options.segmentBytes, 4096))
+        logOptions.compressionLevel = Int32(min(max(options.compressionLevel, 1), 9))
+        logOptions.maximumContentBytes = max(options.maximumContentBytes, 1)
+        logOptions.maximumFrameBytes = max(4 * logOptions.maximumContentBytes, 64 << 20)
+        logOptions.random = options.random
+        let log = try asJournalError { () throws(LogError) in try SegmentLog.open(directory, logOptions) }
+        var state = State()
+        if !options.skipsReplay {
+            do {
+                try Replay(log: log).run(&state, progress: options.replayProgress)
+            } catch {
+                // Nothing was appended; what keeps the journal from opening is the error, not the close.
+                try? log.close()
+                throw error
+            }
+        }
+        announce(directory, log, state, options.logger)
+        let limits = Limits(
+            maximumContentBytes: log.identity.maximumContentBytes, maximumFrameBytes: log.identity.maximumFrameBytes,
+            compressionLevel: logOptions.compressionLevel)
+        return (Engine(log: log, state: state, limits: limits, logger: options.logger), log)
+    }
+
+    /// Ends the use of the journal; the last user in the process closes it cleanly. Closing deletes nothing.
+    ///
+    /// Adds that were taken up are completed first. Later calls throw `closed`. Closing twice is no error.
+    /// - Throws: `system` when the clean close could not be recorded: nothing acknowledged is lost by that.
+    public func close() async throws(JournalError) {
+        try closeNow()
+    }
+
+    package func closeNow() throws(JournalError) {
+        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        try release()
+    }
+
+    private func release() throws(JournalError) {
+        if isRegistered { try EngineRegistry.shared.release(engine) } else { try engine.shutDown() }
+    }
+
+    func checkOpen() throws(JournalError) {
+        if isClosed.load(ordering: .acquiring) { throw Engine.closed }
+    }
+
+    // MARK: Conversations
+
+    /// The conversation of that name. Costs nothing: a conversation is there when a memory is added to it.
+    public func conversation(_ name: String) -> Conversation { Conversation(journal: self, name: name) }
+
+    /// The names of the conversations that hold memories, in order of their UTF-8 bytes.
+    ///
+    /// - Parameter prefix: Only those whose names begin with these bytes.
+    /// - Complexity: linear in the number of conversations.
+    public func conversations(prefix: String = "") async throws(JournalError) -> [String] {
+        try view().conversations(prefix: prefix).map(\.name)
+    }
+
+    // MARK: Appending
+
+    /// Adds memories to several conversations in one batch: all of them, or none.
+    ///
+    /// Items whose idempotency keys are known already are skipped and get their first receipts.
+    /// - Returns: A receipt for each item, in order.
+    /// - Throws: `keyConflict` when one key was used with other content, and the whole batch is refused;
+    ///   `invalidArgument`, `tooLarge`, `diskFull`, `notWritten`: nothing is written; `outcomeUnknown`.
+    @discardableResult
+    public func add(contentsOf memories: [(conversation: String, memory: NewMemory)]) async throws -> [Receipt] {
+        let append = try Append.add(memories, expecting: nil, limits: engine.limits)
+        return try await submit(append)
+    }
+
+    /// Forgets memories, of any conversations, in one batch. Their bytes stay in the log until it is compacted with erasure.
+    ///
+    /// - Throws: `noSuchMemory` when one of them is not there (any more), and none is forgotten.
+    @discardableResult
+    public func forget(_ sequences: [UInt64]) async throws -> [Receipt] {
+        try await submit(Append.forget(sequences))
+    }
+
+    /// Waits until everything added before is durable, and records that as an event, perhaps with a name.
+    ///
+    /// Every add is durable anyway when it returns; a flush gives the moment a name to look back to.
+    /// - Parameter label: 1 to 512 bytes. The latest flush with a label is what the label means.
+    @discardableResult
+    public func flush(label: String? = nil) async throws -> Receipt {
+        try await submit(try Append.flush(label: label))[0]
+    }
+
+    /// Enqueues an append and waits for its receipts.
+    ///
+    /// A task cancelled before the append is taken up throws `CancellationError`, and nothing is written; after that the
+    /// append completes and its receipts are returned.
+    func submit(_ append: Append) async throws -> [Receipt] {
+        try checkOpen()
+        guard append.rawBytes > 0 else { return [] }
+        let box = Mutex<Request?>(nil)
+        return try await withTaskCancellationHandler {
+            try Task.checkCancellation()
+            return try await withCheckedThrowingContinuation { continuation in
+                let request = Request(append) { continuation.resume(with: $0) }
+                box.withLock { $0 = request }
+                engine.enqueue(request)
+                // Cancelled in between: the handler may have run before there was a request.
+                if Task.isCancelled { engine.cancel(request) }
+            }
+        } onCancel: {
+            if let request = box.withLock({ $0 }) { engine.cancel(request) }
+        }
+    }
+
+    /// Enqueues an append and blocks this thread until its receipts are there.
+    func submitAndWait(_ append: @autoclosure () throws(JournalError) -> Append) throws -> [Receipt] {
+        try checkOpen()
+        let append = try append()
+        guard append.rawBytes > 0 else { return [] }
+        let done = Monitor<Result<[Receipt], any Error>?>(nil)
+        engine.enqueue(
+            Request(append) { result in
+                done.withLock { $0 = result }
+                done.signal()
+            })
+        return try done.withLock(waitingUntil: { $0 != nil }) { $0! }.get()
+    }
+
+    // MARK: Looking
+
+    /// The journal as it is now: everything acknowledged before this call, and nothing of what comes after.
+    package func view() throws(JournalError) -> JournalView {
+        try checkOpen()
+        return JournalView(engine.box, bound: try engine.catchUp())
+    }
+
+    /// The journal as it was at a point.
+    ///
+    /// - Throws: `noSuchPoint` for a label that was never used, or a sequence that was not reached.
+    /// - Complexity: linear in the log up to that point, which is replayed.
+    public func view(at point: Point) async throws(JournalError) -> JournalView {
+        try checkOpen()
+        return try pastView(at: point)
+    }
+}
