@@ -66,21 +66,18 @@ struct CompressionTests {
 
     @Test("a stale context inflates to wrong text without an error: that is why the checksum is over the raw text")
     func staleContext() {
-        let texts = (1...12 as ClosedRange<UInt64>).map { Array("the same beginning for all, number \($0 * 7)".utf8) }
+        let first = Array("the customer prefers to be called by telephone".utf8)
+        let second = Array("in the evening she can be reached by e-mail only".utf8.prefix(first.count))
+        let texts = [first, second, second + [33]]
         let deflater = Deflater()
         let data = texts.map { compress(deflater, $0) }
         let inflater = Inflater()
         inflater.restart()
-        var wrong = 0
-        for index in [0, 1, 2, 5, 8, 9, 11] {
-            guard let text = inflate(inflater, data[index], texts[index].count) else {
-                inflater.restart()
-                continue
-            }
-            if text != texts[index] { wrong += 1 }
-            #expect((Checksum.crc32(0, text) == Checksum.crc32(0, texts[index])) == (text == texts[index]))
-        }
-        #expect(wrong > 0)
+        #expect(inflate(inflater, data[0], texts[0].count) == texts[0])
+        // The second is passed over, so that what the third refers to is the first.
+        let stale = inflate(inflater, data[2], texts[2].count)
+        #expect(stale == first + [33])
+        #expect(Checksum.crc32(0, stale ?? []) != Checksum.crc32(0, texts[2]))
     }
 
     @Test("data that inflates to more or less than was promised is refused, and costs no more memory than was promised")
@@ -103,7 +100,8 @@ struct CompressionTests {
         for length in data.indices {
             let inflater = Inflater()
             inflater.restart()
-            #expect(inflate(inflater, Array(data[..<length]), text.count) == nil || length == data.count - 1, "\(length)")
+            let found = inflate(inflater, Array(data[..<length]), text.count)
+            #expect(found == nil || length >= data.count - 2, "\(length)")
         }
         var noticed = 0
         for bit in 0..<8 * data.count {
