@@ -13,7 +13,9 @@ struct CompressionTests {
     /// Nil when the data is refused.
     private func inflate(_ inflater: Inflater, _ data: [UInt8], _ rawLength: Int) -> [UInt8]? {
         var output = RawBuffer()
-        guard data.withUnsafeBytes({ inflater.inflate($0, rawLength: rawLength, into: &output) }) else { return nil }
+        guard data.withUnsafeBytes({ inflater.inflate($0, rawLength: rawLength, into: &output) }) else {
+            return nil
+        }
         return Array(output.bytes)
     }
 
@@ -23,7 +25,8 @@ struct CompressionTests {
             + [generator.bytes(1), generator.bytes(300), generator.bytes(70_000), Array("and on".utf8)]
     }()
 
-    @Test("frames inflate in order, each with the context of those before it", arguments: [1, 6, 9] as [Int32])
+    @Test(
+        "frames inflate in order, each with the context of those before it", arguments: [1, 6, 9] as [Int32])
     func roundTrip(level: Int32) {
         let deflater = Deflater(level: level)
         let inflater = Inflater()
@@ -64,7 +67,9 @@ struct CompressionTests {
         #expect(inflate(inflater, data[1], Self.texts[1].count) == nil)
     }
 
-    @Test("a stale context inflates to wrong text without an error: that is why the checksum is over the raw text")
+    @Test(
+        "a stale context inflates to wrong text without an error: that is why the checksum is over the raw text"
+    )
     func staleContext() {
         let first = Array("the customer prefers to be called by telephone".utf8)
         let second = Array("in the evening she can be reached by e-mail only".utf8.prefix(first.count))
@@ -80,7 +85,9 @@ struct CompressionTests {
         #expect(Checksum.crc32(0, stale ?? []) != Checksum.crc32(0, texts[2]))
     }
 
-    @Test("data that inflates to more or less than was promised is refused, and costs no more memory than was promised")
+    @Test(
+        "data that inflates to more or less than was promised is refused, and costs no more memory than was promised"
+    )
     func wrongLength() {
         let text = [UInt8](repeating: 65, count: 5_000_000)
         let data = compress(Deflater(), text)
@@ -128,7 +135,8 @@ struct CompressionTests {
         inflater.restart()
         for round in 0..<400 {
             let count = 1 + Int(generator.next() % 700)
-            let text = round % 2 == 0 ? generator.bytes(count) : [UInt8](repeating: UInt8(round & 255), count: count)
+            let text =
+                round % 2 == 0 ? generator.bytes(count) : [UInt8](repeating: UInt8(round & 255), count: count)
             let data = compress(deflater, text)
             #expect(inflate(inflater, data, count) == text)
         }

@@ -7,16 +7,22 @@ import Testing
 
 @Suite("Damage is noticed and named, and never makes the log smaller")
 struct DamageTests {
-    /// A journal of three segments, with stored and shared frames and some of several events.
+    /// A journal of three segments of several frames each, one of them stored and some of several events.
     private func journal() throws -> (disk: InMemoryFileSystem, count: UInt64) {
         let disk = InMemoryFileSystem()
-        let log = try disk.open(segmentBytes: 1500)
-        try log.add(1)
-        while disk.segments.count < 3 { try log.add(2) }
-        for _ in 0..<2 { try log.add() }
-        try log.close()
-        try #require(disk.paths.count == 5)
-        return (disk.copy(), log.lastSequence)
+        var count: UInt64 = 0
+        // An opening with a small limit begins a segment with its first commit; one with a large goes on in it.
+        for (segmentBytes, counts) in [
+            (1 << 20, [1, 2, 1]), (1100, [1]), (1 << 20, [2, 1, 4]), (1100, [3]), (1 << 20, [1, 1]),
+        ]
+            as [(UInt64, [Int])]
+        {
+            let log = try disk.open(segmentBytes: segmentBytes, seed: count)
+            for next in counts { count = try log.add(next) }
+            try log.close()
+        }
+        try #require(disk.segments.count == 3)
+        return (disk.copy(), count)
     }
 
     /// What is wrong with how the damaged journal is taken; nil when it is right.
@@ -81,9 +87,15 @@ struct DamageTests {
         var wrong: [String] = []
         for length in bytes.indices {
             // Zeros for long stretches have few lengths that differ.
-            if length % 16 > 1, bytes[max(0, length - 16)..<min(bytes.count, length + 16)].allSatisfy({ $0 == 0 }) { continue }
+            if length % 16 > 1,
+                bytes[max(0, length - 16)..<min(bytes.count, length + 16)].allSatisfy({ $0 == 0 })
+            {
+                continue
+            }
             try disk.replaceContents(of: path, with: Array(bytes[..<length]))
-            if let problem = problem(disk, .readOnly, count: count) { wrong.append("\(path), length \(length): \(problem)") }
+            if let problem = problem(disk, .readOnly, count: count) {
+                wrong.append("\(path), length \(length): \(problem)")
+            }
             if length % 4 == 0, let problem = problem(disk.copy(), .readWrite, count: count) {
                 wrong.append("\(path), length \(length), for writing: \(problem)")
             }
@@ -126,7 +138,8 @@ struct DamageTests {
             let length = min(bytes.count - start, 1 << Int(generator.next() % 10))
             switch generator.next() % 4 {
             case 0: bytes.replaceSubrange(start..<start + length, with: [UInt8](repeating: 0, count: length))
-            case 1: bytes.replaceSubrange(start..<start + length, with: [UInt8](repeating: 0xFF, count: length))
+            case 1:
+                bytes.replaceSubrange(start..<start + length, with: [UInt8](repeating: 0xFF, count: length))
             case 2: bytes.replaceSubrange(start..<start + length, with: generator.bytes(length))
             default:
                 let from = Int(generator.next() % UInt64(bytes.count - length + 1))
@@ -147,7 +160,9 @@ struct DamageTests {
     // MARK: After an unclean end
 
     /// Six commits, of which the last is not vouched for; and where they are.
-    private func unclean() throws -> (disk: InMemoryFileSystem, segment: FilePath, frames: [FrameCursor.Frame]) {
+    private func unclean() throws -> (
+        disk: InMemoryFileSystem, segment: FilePath, frames: [FrameCursor.Frame]
+    ) {
         let disk = InMemoryFileSystem()
         let log = try disk.open()
         for _ in 0..<6 { try log.add() }
@@ -156,7 +171,8 @@ struct DamageTests {
         return (found, found.segments.last!, frames)
     }
 
-    @Test("a flip in what is vouched for is damage that names the sequences lost; in the last commit, a prefix")
+    @Test(
+        "a flip in what is vouched for is damage that names the sequences lost; in the last commit, a prefix")
     func flipsAfterUncleanEnd() throws {
         let (disk, segment, frames) = try unclean()
         for (index, frame) in frames.enumerated() {
@@ -167,7 +183,9 @@ struct DamageTests {
                 for access in [LogOptions.Access.readOnly, .readWrite] {
                     switch try found.outcome(access) {
                     case .events(let count):
-                        if index < 5 || count != 5 { Issue.record("frame \(index), offset \(offset), \(access): \(count) events") }
+                        if index < 5 || count != 5 {
+                            Issue.record("frame \(index), offset \(offset), \(access): \(count) events")
+                        }
                     case .refused(let error):
                         if index == 5 || error.kind != .damaged || error.path != segment
                             || error.sequences?.lowerBound != UInt64(index + 1)
@@ -243,8 +261,9 @@ struct DamageTests {
         let bytes = try disk.contents(of: segment)
         let real = Array(bytes[Int(frames[1].offset)..<Int(frames[1].end)])
         // Noise around it, so that it is stored as it is; eight times, for each place in eight bytes.
+        var generator = SplitMix(21)
         for shift in 0..<8 {
-            try log.write([SplitMixBytes.noise(700 + shift) + real + SplitMixBytes.noise(700)])
+            try log.write([generator.bytes(700 + shift) + real + generator.bytes(700)])
             try log.sync()
         }
         let all = try log.events()
@@ -255,13 +274,16 @@ struct DamageTests {
             let found = disk.crash(keeping: .everything)
             var torn = try found.contents(of: segment)
             torn[Int(frame.offset)] ^= 1
-            torn.replaceSubrange(Int(frame.end)..., with: [UInt8](repeating: 0, count: torn.count - Int(frame.end)))
+            torn.replaceSubrange(
+                Int(frame.end)..., with: [UInt8](repeating: 0, count: torn.count - Int(frame.end)))
             try found.replaceContents(of: segment, with: torn)
             #expect(try found.open().events() == Array(all.prefix(Int(frame.firstSequence) - 1)))
         }
     }
 
-    @Test("an older state of the same file: frames of a segment that was there before are not taken for new ones")
+    @Test(
+        "an older state of the same file: frames of a segment that was there before are not taken for new ones"
+    )
     func staleFrames() throws {
         // Another segment with the same id and the same frames, but for the salt: a backup gone wrong, or reused blocks.
         let (disk, segment, frames) = try unclean()

@@ -48,7 +48,9 @@ struct FaultTests {
     /// Checks the log in memory after the failure, and then what the disk holds, however the machine goes on.
     private func check(_ disk: InMemoryFileSystem, _ log: SegmentLog, _ course: Course) throws {
         guard let error = course.error else { throw Wrong("the failure went unnoticed") }
-        guard try log.checkPrefix() == course.acknowledged || course.isClosing else { throw Wrong("reads do not go on") }
+        guard try log.checkPrefix() == course.acknowledged || course.isClosing else {
+            throw Wrong("reads do not go on")
+        }
         var certain = course.appended
         if !course.isClosing {
             switch error.kind {
@@ -64,16 +66,20 @@ struct FaultTests {
                 guard let later = logError({ try log.writeNext() }), later.kind == .poisoned else {
                     throw Wrong("an append after the failure is not refused")
                 }
-                guard later.message.contains(poison.message), later.cause?.operation == error.cause?.operation else {
+                guard later.message.contains(poison.message), later.cause?.operation == error.cause?.operation
+                else {
                     throw Wrong("\(later) does not name the first error, \(error)")
                 }
-                guard logError({ try log.sync() })?.kind == .poisoned else { throw Wrong("a sync is not refused") }
+                guard logError({ try log.sync() })?.kind == .poisoned else {
+                    throw Wrong("a sync is not refused")
+                }
             }
         } else if !course.isClosing {
             // Nothing was decided, so the same may be tried again.
             try log.writeNext()
             try log.sync()
-            guard try disk.crash(keeping: .nothingUnsynced).open().checkPrefix() == course.acknowledged + 1 else {
+            guard try disk.crash(keeping: .nothingUnsynced).open().checkPrefix() == course.acknowledged + 1
+            else {
                 throw Wrong("what was acknowledged after the failure is not there")
             }
             return
@@ -82,7 +88,9 @@ struct FaultTests {
         func opened(_ found: InMemoryFileSystem, _ how: String) throws {
             let again = try found.open(seed: 2)
             let count = try again.checkPrefix()
-            guard range.contains(count) else { throw Wrong("\(how): \(count) events, where \(range) are right") }
+            guard range.contains(count) else {
+                throw Wrong("\(how): \(count) events, where \(range) are right")
+            }
             guard try found.crash(keeping: .nothingUnsynced).open(seed: 3).checkPrefix() == count else {
                 throw Wrong("\(how): what was shown is gone after a power cut")
             }
@@ -91,11 +99,15 @@ struct FaultTests {
                 throw Wrong("\(how): what was acknowledged is gone after a power cut")
             }
         }
-        for kept in InMemoryFileSystem.Kept.allCases { try opened(disk.crash(keeping: kept), "power cut, keeping \(kept)") }
+        for kept in InMemoryFileSystem.Kept.allCases {
+            try opened(disk.crash(keeping: kept), "power cut, keeping \(kept)")
+        }
         try opened(disk.copy(), "process killed")
         // Another process may open it, because the poisoned log has let go of the lock; and so may this one.
         try opened(disk.asProcess(pid: 9), "beside the poisoned log")
-        guard try log.checkPrefix() >= course.acknowledged else { throw Wrong("reads end when another opens") }
+        guard try log.checkPrefix() >= course.acknowledged else {
+            throw Wrong("reads end when another opens")
+        }
         try? log.close()
     }
 
@@ -127,10 +139,14 @@ struct FaultTests {
             try? log.close()
             disk.cancelFaults()
             do {
-                for found in [disk.copy(), disk.crash(keeping: .everything), disk.crash(keeping: .nothingUnsynced)] {
+                for found in [
+                    disk.copy(), disk.crash(keeping: .everything), disk.crash(keeping: .nothingUnsynced),
+                ] {
                     course.appended += 1
                     let count = try found.open(seed: 2).checkPrefix()
-                    guard (course.acknowledged...course.appended).contains(count) else { throw Wrong("\(count) events") }
+                    guard (course.acknowledged...course.appended).contains(count) else {
+                        throw Wrong("\(count) events")
+                    }
                 }
             } catch {
                 Issue.record("call \(index), \(call): \(error)")
@@ -192,7 +208,9 @@ struct FaultTests {
                     try opened.checkPrefix()
                     continue
                 } catch let error as LogError {
-                    if ![.system, .noSpace].contains(error.kind) { Issue.record("call \(index), \(call): \(error)") }
+                    if ![.system, .noSpace].contains(error.kind) {
+                        Issue.record("call \(index), \(call): \(error)")
+                    }
                 } catch {
                     Issue.record("call \(index), \(call): \(error)")
                 }
@@ -200,7 +218,9 @@ struct FaultTests {
                     // Sixteen were acknowledged; three more are there for as long as the cache shows them.
                     guard try failing.open(seed: 3).checkPrefix() >= 16 else { throw Wrong("not all there") }
                     let cut = try failing.crash(keeping: .nothingUnsynced).open(seed: 3).checkPrefix()
-                    guard try failing.copy().open(seed: 4).checkPrefix() <= cut else { throw Wrong("shown, and gone") }
+                    guard try failing.copy().open(seed: 4).checkPrefix() <= cut else {
+                        throw Wrong("shown, and gone")
+                    }
                 } catch {
                     Issue.record("after call \(index), \(call): \(error)")
                 }

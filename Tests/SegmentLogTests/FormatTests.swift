@@ -10,7 +10,8 @@ struct FormatTests {
         var generator = SplitMix(seed)
         var header = SegmentHeader(
             id: UInt32(truncatingIfNeeded: generator.next()),
-            journal: JournalUUID(high: generator.next(), low: generator.next()), firstSequence: generator.next(),
+            journal: JournalUUID(high: generator.next(), low: generator.next()),
+            firstSequence: generator.next(),
             createdMicroseconds: Int64(truncatingIfNeeded: generator.next()),
             salt: UInt32(truncatingIfNeeded: generator.next()), secret: (0..<4).map { _ in generator.next() },
             predecessor: predecessor
@@ -82,7 +83,8 @@ struct FormatTests {
         var generator = SplitMix(seed)
         func word() -> UInt32 { UInt32(truncatingIfNeeded: generator.next()) }
         var frame = FrameHeader(
-            payloadCRC: word(), previous: word(), storedLength: word(), rawLength: word(), sequenceOffset: word(),
+            payloadCRC: word(), previous: word(), storedLength: word(), rawLength: word(),
+            sequenceOffset: word(),
             eventCount: seed == 0 ? UInt32(FrameHeader.maximumEventCount) : max(1, word() & 0xFF_FFFF),
             flags: .init(rawValue: UInt16(truncatingIfNeeded: generator.next())))
         frame.type = UInt8(truncatingIfNeeded: generator.next()) | 1
@@ -96,7 +98,9 @@ struct FormatTests {
             var original = frame(seed)
             let offset = 1024 + 8 * seed
             var bytes = [UInt8](repeating: 0, count: FrameHeader.length)
-            let crc = bytes.withUnsafeMutableBytes { original.encode(into: $0, segment: segment, offset: offset) }
+            let crc = bytes.withUnsafeMutableBytes {
+                original.encode(into: $0, segment: segment, offset: offset)
+            }
             func decoded(_ bytes: [UInt8], at offset: UInt64) -> FrameHeader? {
                 bytes.withUnsafeBytes { FrameHeader($0, segment: segment, offset: offset) }
             }
@@ -107,7 +111,9 @@ struct FormatTests {
                 damaged[bit / 8] ^= 1 << UInt8(bit % 8)
                 #expect(decoded(damaged, at: offset) == nil, "bit \(bit)")
             }
-            for other in [offset + 8, offset - 8, offset + 1 << 32, 0] { #expect(decoded(bytes, at: other) == nil) }
+            for other in [offset + 8, offset - 8, offset + 1 << 32, 0] {
+                #expect(decoded(bytes, at: other) == nil)
+            }
             #expect(bytes[..<31].withUnsafeBytes { FrameHeader($0, segment: segment, offset: offset) } == nil)
             segment.salt ^= 1
             #expect(decoded(bytes, at: offset) == nil)
@@ -138,7 +144,8 @@ struct FormatTests {
                     $0.setLittle(1024 as UInt64, 8)
                 }
                 let crc = Checksum.crc32(
-                    Checksum.crc32(0, seed), UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(out)[4...]))
+                    Checksum.crc32(0, seed),
+                    UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(out)[4...]))
                 out.setLittle(crc, 0)
             }
             #expect(bytes.withUnsafeBytes { FrameHeader($0, segment: segment, offset: 1024) } == nil)
@@ -166,7 +173,8 @@ struct FormatTests {
         }
         #expect(SegmentName(firstSequence: 1, id: 1).description == "00000000000000000001-00000001.segment")
         let wrong = [
-            "", "1-1.segment", "00000000000000000001-00000001.segment.new", "00000000000000000001-00000001.Segment",
+            "", "1-1.segment", "00000000000000000001-00000001.segment.new",
+            "00000000000000000001-00000001.Segment",
             "0000000000000000000a-00000001.segment", "+0000000000000000001-00000001.segment",
             "00000000000000000001_00000001.segment", "99999999999999999999-00000001.segment",
             "0000000000000000001-000000001.segment", "00000000000000000001-0000001.segment ",
@@ -198,13 +206,15 @@ struct FormatTests {
 
     private var identity: JournalIdentity {
         JournalIdentity(
-            journal: JournalUUID("00112233-4455-6677-8899-aabbccddeeff")!, created: "2026-01-02T03:04:05.000006Z",
+            journal: JournalUUID("00112233-4455-6677-8899-aabbccddeeff")!,
+            created: "2026-01-02T03:04:05.000006Z",
             maximumContentBytes: 16 << 20, maximumFrameBytes: 64 << 20)
     }
 
     @Test("journal.json is the line that docs/format.md shows, and comes back")
     func identityLine() throws {
-        let line = #"{"checksum":"a8ba815d","created":"2026-01-02T03:04:05.000006Z","format":1,"#
+        let line =
+            #"{"checksum":"a8ba815d","created":"2026-01-02T03:04:05.000006Z","format":1,"#
             + #""journal":"00112233-4455-6677-8899-aabbccddeeff","maximum_content_bytes":16777216,"#
             + #""maximum_frame_bytes":67108864,"minimum_reader":1}"# + "\n"
         #expect(String(decoding: identity.encoded(), as: UTF8.self) == line)
@@ -239,7 +249,9 @@ struct FormatTests {
     func identityOfLater() throws {
         var newer = identity
         newer.minimumReader = 7
-        #expect(throws: JournalIdentity.DecodingFailure.newer(7)) { try JournalIdentity(decoding: newer.encoded()) }
+        #expect(throws: JournalIdentity.DecodingFailure.newer(7)) {
+            try JournalIdentity(decoding: newer.encoded())
+        }
         // A member more, its checksum made as the document says.
         let old = String(decoding: identity.encoded(), as: UTF8.self)
         let unsigned = old.replacing(#""checksum":"a8ba815d","#, with: "").replacing(
@@ -255,9 +267,10 @@ struct FormatTests {
     func writerRecord() throws {
         let process = ProcessIdentity(
             pid: 4711, startTime: 1 << 40, host: "höst", command: "agent --journal dir", bootIdentity: 77)
-        for process in [process, with(process) { $0.host = String(repeating: "h", count: 500) },
-            with(process) { $0.command = String(repeating: "ç", count: 500) }]
-        {
+        for process in [
+            process, with(process) { $0.host = String(repeating: "h", count: 500) },
+            with(process) { $0.command = String(repeating: "ç", count: 500) },
+        ] {
             var page = [UInt8](repeating: 0, count: LockFile.length)
             let record = LockFile.encode(.init(process: process, sinceMicroseconds: -5))
             #expect(record.count == LockFile.writerLength)
@@ -275,7 +288,9 @@ struct FormatTests {
         #expect(empty[..<100].withUnsafeBytes { LockFile.decodeWriter($0) } == nil)
     }
 
-    private func with(_ process: ProcessIdentity, _ change: (inout ProcessIdentity) -> Void) -> ProcessIdentity {
+    private func with(_ process: ProcessIdentity, _ change: (inout ProcessIdentity) -> Void)
+        -> ProcessIdentity
+    {
         var changed = process
         change(&changed)
         return changed
@@ -286,7 +301,9 @@ struct FormatTests {
         let record = CleanCloseRecord(
             segment: 7, chain: 0xDEAD_BEEF, end: 123_456, lastSequence: 99, closedMicroseconds: 1 << 50)
         var page = [UInt8](repeating: 0, count: LockFile.length)
-        func found(_ page: [UInt8]) -> CleanCloseRecord.Found { page.withUnsafeBytes { CleanCloseRecord.read($0) } }
+        func found(_ page: [UInt8]) -> CleanCloseRecord.Found {
+            page.withUnsafeBytes { CleanCloseRecord.read($0) }
+        }
         #expect(found(page) == .none)
         let bytes = record.encoded()
         page.replaceSubrange(LockFile.recordOffset..<LockFile.recordOffset + bytes.count, with: bytes)
@@ -298,7 +315,9 @@ struct FormatTests {
             damaged[bit / 8] ^= 1 << UInt8(bit % 8)
             #expect(found(damaged) == .unreadable, "bit \(bit)")
         }
-        for length in 0..<LockFile.recordOffset + CleanCloseRecord.length { #expect(found(Array(page[..<length])) == .none) }
+        for length in 0..<LockFile.recordOffset + CleanCloseRecord.length {
+            #expect(found(Array(page[..<length])) == .none)
+        }
     }
 
     // MARK: Bytes

@@ -28,7 +28,8 @@ struct UnknownFrameTests {
                 if index == number { change(&changed) }
                 let place = Int(frame.offset)..<Int(frame.offset) + FrameHeader.length
                 chain = changed.encode(
-                    into: UnsafeMutableRawBufferPointer(rebasing: raw[place]), segment: header, offset: frame.offset)
+                    into: UnsafeMutableRawBufferPointer(rebasing: raw[place]), segment: header,
+                    offset: frame.offset)
             }
         }
         try found.replaceContents(of: segment, with: bytes)
@@ -42,7 +43,8 @@ struct UnknownFrameTests {
         return (found, frames)
     }
 
-    @Test("one that must be understood is unsupported, from there on, wherever it is", arguments: [true, false])
+    @Test(
+        "one that must be understood is unsupported, from there on, wherever it is", arguments: [true, false])
     func mandatory(closed: Bool) throws {
         for number in 0..<6 {
             for bit in 0..<2 {
@@ -72,7 +74,9 @@ struct UnknownFrameTests {
                 #expect(try log.frames().map(\.frame.firstSequence) == expected)
                 #expect(try log.frames().flatMap(\.bodies) == expected.map(event))
                 for after in 0...6 as ClosedRange<UInt64> {
-                    #expect(try log.frames(after: after).map(\.frame.firstSequence) == expected.filter { $0 > after })
+                    #expect(
+                        try log.frames(after: after).map(\.frame.firstSequence)
+                            == expected.filter { $0 > after })
                 }
                 guard access == .readWrite else { continue }
                 try log.add()
@@ -80,14 +84,17 @@ struct UnknownFrameTests {
                 try log.close()
                 // Also when it was written again by recovery it is of the same type, with the same flags.
                 let last = try #require(
-                    try SegmentCatalog.load(paths, journal: log.identity.journal, fileSystem: disk).entries.last)
+                    try SegmentCatalog.load(paths, journal: log.identity.journal, fileSystem: disk).entries
+                        .last)
                 let cursor = FrameCursor(
                     try disk.openFile(last.path, .readOnly), path: last.path, header: last.header,
                     maximumRawBytes: 1 << 20)
                 var types: [UInt64: UInt8] = [:]
                 while case .frame(let frame) = try cursor.next(.payload) {
                     types[frame.firstSequence] = frame.header.type
-                    if frame.header.type == 200 { #expect(frame.header.flags.contains(.init(rawValue: 1 << 9))) }
+                    if frame.header.type == 200 {
+                        #expect(frame.header.flags.contains(.init(rawValue: 1 << 9)))
+                    }
                 }
                 if closed || number == 5 { #expect(types[UInt64(number) + 1] == 200) }
             }
@@ -96,7 +103,9 @@ struct UnknownFrameTests {
 
     @Test("type 0 is no frame, and a flag that may be ignored is")
     func ignored() throws {
-        let (disk, frames) = try journal(closed: true, frame: 2) { $0.flags.formUnion(.init(rawValue: 1 << 15)) }
+        let (disk, frames) = try journal(closed: true, frame: 2) {
+            $0.flags.formUnion(.init(rawValue: 1 << 15))
+        }
         #expect(try disk.open().checkPrefix() == 6)
         let (other, _) = try journal(closed: true, frame: 2) { $0.type = 0 }
         let error = try #require(try other.outcome(.readWrite).error)
