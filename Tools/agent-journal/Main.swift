@@ -74,7 +74,9 @@ enum Main {
         for index in 1..<max(Int(CommandLine.argc), 1) {
             guard let argument = CommandLine.unsafeArgv[index] else { continue }
             if String(validatingCString: argument) == nil {
-                throw Failure.usage("Argument \(index) is not UTF-8; give contents that are not text on stdin, with --mime-type")
+                throw Failure.usage(
+                    "Argument \(index) is not UTF-8; give contents that are not text on stdin, with --mime-type"
+                )
             }
         }
     }

@@ -6,7 +6,7 @@ struct AddCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Add one memory.",
         discussion: """
-            Returns when the memory is on stable storage. Makes the journal if there is none. Without TEXT the content is
+            Returns when the memory is on stable storage. Makes the journal if there is none. Without TEXT the content is \
             stdin, byte for byte: also a newline at its end. Text that begins with a hyphen goes behind --.
 
               agent-journal add ./memory support/user-42 "prefers email" --role user
@@ -31,10 +31,12 @@ struct AddCommand: AsyncParsableCommand {
         let metadata = try memory.parsedMetadata() ?? [:]
         try Conversation.checkName(conversation)
         let item = NewMemory(
-            try memory.content(text, output.console), role: memory.role.map { Role($0) }, mimeType: memory.mimeType,
+            try memory.content(text, output.console), role: memory.role.map { Role($0) },
+            mimeType: memory.mimeType,
             metadata: metadata, idempotencyKey: memory.key)
         try await journal.write(output.console, create: .ifMissing) { journal in
-            let receipt = try await journal.conversation(conversation).add(contentsOf: [item], expecting: expect)[0]
+            let receipt = try await journal.conversation(conversation).add(
+                contentsOf: [item], expecting: expect)[0]
             try await withOutput { out in
                 guard !output.json else { return try out.write(receipt.json(conversation: conversation)) }
                 try out.line(receipt.text(conversation))
@@ -50,7 +52,9 @@ extension MemoryOptions {
     /// The content: the argument, or stdin.
     func content(_ text: String?, _ console: Console) throws -> Content {
         if let text { return .text(text) }
-        if Terminal.isInputTerminal { console.note("Reading the content from the terminal; end it with Ctrl-D") }
+        if Terminal.isInputTerminal {
+            console.note("Reading the content from the terminal; end it with Ctrl-D")
+        }
         let bytes = try FileSource(nil, interruption: nil).readAll(limit: MemoryOptions.maximumInputBytes)
         guard isText else { return .bytes(bytes) }
         guard let text = String(validating: bytes, as: UTF8.self) else {

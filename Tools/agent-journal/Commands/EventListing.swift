@@ -26,7 +26,9 @@ struct EventRange: Sendable {
     private static func flush(_ label: String, in journal: Journal) async throws -> UInt64 {
         var found: UInt64?
         for try await event in journal.events() {
-            if case .flushed(let own?) = event.kind, own.utf8.elementsEqual(label.utf8) { found = event.sequence }
+            if case .flushed(let own?) = event.kind, own.utf8.elementsEqual(label.utf8) {
+                found = event.sequence
+            }
         }
         guard let found else {
             throw Failure("no_such_point", "There is no flush with the label \"\(label)\"; `log` lists them")
@@ -60,7 +62,8 @@ struct EventListing: Sendable {
         let lines = EventLines(lastSequence: journal.lastSequence, isJSON: isJSON)
         try await withOutput { out in
             let events =
-                isFollowing ? journal.follow(after: range.lowerBound - 1) : journal.events(after: range.lowerBound - 1)
+                isFollowing
+                ? journal.follow(after: range.lowerBound - 1) : journal.events(after: range.lowerBound - 1)
             for try await event in events {
                 if range.isBeyond(event) { break }
                 if isWanted(event) { try out.write(lines.line(of: event)) }
@@ -151,8 +154,10 @@ struct EventLines {
         }
         let isUnknown = kind == "unknown"
         return JSONLine.object([
-            "conversation": conversation.map { .text($0) }, "kind": .text(kind), "label": label.map { .text($0) },
-            "number": isUnknown ? target.map { .number($0) } : nil, "recorded": .text(event.recorded.description),
+            "conversation": conversation.map { .text($0) }, "kind": .text(kind),
+            "label": label.map { .text($0) },
+            "number": isUnknown ? target.map { .number($0) } : nil,
+            "recorded": .text(event.recorded.description),
             "sequence": .number(event.sequence), "target": isUnknown ? nil : target.map { .number($0) },
         ])
     }

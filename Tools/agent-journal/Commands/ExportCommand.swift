@@ -6,7 +6,7 @@ struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Print all memories as canonical JSON lines.",
         discussion: """
-            In order of conversations and sequences. What was forgotten is not in it. The same memories give the same
+            In order of conversations and sequences. What was forgotten is not in it. The same memories give the same \
             bytes, so their checksum is the journal's digest, which replay prints.
 
               agent-journal export ./memory > memory.jsonl
@@ -18,7 +18,9 @@ struct ExportCommand: AsyncParsableCommand {
     @OptionGroup var journal: JournalArgument
     @Option(help: ArgumentHelp("Only this conversation.", valueName: "name"))
     var conversation: String?
-    @Option(help: ArgumentHelp("The memories as they were then: \(Point.words)", valueName: "point"), transform: Point.parse)
+    @Option(
+        help: ArgumentHelp("The memories as they were then: \(Point.words)", valueName: "point"),
+        transform: Point.parse)
     var at: Point?
     @OptionGroup var output: OutputOptions
 

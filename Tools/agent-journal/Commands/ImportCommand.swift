@@ -7,16 +7,16 @@ struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Add memories from JSON lines, plain or gzipped.",
         discussion: """
-            A line is an object with "conversation", "role", "content" (text, or any JSON value) or "content_base64",
-            "mime_type", "metadata", "timestamp" (RFC 3339) and "idempotency_key". Any other member is kept in the
+            A line is an object with "conversation", "role", "content" (text, or any JSON value) or "content_base64", \
+            "mime_type", "metadata", "timestamp" (RFC 3339) and "idempotency_key". Any other member is kept in the \
             metadata under its own name; "sequence" is passed over. No content is the empty text.
 
               agent-journal import ./memory history.jsonl.gz
               agent-journal import ./memory chat.jsonl --conversation support/user-42 --key-field id
               agent-journal export ./old | agent-journal import ./new --batch 1000
 
-            Lines are written in batches, each whole or not at all. A line that cannot be taken is named, nothing of its
-            batch is written, and what was imported before stays. With keys, importing the same lines again adds nothing.
+            Lines are written in batches, each whole or not at all. A line that cannot be taken is named, nothing of its \
+            batch is written, and what was imported before stays. With keys, importing the same lines again adds nothing. \
             SIGINT and SIGTERM end it after the batch that is being written (exit status 130 and 143).
             """)
 
@@ -27,7 +27,9 @@ struct ImportCommand: AsyncParsableCommand {
     var conversation: String?
     @Option(help: ArgumentHelp("At most so many memories are written together.", valueName: "n"))
     var batch = 500
-    @Option(help: ArgumentHelp("The member whose value, a string or a number, is the idempotency key.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "The member whose value, a string or a number, is the idempotency key.", valueName: "name"))
     var keyField: String?
     @OptionGroup var output: OutputOptions
 
@@ -57,7 +59,8 @@ struct ImportCommand: AsyncParsableCommand {
             output.console.note("Reading lines from the terminal; end them with Ctrl-D")
         }
         var reader = BatchReader(
-            try LineReader(source), ImportLine(conversation: conversation, keyField: keyField), limit: batch, interruption)
+            try LineReader(source), ImportLine(conversation: conversation, keyField: keyField), limit: batch,
+            interruption)
         // Read before a journal is made, or the lock of one is held, for lines that may never come.
         var next = try reader.next()
         try await journal.write(output.console, create: .ifMissing) { journal in
@@ -94,7 +97,8 @@ struct ImportCommand: AsyncParsableCommand {
         }
         guard let index else { return error }
         let place = batch.places[index]
-        return BadLine(number: place.line, offset: place.offset, code: error.code.rawValue, message: error.message)
+        return BadLine(
+            number: place.line, offset: place.offset, code: error.code.rawValue, message: error.message)
     }
 
     /// Says how far it came besides what went wrong.
@@ -104,11 +108,13 @@ struct ImportCommand: AsyncParsableCommand {
         case let bad as BadLine:
             return Failure(
                 bad.code,
-                "line \(bad.number): \(bad.message). Nothing of its batch was written; \(tally.progressText)", path: path,
+                "line \(bad.number): \(bad.message). Nothing of its batch was written; \(tally.progressText)",
+                path: path,
                 offset: bad.offset)
         case is Interrupted:
             return Failure(
-                "interrupted", "Interrupted: \(tally.progressText)", status: Status.signal(Interruption.received))
+                "interrupted", "Interrupted: \(tally.progressText)",
+                status: Status.signal(Interruption.received))
         case let error as JournalError:
             var failure = Failure(error, invalidArgument: tally.lines > 0 ? Status.failed : Status.usage)
             if tally.lines > 0 { failure.message += ". Before that \(tally.progressText)" }

@@ -6,7 +6,7 @@ struct LogCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log", abstract: "List the events, also of what was forgotten since.",
         discussion: """
-            One event a line: sequence, time of recording, kind (added, forgotten, cleared, flushed), conversation, and
+            One event a line: sequence, time of recording, kind (added, forgotten, cleared, flushed), conversation, and \
             the first 60 characters.
 
               agent-journal log ./memory
@@ -14,7 +14,7 @@ struct LogCommand: AsyncParsableCommand {
               agent-journal log ./memory --from "after onboarding" --to 2025-03-02T00:00:00Z
               agent-journal log ./memory --follow --json
 
-            --from and --to are points, both included: \(Point.words)
+            --from and --to are points, both included: \(Point.words) \
             --follow goes on as events are recorded, until it is interrupted, and ends with 0.
             """)
 
@@ -42,7 +42,8 @@ struct LogCommand: AsyncParsableCommand {
         try await journal.read(output.console, prepare: { $0.skipsReplay = true }) { journal in
             let range = try await EventRange(from: from, to: to, in: journal)
             let listing = EventListing(
-                journal: journal, range: range, conversation: conversation, isJSON: output.json, isFollowing: follow)
+                journal: journal, range: range, conversation: conversation, isJSON: output.json,
+                isFollowing: follow)
             guard let interruption else {
                 return try await reverse ? listing.runBackwards() : listing.run()
             }

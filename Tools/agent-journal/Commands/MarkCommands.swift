@@ -4,7 +4,8 @@ import ArgumentParser
 /// `flush`: a named point.
 struct FlushCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "flush", abstract: "Record that all before is durable, perhaps under a name to look back to.",
+        commandName: "flush",
+        abstract: "Record that all before is durable, perhaps under a name to look back to.",
         discussion: """
             Every add is durable anyway when it returns. The latest flush with a label is what the label means to --at.
 
@@ -21,7 +22,9 @@ struct FlushCommand: AsyncParsableCommand {
         try await journal.write(output.console) { journal in
             let receipt = try await journal.flush(label: label)
             try await withOutput { out in
-                guard !output.json else { return try out.write(receipt.json(conversation: nil, label: label)) }
+                guard !output.json else {
+                    return try out.write(receipt.json(conversation: nil, label: label))
+                }
                 try out.line(receipt.text("flushed" + (label.map { "  \($0)" } ?? "")))
             }
         }
@@ -33,8 +36,8 @@ struct ForgetCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "forget", abstract: "Forget memories.",
         discussion: """
-            All of them, or none: a sequence that is no memory's, or is forgotten already, refuses the command. Their
-            bytes stay in the log until `compact --erase` of a later version removes them; views of the past still
+            All of them, or none: a sequence that is no memory's, or is forgotten already, refuses the command. Their \
+            bytes stay in the log until `compact --erase` of a later version removes them; views of the past still \
             show them.
 
               agent-journal forget ./memory 17
@@ -73,7 +76,7 @@ struct ClearCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clear", abstract: "Forget all memories of a conversation.",
         discussion: """
-            Their bytes stay in the log until `compact --erase` of a later version removes them; views of the past still
+            Their bytes stay in the log until `compact --erase` of a later version removes them; views of the past still \
             show them.
 
               agent-journal clear ./memory support/user-42

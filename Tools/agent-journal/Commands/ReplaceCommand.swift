@@ -6,7 +6,7 @@ struct ReplaceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replace", abstract: "Put another text in the place of a memory.",
         discussion: """
-            Forgets the memory and adds the new one, both or neither. Role, mime type and metadata stay as they were
+            Forgets the memory and adds the new one, both or neither. Role, mime type and metadata stay as they were \
             unless others are given. The new memory has a sequence of its own. Without TEXT the content is stdin.
 
               agent-journal replace ./memory 17 "prefers phone"
@@ -27,10 +27,12 @@ struct ReplaceCommand: AsyncParsableCommand {
         try await journal.write(output.console) { journal in
             guard let old = try replaced(in: journal) else {
                 throw Failure(
-                    "no_such_memory", "There is no memory with sequence \(sequence); `log` lists what was ever added")
+                    "no_such_memory",
+                    "There is no memory with sequence \(sequence); `log` lists what was ever added")
             }
             let item = NewMemory(
-                content, role: memory.role.map { Role($0) } ?? old.role, mimeType: memory.mimeType ?? old.textMimeType,
+                content, role: memory.role.map { Role($0) } ?? old.role,
+                mimeType: memory.mimeType ?? old.textMimeType,
                 metadata: metadata ?? old.metadata, idempotencyKey: memory.key)
             let receipt = try await journal.conversation(old.conversation).replace(sequence, with: item)
             try await withOutput { out in

@@ -1,10 +1,12 @@
 import AgentJournal
 import ArgumentParser
+import CanonicalJSON
 
 /// `replay`: rebuild the state from the log.
 struct ReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "replay", abstract: "Rebuild the memory from the log, and say what it is and how long that took.",
+        commandName: "replay",
+        abstract: "Rebuild the memory from the log, and say what it is and how long that took.",
         discussion: """
             The digest is the SHA-256 of the export: the same memories give the same digest, here and elsewhere.
 
@@ -44,7 +46,8 @@ struct ReplayCommand: AsyncParsableCommand {
     private func rebuild(_ journal: Journal, _ progress: Progress) throws -> JournalView {
         if let at { return try journal.look(at: at, progress) }
         // Opening left the state empty; the first look replays all of it.
-        return fromScratch ? try journal.replayedView { progress.show("replaying: event \($0)") } : try journal.view()
+        return fromScratch
+            ? try journal.replayedView { progress.show("replaying: event \($0)") } : try journal.view()
     }
 
     private func report(_ view: JournalView, _ digest: String, _ elapsed: Duration) -> [UInt8] {
@@ -63,14 +66,19 @@ struct ReplayCommand: AsyncParsableCommand {
                 """.utf8)
         }
         return JSONLine.object([
-            "conversations": .number(conversations.count), "digest": .text(digest), "events": .number(view.sequence),
-            "from_snapshot": .bool(false), "last_sequence": .number(view.sequence), "memories": .number(memories),
+            "conversations": .number(conversations.count), "digest": .text(digest),
+            "events": .number(view.sequence),
+            "from_snapshot": .bool(false), "last_sequence": .number(view.sequence),
+            "memories": .number(memories),
             "seconds": .seconds(elapsed),
         ])
     }
 
-    private func compare(_ digest: String, with journal: Journal, at sequence: UInt64, _ progress: Progress) throws {
-        let other = try journal.pastView(at: .sequence(sequence)) { progress.show("verifying: event \($0)") }.digest()
+    private func compare(_ digest: String, with journal: Journal, at sequence: UInt64, _ progress: Progress)
+        throws
+    {
+        let other = try journal.pastView(at: .sequence(sequence)) { progress.show("verifying: event \($0)") }
+            .digest()
         progress.end()
         guard other == digest else {
             throw Failure(

@@ -12,7 +12,7 @@ struct ShowCommand: AsyncParsableCommand {
               agent-journal show ./memory support/user-42 --at 2025-03-01T09:30:00Z
               agent-journal show ./memory support/user-42 --json
 
-            Times are the memories' own, in UTC. On a terminal long lines are wrapped and control characters are shown
+            Times are the memories' own, in UTC. On a terminal long lines are wrapped and control characters are shown \
             as \\u001b and the like; in a pipe the text is as it was added.
             """)
 
@@ -21,13 +21,17 @@ struct ShowCommand: AsyncParsableCommand {
     var conversation: String?
     @Option(help: ArgumentHelp("Only the newest memories.", valueName: "n"))
     var last: Int?
-    @Option(help: ArgumentHelp("The memories as they were then: \(Point.words)", valueName: "point"), transform: Point.parse)
+    @Option(
+        help: ArgumentHelp("The memories as they were then: \(Point.words)", valueName: "point"),
+        transform: Point.parse)
     var at: Point?
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
         guard let last else { return }
-        if conversation == nil { throw ValidationError("--last takes the newest memories of a conversation: name one") }
+        if conversation == nil {
+            throw ValidationError("--last takes the newest memories of a conversation: name one")
+        }
         if last < 0 { throw ValidationError("--last takes a number of memories, not \(last)") }
     }
 
@@ -53,8 +57,10 @@ struct ShowCommand: AsyncParsableCommand {
             for memory in memories { try out.write(JSONLine.object(memory.exportMembers)) }
             return
         }
-        if memories.isEmpty { output.console.note("There are no memories in conversation \"\(conversation)\"") }
-        let layout = MemoryLayout(memories, on: .standardOutput)
+        if memories.isEmpty {
+            output.console.note("There are no memories in conversation \"\(conversation)\"")
+        }
+        let layout = MemoryColumns(memories, on: .standardOutput)
         for memory in memories { try out.write(layout.text(of: memory)) }
     }
 
@@ -66,8 +72,10 @@ struct ShowCommand: AsyncParsableCommand {
                 let last = newest(summary.name)
                 try out.write(
                     JSONLine.object([
-                        "conversation": .text(summary.name), "last_sequence": last.map { .number($0.sequence) },
-                        "memories": .number(summary.count), "timestamp": last.map { .text($0.timestamp.description) },
+                        "conversation": .text(summary.name),
+                        "last_sequence": last.map { .number($0.sequence) },
+                        "memories": .number(summary.count),
+                        "timestamp": last.map { .text($0.timestamp.description) },
                     ]))
             }
             return
@@ -79,7 +87,8 @@ struct ShowCommand: AsyncParsableCommand {
         try out.line(terminal.styled(header, .bold))
         for summary in summaries {
             let time = newest(summary.name)?.timestamp.secondsText ?? ""
-            try out.line("\(summary.name.padded(to: width))  \("\(summary.count)".paddedLeft(to: 8))  \(time)")
+            try out.line(
+                "\(summary.name.padded(to: width))  \("\(summary.count)".paddedLeft(to: 8))  \(time)")
         }
     }
 }

@@ -59,7 +59,9 @@ extension ByteSource {
             if count == 0 { return all }
             all.append(contentsOf: piece[..<count])
             guard all.count <= limit else {
-                throw Failure("too_large", "stdin holds more than \(limit >> 20) MiB, which no journal takes as one memory")
+                throw Failure(
+                    "too_large",
+                    "stdin holds more than \(limit >> 20) MiB, which no journal takes as one memory")
             }
         }
     }

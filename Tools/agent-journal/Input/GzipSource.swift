@@ -41,7 +41,9 @@ final class GzipSource: ByteSource {
         while Int(stream.pointee.avail_out) == buffer.count {
             if stream.pointee.avail_in == 0, try !refill() {
                 guard isBetweenMembers else {
-                    throw broken("ends too early: it was cut short. Nothing of what could still be read was taken from its last batch")
+                    throw broken(
+                        "ends too early: it was cut short. Nothing of what could still be read was taken from its last batch"
+                    )
                 }
                 return 0
             }

@@ -72,7 +72,8 @@ struct ImportLine {
             parts.content = content(member.value)
         case "content_base64":
             guard let bytes = Base64.decode(Array(try text(member).utf8)) else {
-                throw LineProblem(message: "\"content_base64\" is not base64 with padding (RFC 4648, section 4)")
+                throw LineProblem(
+                    message: "\"content_base64\" is not base64 with padding (RFC 4648, section 4)")
             }
             parts.hasBytes = true
             parts.content = .bytes(bytes)
@@ -94,7 +95,8 @@ struct ImportLine {
 
     private func memory(of parts: Parts) throws(LineProblem) -> (conversation: String, memory: NewMemory) {
         guard let conversation = parts.conversation ?? self.conversation else {
-            throw LineProblem(message: "it names no \"conversation\"; --conversation gives one to all such lines")
+            throw LineProblem(
+                message: "it names no \"conversation\"; --conversation gives one to all such lines")
         }
         guard !parts.hasContent || !parts.hasBytes else {
             throw LineProblem(message: "it has both \"content\" and \"content_base64\"; keep one of them")
@@ -103,10 +105,12 @@ struct ImportLine {
             throw LineProblem(message: "it has no \"\(keyField)\", which --key-field names")
         }
         if let own = parts.key, let other = parts.fieldKey, !own.utf8.elementsEqual(other.utf8) {
-            throw LineProblem(message: "its \"idempotency_key\" is not its \"\(keyField ?? "")\", which --key-field names")
+            throw LineProblem(
+                message: "its \"idempotency_key\" is not its \"\(keyField ?? "")\", which --key-field names")
         }
         let memory = NewMemory(
-            parts.content ?? .text(""), role: parts.role, mimeType: parts.mimeType, metadata: try metadata(of: parts),
+            parts.content ?? .text(""), role: parts.role, mimeType: parts.mimeType,
+            metadata: try metadata(of: parts),
             timestamp: parts.timestamp, idempotencyKey: parts.fieldKey ?? parts.key)
         return (conversation, memory)
     }
@@ -117,7 +121,9 @@ struct ImportLine {
             if let other = parts.metadata.first(where: { $0.key == member.key }) {
                 guard canonical(other.value) == canonical(member.value) else {
                     throw LineProblem(
-                        message: "\(quoted(member)) is there twice, on the line and in its \"metadata\", with two values")
+                        message:
+                            "\(quoted(member)) is there twice, on the line and in its \"metadata\", with two values"
+                    )
                 }
             } else {
                 members.append(member)

@@ -48,7 +48,9 @@ struct LineReader {
     mutating func next<R>(_ body: (RawSpan) throws -> R) throws -> R? {
         var searched = start
         while true {
-            if let newline = newline(from: searched) { return try take(start..<newline, to: newline + 1, body) }
+            if let newline = newline(from: searched) {
+                return try take(start..<newline, to: newline + 1, body)
+            }
             if hasEnded { return start < end ? try take(start..<end, to: end, body) : nil }
             searched = end - start
             try refill()
@@ -56,7 +58,8 @@ struct LineReader {
         }
     }
 
-    private mutating func take<R>(_ line: Range<Int>, to next: Int, _ body: (RawSpan) throws -> R) throws -> R {
+    private mutating func take<R>(_ line: Range<Int>, to next: Int, _ body: (RawSpan) throws -> R) throws -> R
+    {
         number += 1
         offset = nextOffset
         nextOffset += UInt64(next - start)
@@ -83,7 +86,8 @@ struct LineReader {
         }
         if end == buffer.count {
             guard buffer.count < LineReader.maximumLineBytes else {
-                throw Failure("too_large", "line \(number + 1) is longer than \(LineReader.maximumLineBytes >> 20) MiB")
+                throw Failure(
+                    "too_large", "line \(number + 1) is longer than \(LineReader.maximumLineBytes >> 20) MiB")
             }
             buffer.append(contentsOf: repeatElement(0, count: buffer.count))
         }

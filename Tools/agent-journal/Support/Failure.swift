@@ -14,7 +14,10 @@ struct Failure: Error {
     /// The exit status.
     var status: Int32
 
-    init(_ code: String, _ message: String, path: FilePath? = nil, offset: UInt64? = nil, status: Int32 = Status.failed) {
+    init(
+        _ code: String, _ message: String, path: FilePath? = nil, offset: UInt64? = nil,
+        status: Int32 = Status.failed
+    ) {
         self.code = code
         self.message = message
         self.path = path

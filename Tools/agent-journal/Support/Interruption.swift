@@ -31,7 +31,8 @@ struct Interruption: Sendable {
     private static func install(_ number: Int32) {
         var action = sigaction()
         // A constant of C that Swift imports as signed, into a field that is not everywhere.
-        action.sa_flags = numericCast(SA_RESTART) | Int32(bitPattern: UInt32(truncatingIfNeeded: SA_RESETHAND))
+        action.sa_flags =
+            numericCast(SA_RESTART) | Int32(bitPattern: UInt32(truncatingIfNeeded: SA_RESETHAND))
         let handler: @convention(c) (Int32) -> Void = { number in
             var byte = UInt8(truncatingIfNeeded: number)
             let saved = errno
@@ -77,7 +78,8 @@ struct Interruption: Sendable {
         return !hasCome
     }
 
-    private func isReadable(_ first: FileDescriptor, orEither second: FileDescriptor?, waiting: Bool) -> Bool {
+    private func isReadable(_ first: FileDescriptor, orEither second: FileDescriptor?, waiting: Bool) -> Bool
+    {
         var polls = [pollfd(fd: first.rawValue, events: Int16(POLLIN), revents: 0)]
         if let second { polls.append(pollfd(fd: second.rawValue, events: Int16(POLLIN), revents: 0)) }
         while true {

@@ -73,8 +73,10 @@ extension Memory {
         return [
             "content": value, "content_base64": base64, "conversation": .text(conversation),
             "idempotency_key": idempotencyKey.map { .text($0) }, "kind": kind.map { .text($0) },
-            "metadata": metadata.isEmpty ? nil : JSONValue(metadata.json), "mime_type": mimeType.map { .text($0) },
-            "recorded": kind.map { _ in .text(recorded.description) }, "role": role.map { .text($0.rawValue) },
+            "metadata": metadata.isEmpty ? nil : JSONValue(metadata.json),
+            "mime_type": mimeType.map { .text($0) },
+            "recorded": kind.map { _ in .text(recorded.description) },
+            "role": role.map { .text($0.rawValue) },
             "sequence": .number(sequence), "timestamp": .text(timestamp.description),
         ]
     }
@@ -85,7 +87,8 @@ extension Receipt {
     func json(conversation: String?, target: UInt64? = nil, label: String? = nil) -> [UInt8] {
         JSONLine.object([
             "conversation": conversation.map { .text($0) }, "label": label.map { .text($0) },
-            "recorded": .text(recorded.description), "replayed": .bool(isReplayed), "sequence": .number(sequence),
+            "recorded": .text(recorded.description), "replayed": .bool(isReplayed),
+            "sequence": .number(sequence),
             "target": target.map { .number($0) },
         ])
     }

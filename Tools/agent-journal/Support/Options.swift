@@ -48,10 +48,14 @@ struct OutputOptions: ParsableArguments {
 
 /// What a memory may carry.
 struct MemoryOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Whose it is: user, assistant, system, tool, or any other word.", valueName: "role"))
+    @Option(
+        help: ArgumentHelp(
+            "Whose it is: user, assistant, system, tool, or any other word.", valueName: "role"))
     var role: String?
 
-    @Option(help: ArgumentHelp("Something to note with it; may be repeated. The value is a string.", valueName: "k=v"))
+    @Option(
+        help: ArgumentHelp(
+            "Something to note with it; may be repeated. The value is a string.", valueName: "k=v"))
     var metadata: [String] = []
 
     @Option(help: ArgumentHelp("More to note, as a JSON object.", valueName: "object"))
@@ -60,7 +64,9 @@ struct MemoryOptions: ParsableArguments {
     @Option(help: ArgumentHelp("What the content is, e.g. text/markdown or image/png.", valueName: "type"))
     var mimeType: String?
 
-    @Option(help: ArgumentHelp("An idempotency key: the same add again gives the first receipt.", valueName: "key"))
+    @Option(
+        help: ArgumentHelp(
+            "An idempotency key: the same add again gives the first receipt.", valueName: "key"))
     var key: String?
 
     /// The metadata of both options, or nil if neither was given.
@@ -70,7 +76,8 @@ struct MemoryOptions: ParsableArguments {
         if let metadataJSON {
             do {
                 guard let parsed = Metadata(try JSON(parsing: metadataJSON)) else {
-                    throw Failure.usage("--metadata-json takes a JSON object, such as '{\"topic\": \"contact\"}'")
+                    throw Failure.usage(
+                        "--metadata-json takes a JSON object, such as '{\"topic\": \"contact\"}'")
                 }
                 result = parsed
             } catch let error as JSON.ParseError {
@@ -128,6 +135,7 @@ private struct ConsoleLog: LogHandler {
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         let details = all.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
-        console.note(event.message.description + (details.isEmpty ? "" : " (" + details.joined(separator: ", ") + ")"))
+        console.note(
+            event.message.description + (details.isEmpty ? "" : " (" + details.joined(separator: ", ") + ")"))
     }
 }

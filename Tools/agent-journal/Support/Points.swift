@@ -20,10 +20,13 @@ extension Point {
                 return .date(try Timestamp(parsing: String(rest)))
             } catch {
                 throw ValidationError(
-                    "'\(rest)' is not an RFC 3339 date (\(error.description)): write one like 2025-03-01T09:30:00Z")
+                    "'\(rest)' is not an RFC 3339 date (\(error.description)): write one like 2025-03-01T09:30:00Z"
+                )
             }
         }
-        guard !argument.isEmpty else { throw ValidationError("a point is empty: give a sequence, a date or a label") }
+        guard !argument.isEmpty else {
+            throw ValidationError("a point is empty: give a sequence, a date or a label")
+        }
         if argument.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
             return try sequence(argument[...])
         }

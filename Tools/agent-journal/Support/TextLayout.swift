@@ -30,7 +30,9 @@ extension String {
 
     /// The text's first `count` characters, with an ellipsis in place of the last if there are more.
     func shortened(to count: Int) -> String {
-        guard let end = index(startIndex, offsetBy: count, limitedBy: endIndex), end < endIndex else { return self }
+        guard let end = index(startIndex, offsetBy: count, limitedBy: endIndex), end < endIndex else {
+            return self
+        }
         return String(prefix(count - 1)) + "…"
     }
 
@@ -85,8 +87,10 @@ extension Character {
         switch scalar.value {
         case 0x200B...0x200D, 0xFE00...0xFE0F: return 0
         // The blocks whose characters UAX #11 gives the width W or F.
-        case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0x33FF, 0x3400...0x4DBF, 0x4E00...0x9FFF, 0xA000...0xA4CF,
-            0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x1F300...0x1F64F,
+        case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0x33FF, 0x3400...0x4DBF, 0x4E00...0x9FFF,
+            0xA000...0xA4CF,
+            0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6,
+            0x1F300...0x1F64F,
             0x1F680...0x1F6FF, 0x1F900...0x1FAFF, 0x20000...0x3FFFD:
             return 2
         default: return scalar.properties.generalCategory == .nonspacingMark ? 0 : 1

@@ -1,7 +1,7 @@
 import AgentJournal
 
 /// Memories laid out for reading, in columns: sequence, time, role, content; metadata below.
-struct MemoryLayout {
+struct MemoryColumns {
     private let terminal: Terminal
     private let sequenceWidth: Int
     private let roleWidth: Int
@@ -27,7 +27,9 @@ struct MemoryLayout {
             }
         text += body + "\n"
         if !memory.metadata.isEmpty {
-            text += String(repeating: " ", count: indent) + dimmed(memory.metadata.description, indent: indent) + "\n"
+            text +=
+                String(repeating: " ", count: indent) + dimmed(memory.metadata.description, indent: indent)
+                + "\n"
         }
         return text
     }
@@ -42,7 +44,9 @@ struct MemoryLayout {
     private func lines(_ text: String, indent: Int) -> [String] {
         let shown = terminal.isTerminal ? text.escapingControls(keepingNewlines: true) : text
         // By scalars: to Swift a carriage return and a newline are one character.
-        let parts = shown.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
+        let parts = shown.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map {
+            String($0)
+        }
         guard let width = terminal.width else { return parts }
         return parts.flatMap { $0.wrapped(to: max(20, width - indent)) }
     }
