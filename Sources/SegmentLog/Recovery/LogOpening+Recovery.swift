@@ -18,9 +18,10 @@ extension LogOpening {
             predecessor: SegmentHeader.Predecessor(
                 originalID: entry.header.originalID, chain: vouched.chain, lastSequence: vouched.nextSequence - 1,
                 end: vouched.offset), nextSegmentID: entry.header.id + 1)
-        if tail.verdict == .clean {
+        // A journal made just now has a durable segment and nothing in it.
+        if tail.verdict == .clean || (report.ending == .created && !tail.evidence.hasBytesBeyond) {
             writer.active = try resume(entry, tail)
-            writer.isMarked = true
+            writer.isMarked = tail.verdict == .clean
             return writer
         }
         if report.ending != .created { report.ending = .unclean }
