@@ -19,7 +19,7 @@ struct Turn {
 
 let script = [
     Turn(
-        user: "email rather than phone calls, please",
+        user: "email rather than phone calls",
         call: ["tool": "profile", "set": ["contact": "email"]], result: ["saved": true],
         reply: "Noted: I will write and not call.", topic: "preference"),
     Turn(

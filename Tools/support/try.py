@@ -133,7 +133,7 @@ class Conversations:
 
     def ask(self):
         answer = self.t.run(self.t.agent, self.t.journal, "--ask", QUESTION)[0].decode().strip()
-        self.t.say("ask", 'a new process: "%s"  %s' % (QUESTION, answer), "email rather than phone" in answer)
+        self.t.say("ask", 'a new process: "%s"  %s' % (QUESTION, answer), "email rather than phone calls" in answer)
 
 
 class Lines:
@@ -241,19 +241,23 @@ def content(memory):
 
 # ---------------------------------------------------------------- What is done to the files
 
-def last_segment(journal):
-    """The last segment, and where its data ends: behind its last byte that is not zero."""
+def segments(journal):
+    """The segments in order, each with where its data ends: behind its last byte that is not zero."""
     log = os.path.join(journal, "log")
-    name = max((n for n in os.listdir(log) if n.endswith(".segment")), key=lambda n: n.split("-")[1])
-    path = os.path.join(log, name)
-    with open(path, "rb") as file:
-        return path, len(file.read().rstrip(b"\0"))
+    for name in sorted((n for n in os.listdir(log) if n.endswith(".segment")), key=lambda n: n.split("-")[1]):
+        path = os.path.join(log, name)
+        with open(path, "rb") as file:
+            yield path, len(file.read().rstrip(b"\0"))
+
+
+def last_segment(journal):
+    return list(segments(journal))[-1]
 
 
 def flip(path, start=0):
     """Flips the lowest bit of the byte in the middle (of the first behind it that is not zero, which is no padding)."""
     with open(path, "r+b") as file:
-        data = file.read()
+        data = file.read().rstrip(b"\0")
         offset = (start + len(data)) // 2
         while data[offset] == 0:
             offset += 1
@@ -264,8 +268,14 @@ def flip(path, start=0):
 
 def read_history(path):
     """What a program does that keeps its history as JSON lines."""
+    history = []
     with open(path, encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+        for line in lines:
+            try:
+                history.append(json.loads(line))
+            except ValueError as error:
+                raise ValueError("line %s: %s" % (grouped(len(history) + 1), error)) from None
+    return history
 
 
 def flipped_history(path, before):
@@ -273,14 +283,14 @@ def flipped_history(path, before):
     try:
         after = read_history(path)
     except ValueError as error:
-        return "cannot be read any more (%s), none of its %s memories" % (shortened(str(error)), grouped(len(before)))
+        return "ends the loop that reads it: %s" % shortened(str(error))
     changed = [(n, a, b) for n, (a, b) in enumerate(zip(before, after), 1) if a != b]
     if not changed:
-        return "reads as before"
+        return "changes nothing"
     number, old, new = changed[0]
     old, new = json.dumps(old), json.dumps(new)
     at = next((i for i, (a, b) in enumerate(zip(old, new)) if a != b), 0)
-    return 'reads without complaint, and line %s now says "%s" where it said "%s"' % (
+    return 'is not noticed: line %s now says "%s" where it said "%s"' % (
         grouped(number), new[max(0, at - 12):at + 12], old[max(0, at - 12):at + 12])
 
 
@@ -337,15 +347,14 @@ def cut(t, recorder):
     is_prefix = all(after.get(s) == memory for s, memory in before.items() if s <= max(after, default=0))
     place = reported[0].split("set_aside=")[1].split(" [")[0] if reported else "nothing reported"
     t.say("cut", "%d bytes off the end of a copy made after the last kill. Opening it reports what it set aside:\n"
-          "%s; %d of its %s %s gone with the frame that was cut, the %s before it are back" % (
+          "%s\n%d of its %s %s gone with the frame that was cut; the %s before it are back" % (
               CUT_BYTES, place, lost, grouped(len(before)), recorder.what, grouped(len(after))),
           ok=bool(reported) and is_prefix and 0 < lost <= recorder.frame_events)
 
 
 def flip_a_bit(t, recorder, history):
     flipped = t.copy("flipped")
-    log = os.path.join(flipped, "log")
-    largest = max((os.path.join(log, n) for n in os.listdir(log)), key=os.path.getsize)
+    largest = max(segments(flipped), key=lambda segment: segment[1])[0]
     offset = flip(largest, FRAMES_OFFSET)
     report = json.loads(t.run(t.tool, "verify", flipped, "--json", allowed=(0, 1))[0])
     problems = report["problems"]
@@ -353,19 +362,23 @@ def flip_a_bit(t, recorder, history):
     damaged_history = os.path.join(t.directory, "flipped.jsonl")
     shutil.copy(history, damaged_history)
     flip(damaged_history)
-    text = "a bit of byte %s of a copy's log: verify finds nothing" % grouped(offset)
+    text = "one bit of byte %s of a copy's log: verify finds nothing" % grouped(offset)
     if problems:
         p = problems[0]
-        text = "one bit, in the middle of a copy's log. verify: %s, offset %s, sequences %s to %s" % (
-            p["file"], p["offset"], p.get("first_sequence", "?"), p.get("last_sequence", "?"))
-    t.say("flip", text + "\nA JSON lines history with the bit in its middle flipped "
+        salvaged = t.run(t.tool, "export", flipped, "--salvage", allowed=(0, 1))[0].count(b"\n")
+        text = "one bit, in the middle of a copy's log. verify names\n%s, offset %s, sequences %s to %s; %s of %s %s" % (
+            p["file"], p.get("offset"), p.get("first_sequence"), p.get("last_sequence"), grouped(salvaged),
+            grouped(len(before)), "memories are still read by export --salvage")
+    t.say("flip", text + "\nThe bit in the middle of a JSON lines history "
           + flipped_history(damaged_history, before), ok=bool(problems) and not report["healthy"])
 
 
 def sizes(t, history):
-    journal, lines = disk_bytes(t.journal), os.path.getsize(history)
-    t.say("size", "the journal takes %s bytes, the same memories as JSON lines %s: %.1f times as many" % (
-        grouped(journal), grouped(lines), lines / journal))
+    data, lines = sum(end for _, end in segments(t.journal)), os.path.getsize(history)
+    reserved = disk_bytes(t.journal) - data
+    t.say("size", "the log holds %s bytes, the same memories as JSON lines %s: %.1f times as many\n"
+          "(%s bytes beside that, most of them reserved by the writers that were killed and kept until compaction)" % (
+              grouped(data), grouped(lines), lines / data, grouped(reserved)))
 
 
 def main():
