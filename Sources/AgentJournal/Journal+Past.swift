@@ -20,8 +20,7 @@ extension Journal {
         case .label(let label):
             try replay.run(&state, upTo: try flush(labelled: label, upTo: visible), progress: progress)
         }
-        let bound = state.lastSequence
-        return JournalView(StateBox(state), bound: bound)
+        return JournalView(state)
     }
 
     /// A state of its own, replayed from the first event to the last.

@@ -230,7 +230,7 @@ public final class Journal: Sendable {
     /// The journal as it is now: everything acknowledged before this call, and nothing of what comes after.
     package func view() throws(JournalError) -> JournalView {
         try checkOpen()
-        return JournalView(engine.box, bound: try engine.catchUp())
+        return try JournalView(engine.box) { () throws(JournalError) in try engine.catchUp() }
     }
 
     /// The journal as it was at a point.

@@ -8,9 +8,23 @@ public final class JournalView: Sendable {
     /// The last event that counts.
     public let sequence: UInt64
 
-    init(_ box: StateBox, bound: UInt64) {
+    /// - Parameter bound: asked for when the state is pinned, so that nothing below it is dropped in between.
+    init(_ box: StateBox, bound: () throws(JournalError) -> UInt64) throws(JournalError) {
         self.box = box
-        sequence = bound
+        box.withLock { $0.pins += 1 }
+        do throws(JournalError) {
+            sequence = try bound()
+        } catch {
+            // The deinit of a half-made object does not run.
+            box.withLock { $0.pins -= 1 }
+            throw error
+        }
+    }
+
+    /// A state of its own.
+    init(_ state: sending State) {
+        sequence = state.lastSequence
+        box = StateBox(state)
         box.withLock { $0.pins += 1 }
     }
 

@@ -125,6 +125,7 @@ final class Engine: Sendable {
             fail(requests, decided, error)
             return
         }
+        box.withLock { $0.purge(upTo: log.visibleSequence) }
         for (request, outcome) in zip(requests, decided) {
             switch outcome {
             case .refused(let error): request.complete(.failure(error))

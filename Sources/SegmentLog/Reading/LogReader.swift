@@ -14,8 +14,8 @@ package final class LogReader {
     private let after: UInt64
     /// The sequence that the next frame begins with.
     package private(set) var nextSequence: UInt64
-    /// Whether the frame at hand was read once more already.
-    private var hasReloaded = false
+    /// How often the frame at hand was read once more already.
+    private var reloads = 0
 
     /// A reader of the events behind `after`.
     init(_ log: SegmentLog, after: UInt64) {
@@ -45,7 +45,7 @@ package final class LogReader {
                     throw problem(at: frame.offset, "the frame reaches beyond where the next segment says this one ends")
                 }
                 nextSequence = frame.lastSequence + 1
-                hasReloaded = false
+                reloads = 0
                 if frame.lastSequence <= after || frame.header.isSkippable { continue }
                 return frame
             case .invalid(let reason):
@@ -103,25 +103,22 @@ package final class LogReader {
 
     /// After an invalid frame where a valid one is due: what was read ahead, or known of the segments, may be old.
     private func reload() throws(LogError) -> Bool {
+        reloads += 1
         let here = cursor!.position
-        if !hasReloaded {
-            hasReloaded = true
-            try log.refreshCatalog()
-            if let id = entry?.header.id, let fresh = log.entries.first(where: { $0.header.id == id }) { entry = fresh }
-            cursor!.refresh()
-            // The context was lost on the failed frame: from its restart on once more, up to here.
-            if let restart = cursor!.restart, restart.offset < here.offset {
-                cursor!.seek(to: restart)
-                while cursor!.offset < here.offset {
-                    guard case .frame = try cursor!.next(.payload) else { return false }
-                }
-            } else {
-                cursor!.seek(to: here)
-            }
-            return true
+        try log.refreshCatalog()
+        if let id = entry?.header.id, let fresh = log.entries.first(where: { $0.header.id == id }) { entry = fresh }
+        cursor!.refresh()
+        // First simply once more: a header that was not there yet has touched nothing. Then from where the deflate stream
+        // begins, whose context a payload read too early has spoilt.
+        if reloads == 1 { return true }
+        guard reloads == 2, let restart = cursor!.restart, restart.offset < here.offset else { return false }
+        cursor!.seek(to: restart)
+        while cursor!.offset < here.offset {
+            guard case .frame = try cursor!.next(.payload) else { return false }
         }
-        return false
+        return true
     }
+
     private func problem(at offset: UInt64, _ message: String) -> LogError {
         let last = entry?.ending?.lastSequence ?? log.visibleSequence
         return LogProblem(

@@ -74,7 +74,7 @@ package struct SegmentCatalog: Sendable {
     /// Problems are collected, not thrown, so that the salvaging reader can go on past them.
     /// - Complexity: one open and one read a segment.
     static func load(
-        _ paths: JournalPaths, journal: JournalUUID, fileSystem: any FileSystem
+        _ paths: JournalPaths, journal: JournalUUID?, fileSystem: any FileSystem
     ) throws(LogError) -> SegmentCatalog {
         let names = try asLogError { () throws(FileSystemError) in
             try fileSystem.names(inDirectory: paths.log)
@@ -88,7 +88,7 @@ package struct SegmentCatalog: Sendable {
     }
 
     private mutating func add(
-        _ name: SegmentName, _ paths: JournalPaths, journal: JournalUUID, fileSystem: any FileSystem
+        _ name: SegmentName, _ paths: JournalPaths, journal: JournalUUID?, fileSystem: any FileSystem
     ) throws(LogError) {
         let path = paths.segment(name)
         let file = paths.relative(path)
@@ -98,7 +98,7 @@ package struct SegmentCatalog: Sendable {
                 LogProblem(file: file, offset: 0, kind: .segmentHeader, message: "neither copy of the header is valid"))
             return
         }
-        guard header.journal == journal else {
+        guard journal == nil || header.journal == journal else {
             problems.append(
                 LogProblem(
                     file: file, offset: 16, kind: .foreignSegment,

@@ -57,12 +57,21 @@ extension Tail {
                 }
             }
         }
-        let end = cursor.position
+        var tail = try judge(cursor, end: cursor.position, entry: entry, record: record, paths: paths)
+        tail.promise = promise
+        return tail
+    }
+
+    /// Decides what it means that no valid frame stands at `end`.
+    static func judge(
+        _ cursor: FrameCursor, end: FrameCursor.Position, entry: CatalogEntry, record: CleanCloseRecord.Found,
+        paths: JournalPaths
+    ) throws(LogError) -> Tail {
         let (evidence, beyond) = try gather(cursor, end: end, entry: entry, record: record)
-        var tail = Tail(end: end, verdict: TailVerdict(evidence), evidence: evidence, promise: promise)
+        var tail = Tail(end: end, verdict: TailVerdict(evidence), evidence: evidence)
         if tail.verdict == .damaged {
             tail.problem = problem(
-                end, beyond: beyond.map { $0.sequenceOffset }.map { entry.header.firstSequence + UInt64($0) }, record: record,
+                end, beyond: beyond.map { entry.header.firstSequence + UInt64($0.sequenceOffset) }, record: record,
                 file: paths.relative(entry.path))
         }
         return tail
