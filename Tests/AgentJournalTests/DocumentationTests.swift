@@ -19,6 +19,12 @@ private enum Examples {
         return journal
     }
 
+    static func verify() async throws {
+        let report = try await Journal.verify(at: "/var/lib/agent/memory")
+        for problem in report.problems { print(problem) }
+        for note in report.notes { print("no damage, but worth knowing: \(note)") }
+    }
+
     static func openReading() async throws -> Int {
         var options = Journal.Options()
         options.access = .readOnly

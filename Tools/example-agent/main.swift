@@ -70,7 +70,7 @@ func option(_ name: String) -> String? {
     arguments.firstIndex(of: name).flatMap { $0 + 1 < arguments.count ? arguments[$0 + 1] : nil }
 }
 
-try await Journal.withOpen(at: FilePath(arguments[1])) { journal in
+try await Journal.withOpen(at: arguments[1]) { journal in
     let agent = Agent(conversation: journal.conversation("support/user-42"))
     if let question = option("--ask") {
         print(try await agent.answer(question))
