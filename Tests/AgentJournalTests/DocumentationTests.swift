@@ -188,6 +188,8 @@ struct DocumentationTests {
         }
         try await withJournal { journal, conversation in
             try await Examples.decide(journal, conversation)
+        }
+        try await withJournal { journal, conversation in
             try await Examples.readme(journal, conversation)
         }
     }
