@@ -48,7 +48,7 @@ let package = Package(
         .executableTarget(
             name: "agent-journal",
             dependencies: [
-                "AgentJournal", "CanonicalJSON", system,
+                "AgentJournal", "CanonicalJSON", "CZlib", "JournalFileSystem", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -74,7 +74,7 @@ let package = Package(
         .testTarget(
             name: "ToolTests",
             dependencies: [
-                "agent-journal", "example-agent", "AgentJournal",
+                "agent-journal", "example-agent", "AgentJournal", "CanonicalJSON", system,
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
