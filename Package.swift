@@ -48,7 +48,7 @@ let package = Package(
         .executableTarget(
             name: "agent-journal",
             dependencies: [
-                "AgentJournal", "CanonicalJSON", "CZlib", "JournalFileSystem", system,
+                "AgentJournal", "CanonicalJSON", "CZlib", "JournalFileSystem", "SegmentLog", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -1,3 +1,5 @@
+package import SegmentLog
+
 extension Conversation {
     /// Whether this can be a conversation's name.
     ///
@@ -19,4 +21,15 @@ extension Journal {
         try Conversation.checkName(conversation)
         try engine.limits.check(memory)
     }
+}
+
+extension Journal {
+    /// What opening found and did.
+    package var openingReport: OpeningReport { segmentLog.report }
+
+    /// When the journal was made, RFC 3339.
+    package var created: String { segmentLog.identity.created }
+
+    /// Who else has it open for writing, as a reader sees it.
+    package var otherWriter: LockFile.Writer? { segmentLog.otherWriter }
 }

@@ -43,6 +43,7 @@ enum Main {
     private static func report(_ error: any Error, _ console: Console) -> Int32 {
         switch error {
         case is BrokenPipe: return Status.fine
+        case let code as ExitCode: return code.rawValue
         case let failure as Failure:
             console.report(failure)
             return failure.status

@@ -21,5 +21,6 @@ struct Tool: AsyncParsableCommand {
             AddCommand.self, ImportCommand.self, ExportCommand.self, ShowCommand.self, LogCommand.self,
             FlushCommand.self,
             ForgetCommand.self, ClearCommand.self, ReplaceCommand.self, ReplayCommand.self,
+            VerifyCommand.self, StatsCommand.self, DoctorCommand.self,
         ])
 }

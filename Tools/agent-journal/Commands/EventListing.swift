@@ -1,4 +1,5 @@
 import AgentJournal
+import SystemPackage
 
 /// Which events are listed: both ends included.
 struct EventRange: Sendable {
@@ -9,31 +10,33 @@ struct EventRange: Sendable {
 
     /// Resolves points. A label's point is the latest flush that bears it.
     init(from: Point?, to: Point?, in journal: Journal) async throws {
+        var labels = LabelFinder(from, to)
+        if !labels.isEmpty {
+            for try await event in journal.events() { labels.look(at: event) }
+        }
+        try self.init(from: from, to: to, labels)
+    }
+
+    /// The same where the journal cannot be opened.
+    init(from: Point?, to: Point?, salvaging directory: FilePath) throws {
+        var labels = LabelFinder(from, to)
+        if !labels.isEmpty { _ = try Journal.salvage(at: directory) { labels.look(at: $0) } }
+        try self.init(from: from, to: to, labels)
+    }
+
+    private init(from: Point?, to: Point?, _ labels: LabelFinder) throws {
         switch from {
         case .sequence(let sequence): lowerBound = max(sequence, 1)
         case .date(let date): notBefore = date
-        case .label(let label): lowerBound = try await EventRange.flush(label, in: journal)
+        case .label(let label): lowerBound = try labels.sequence(of: label)
         case nil: break
         }
         switch to {
         case .sequence(let sequence): upperBound = sequence
         case .date(let date): notAfter = date
-        case .label(let label): upperBound = try await EventRange.flush(label, in: journal)
+        case .label(let label): upperBound = try labels.sequence(of: label)
         case nil: break
         }
-    }
-
-    private static func flush(_ label: String, in journal: Journal) async throws -> UInt64 {
-        var found: UInt64?
-        for try await event in journal.events() {
-            if case .flushed(let own?) = event.kind, own.utf8.elementsEqual(label.utf8) {
-                found = event.sequence
-            }
-        }
-        guard let found else {
-            throw Failure("no_such_point", "There is no flush with the label \"\(label)\"; `log` lists them")
-        }
-        return found
     }
 
     /// Whether the event, and so every later one, lies behind the end. Recorded times never run backwards.
@@ -43,6 +46,60 @@ struct EventRange: Sendable {
 
     func contains(_ event: Event) -> Bool {
         event.sequence >= lowerBound && !(notBefore.map { event.recorded < $0 } ?? false) && !isBeyond(event)
+    }
+}
+
+/// Finds the latest flushes that bear labels.
+private struct LabelFinder {
+    /// Sought labels, as bytes, and where they were seen last.
+    private var found: [[UInt8]: UInt64?] = [:]
+
+    init(_ points: Point?...) {
+        for case .label(let label)? in points { found[Array(label.utf8)] = .some(nil) }
+    }
+
+    var isEmpty: Bool { found.isEmpty }
+
+    mutating func look(at event: Event) {
+        guard case .flushed(let label?) = event.kind else { return }
+        let bytes = Array(label.utf8)
+        if found[bytes] != nil { found[bytes] = event.sequence }
+    }
+
+    func sequence(of label: String) throws -> UInt64 {
+        guard let sequence = found[Array(label.utf8)] ?? nil else {
+            throw Failure("no_such_point", "There is no flush with the label \"\(label)\"; `log` lists them")
+        }
+        return sequence
+    }
+}
+
+/// Prints the events that can be read of a damaged journal.
+struct EventSalvage {
+    let directory: FilePath
+    let range: EventRange
+    let conversation: String?
+
+    /// - Returns: what is damaged.
+    func run(_ isJSON: Bool) async throws -> VerifyReport {
+        let lines = EventLines(lastSequence: 0, isJSON: isJSON)
+        let out = Output()
+        var failure: (any Error)?
+        let report = try Journal.salvage(at: directory) { event in
+            guard failure == nil, range.contains(event), event.belongs(to: conversation) else { return }
+            do { try out.write(lines.line(of: event)) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        try out.flush()
+        return report
+    }
+}
+
+extension Event {
+    /// Whether it is one of a conversation's, or of any if none is asked for.
+    fileprivate func belongs(to name: String?) -> Bool {
+        guard let name else { return true }
+        return conversation?.utf8.elementsEqual(name.utf8) ?? false
     }
 }
 
@@ -91,9 +148,7 @@ struct EventListing: Sendable {
     }
 
     private func isWanted(_ event: Event) -> Bool {
-        guard range.contains(event) else { return false }
-        guard let conversation else { return true }
-        return event.conversation?.utf8.elementsEqual(conversation.utf8) ?? false
+        range.contains(event) && event.belongs(to: conversation)
     }
 }
 

@@ -1,5 +1,6 @@
 import AgentJournal
 import ArgumentParser
+import SystemPackage
 
 /// `export`: all memories as canonical JSON lines.
 struct ExportCommand: AsyncParsableCommand {
@@ -13,6 +14,7 @@ struct ExportCommand: AsyncParsableCommand {
               agent-journal export ./memory --conversation support/user-42
               agent-journal export ./memory --at "after onboarding"
               agent-journal export ./memory | sha256sum
+              agent-journal export ./damaged --salvage > rest.jsonl
             """)
 
     @OptionGroup var journal: JournalArgument
@@ -22,12 +24,15 @@ struct ExportCommand: AsyncParsableCommand {
         help: ArgumentHelp("The memories as they were then: \(Point.words)", valueName: "point"),
         transform: Point.parse)
     var at: Point?
+    @Flag(help: "Read past damage: name it, give what lies on both sides, and end with 1.")
+    var salvage = false
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         if let conversation { try Conversation.checkName(conversation) }
         let progress = Progress(output.console)
         defer { progress.end() }
+        if salvage { return try await runSalvage() }
         try await journal.read(output.console, prepare: { $0.replays(for: at, progress) }) { journal in
             let view = try journal.look(at: at, progress)
             progress.end()
@@ -35,6 +40,14 @@ struct ExportCommand: AsyncParsableCommand {
                 try view.export(conversation: conversation) { (piece) throws in try out.write(piece) }
             }
         }
+    }
+
+    private func runSalvage() async throws {
+        let (view, report) = try Journal.salvagedView(at: FilePath(journal.dir), point: at)
+        try await withOutput { out in
+            try view.export(conversation: conversation) { (piece) throws in try out.write(piece) }
+        }
+        try report.throwIfDamaged(in: journal.dir, output.console)
     }
 }
 

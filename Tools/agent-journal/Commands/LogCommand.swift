@@ -1,5 +1,6 @@
 import AgentJournal
 import ArgumentParser
+import SystemPackage
 
 /// `log`: the events themselves.
 struct LogCommand: AsyncParsableCommand {
@@ -29,15 +30,21 @@ struct LogCommand: AsyncParsableCommand {
     var reverse = false
     @Flag(help: "Go on as events are recorded.")
     var follow = false
+    @Flag(help: "Read past damage: name it, list what lies on both sides, and end with 1.")
+    var salvage = false
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
         if follow, reverse { throw ValidationError("--follow goes forward: leave out --reverse") }
         if follow, to != nil { throw ValidationError("--follow has no end: leave out --to") }
+        if salvage, follow || reverse {
+            throw ValidationError("--salvage reads forward, once: leave out --follow and --reverse")
+        }
     }
 
     func run() async throws {
         if let conversation { try Conversation.checkName(conversation) }
+        if salvage { return try await runSalvage() }
         let interruption = follow ? try Interruption() : nil
         try await journal.read(output.console, prepare: { $0.skipsReplay = true }) { journal in
             let range = try await EventRange(from: from, to: to, in: journal)
@@ -51,5 +58,13 @@ struct LogCommand: AsyncParsableCommand {
             try interruption.onSignal { _ in task.cancel() }
             try await task.value
         }
+    }
+
+    private func runSalvage() async throws {
+        let directory = FilePath(journal.dir)
+        let range = try EventRange(from: from, to: to, salvaging: directory)
+        let report = try await EventSalvage(directory: directory, range: range, conversation: conversation)
+            .run(output.json)
+        try report.throwIfDamaged(in: journal.dir, output.console)
     }
 }
