@@ -127,6 +127,9 @@ class Conversations:
         """Whether each turn is there once, in order, whatever was killed in it."""
         return all(memory.get("idempotency_key") == self.key(s) for s, memory in memories.items())
 
+    def size_as_lines(self, history):
+        return "its export as JSON lines", os.path.getsize(history)
+
     @staticmethod
     def key(sequence):
         return "turn-%d-%s" % ((sequence - 1) // len(STEPS), STEPS[(sequence - 1) % len(STEPS)])
@@ -144,7 +147,9 @@ class Lines:
 
     def __init__(self, a_try, file):
         self.t = a_try
-        self.lines = list(keyed(read_lines(file)))
+        plain = list(read_lines(file))
+        self.bytes = sum(len(line.encode()) + 1 for line in plain)
+        self.lines = list(keyed(plain))
         if not self.lines:
             raise Failed("%s holds no lines" % file)
         size = -(-len(self.lines) // self.portions)
@@ -194,6 +199,9 @@ class Lines:
     def are_in_order(self, memories):
         """Whether no line is there twice, whatever was killed in it."""
         return len({(m["conversation"], m.get("idempotency_key")) for m in memories.values()}) == len(memories)
+
+    def size_as_lines(self, history):
+        return "the lines of the file", self.bytes
 
     def ask(self):
         conversation = json.loads(self.lines[-1]).get("conversation", "imported")
@@ -390,12 +398,12 @@ def flip_a_bit(t, recorder, history):
           + flipped_history(damaged_history, before), ok=bool(problems) and not report["healthy"])
 
 
-def sizes(t, history):
-    data, lines = sum(end for _, end in segments(t.journal)), os.path.getsize(history)
-    reserved = disk_bytes(t.journal) - data
-    t.say("size", "the log holds %s bytes, the same memories as JSON lines %s: %.1f times as many\n"
+def sizes(t, recorder, history):
+    data = sum(end for _, end in segments(t.journal))
+    what, lines = recorder.size_as_lines(history)
+    t.say("size", "the log holds %s bytes, %s %s: %.1f times as much\n"
           "(%s bytes beside that, most of them reserved by the writers that were killed and kept until compaction)" % (
-              grouped(data), grouped(lines), lines / data, grouped(reserved)))
+              grouped(data), what, grouped(lines), lines / data, grouped(disk_bytes(t.journal) - data)))
 
 
 def main():
@@ -413,7 +421,7 @@ def main():
         with open(history, "wb") as file:
             file.write(t.run(t.tool, "export", t.journal)[0])
         flip_a_bit(t, recorder, history)
-        sizes(t, history)
+        sizes(t, recorder, history)
     except (Failed, OSError, ValueError, subprocess.TimeoutExpired) as error:
         t.say("failed", str(error), ok=False)
     print()
