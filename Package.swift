@@ -72,7 +72,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "ToolTests", dependencies: ["agent-journal", "example-agent", "AgentJournal", "CanonicalJSON", system],
+            name: "ToolTests",
+            dependencies: [
+                "agent-journal", "example-agent", "AgentJournal", "CanonicalJSON", system,
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
