@@ -55,12 +55,10 @@ struct CreationTests {
                     try log.add()
                     try log.close()
                     continue
-                } catch let error as LogError {
+                } catch {
                     if fault == .noSpace, error.kind != .noSpace, error.cause?.isFull != true {
                         Issue.record("call \(index): \(error)")
                     }
-                } catch {
-                    Issue.record("call \(index): \(error)")
                 }
                 do {
                     let again = disk.copy()

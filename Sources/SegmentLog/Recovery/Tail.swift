@@ -56,18 +56,17 @@ extension Tail {
             case .unsupported(let what): throw Tail.unsupported(what, at: before.offset, entry, paths)
             }
         }
-        var tail = try judge(cursor, end: cursor.position, entry: entry, record: record, paths: paths)
-        tail.promise = promise
-        return tail
+        return try judge(cursor, promise: promise, entry: entry, record: record, paths: paths)
     }
 
-    /// Decides what it means that no valid frame stands at `end`.
+    /// Decides what it means that no valid frame stands at the cursor.
     static func judge(
-        _ cursor: FrameCursor, end: FrameCursor.Position, entry: CatalogEntry, record: CleanCloseRecord.Found,
-        paths: JournalPaths
+        _ cursor: FrameCursor, promise: (position: FrameCursor.Position, restart: FrameCursor.Position)? = nil,
+        entry: CatalogEntry, record: CleanCloseRecord.Found, paths: JournalPaths
     ) throws(LogError) -> Tail {
+        let end = cursor.position
         let (evidence, beyond) = try gather(cursor, end: end, entry: entry, record: record)
-        var tail = Tail(end: end, verdict: TailVerdict(evidence), evidence: evidence)
+        var tail = Tail(end: end, verdict: TailVerdict(evidence), evidence: evidence, promise: promise ?? (end, end))
         if tail.verdict == .damaged {
             tail.problem = problem(
                 end, beyond: beyond.map { entry.header.firstSequence + UInt64($0.sequenceOffset) }, record: record,
