@@ -48,7 +48,7 @@ let package = Package(
         .executableTarget(
             name: "agent-journal",
             dependencies: [
-                "AgentJournal", "CanonicalJSON", system,
+                "AgentJournal", "CanonicalJSON", "CZlib", "JournalFileSystem", "SegmentLog", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -72,7 +72,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "ToolTests", dependencies: ["agent-journal", "example-agent", "AgentJournal"],
+            name: "ToolTests",
+            dependencies: [
+                "agent-journal", "example-agent", "AgentJournal", "CanonicalJSON", system,
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

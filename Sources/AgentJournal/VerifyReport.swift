@@ -124,16 +124,44 @@ extension Journal {
         }
     }
 
-    /// The state that the events on either side of damage give.
+    /// The state that the events on either side of damage give, now or at a point.
+    ///
+    /// - Throws: `noSuchPoint` for a label that no readable flush bears.
     package static func salvagedView(
-        at directory: FilePath, fileSystem: any FileSystem = PosixFileSystem()
+        at directory: FilePath, point: Point? = nil, fileSystem: any FileSystem = PosixFileSystem()
     ) throws(JournalError) -> (view: JournalView, report: VerifyReport) {
+        var lastSequence = UInt64.max
+        var lastRecorded = Int64.max
+        switch point {
+        case .sequence(let sequence): lastSequence = sequence
+        case .date(let date): lastRecorded = date.microsecondsSince1970
+        case .label(let label): lastSequence = try salvagedFlush(label, directory, fileSystem)
+        case nil: break
+        }
         var state = State()
         let report = try salvageFields(at: directory, fileSystem: fileSystem) { _, bytes, sequence, recorded in
+            guard sequence <= lastSequence, recorded <= lastRecorded else { return }
             // Its fields were decoded a moment ago.
             try? state.apply(bytes, sequence: sequence, recordedMicroseconds: recorded)
         }
         return (JournalView(state), report)
+    }
+
+    /// The latest flush with a label that can be read.
+    private static func salvagedFlush(
+        _ label: String, _ directory: FilePath, _ fileSystem: any FileSystem
+    ) throws(JournalError) -> UInt64 {
+        var found: UInt64?
+        _ = try salvageFields(at: directory, fileSystem: fileSystem) { fields, bytes, sequence, _ in
+            guard fields.kind == EventFields.Kind.flushed, let range = fields.label,
+                bytes[range].elementsEqual(label.utf8)
+            else { return }
+            found = sequence
+        }
+        guard let found else {
+            throw JournalError(.noSuchPoint, "No flush that can be read has the label \"\(label)\"")
+        }
+        return found
     }
 
     private static func salvageFields(

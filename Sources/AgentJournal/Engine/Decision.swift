@@ -64,13 +64,13 @@ struct Decision {
                 let record = state.keys[State.Key(conversation: number, bytes: key)]
             {
                 let isSame = state.arena.withBytes(record.place) { Decision.isSame($0, item.encoded) }
-                guard isSame else { throw conflict(item, first: "sequence \(record.sequence)") }
+                guard isSame else { throw conflict(item, index, first: "sequence \(record.sequence)") }
                 known[index] = Receipt(
                     sequence: record.sequence, recorded: Timestamp(clampingMicrosecondsSince1970: record.recordedMicroseconds),
                     isReplayed: true)
             } else if let earlier = inBatch.updateValue(index, forKey: BatchKey(item.conversation, key)) {
                 let isSame = items[earlier].encoded.withBody { Decision.isSame($0, item.encoded) }
-                guard isSame else { throw conflict(item, first: "item \(earlier) of the same batch") }
+                guard isSame else { throw conflict(item, index, first: "item \(earlier) of the same batch") }
             }
         }
         return known
@@ -85,12 +85,14 @@ struct Decision {
         }
     }
 
-    private func conflict(_ item: Append.Item, first: String) -> JournalError {
+    private func conflict(_ item: Append.Item, _ index: Int, first: String) -> JournalError {
         let key = String(decoding: item.key ?? [], as: UTF8.self)
-        return JournalError(
+        var error = JournalError(
             .keyConflict,
             "Not written: the idempotency key \"\(key)\" of conversation \"\(item.conversation)\" was used before, with "
                 + "other content, role, mime type or metadata (\(first)). Use a new key for a new memory")
+        error.item = index
+        return error
     }
 
     /// Whether content, mime type, role and metadata are the same bytes.

@@ -186,7 +186,7 @@ package final class LogSurvey {
     private func isEnd(
         _ cursor: FrameCursor, _ entry: CatalogEntry, _ name: String, _ file: any File
     ) throws(LogError) -> Bool {
-        let tail = try Tail.judge(cursor, end: cursor.position, entry: entry, record: record, paths: paths)
+        let tail = try Tail.judge(cursor, entry: entry, record: record, paths: paths)
         switch tail.verdict {
         case .damaged:
             if tail.evidence.hasPromiseBeyond { return false }
