@@ -203,6 +203,8 @@ public final class Journal: Sendable {
     func submit(_ append: Append) async throws -> [Receipt] {
         try checkWritable()
         guard append.rawBytes > 0 else { return [] }
+        try Task.checkCancellation()
+        if let result = engine.commitAsCaller(append, mayBlock: false) { return try result.get() }
         let box = Mutex<Request?>(nil)
         return try await withTaskCancellationHandler {
             try Task.checkCancellation()
@@ -223,6 +225,7 @@ public final class Journal: Sendable {
         try checkWritable()
         let append = try append()
         guard append.rawBytes > 0 else { return [] }
+        if let result = engine.commitAsCaller(append, mayBlock: true) { return try result.get() }
         let done = Monitor<Result<[Receipt], any Error>?>(nil)
         engine.enqueue(
             Request(append) { result in

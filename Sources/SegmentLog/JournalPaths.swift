@@ -4,12 +4,16 @@ package import SystemPackage
 /// Where a journal's files are.
 package struct JournalPaths: Sendable {
     package let directory: FilePath
+    /// Kept, because every commit looks at it.
+    package let lock: FilePath
 
-    package init(_ directory: FilePath) { self.directory = directory }
+    package init(_ directory: FilePath) {
+        self.directory = directory
+        lock = directory.appending(LockFile.fileName)
+    }
 
     package var identity: FilePath { directory.appending(JournalIdentity.fileName) }
     package var unfinishedIdentity: FilePath { directory.appending(JournalIdentity.fileName + ".new") }
-    package var lock: FilePath { directory.appending(LockFile.fileName) }
     package var log: FilePath { directory.appending("log") }
     package var snapshots: FilePath { directory.appending("snapshots") }
     package func segment(_ name: SegmentName) -> FilePath { log.appending(name.description) }

@@ -59,7 +59,7 @@ struct Run: AsyncParsableCommand {
             scratch: scratch,
             data: DataSets(
                 directory: try data.map { FilePath($0) } ?? repository().appending("../shared/data")),
-            isQuick: quick, rounds: rounds ?? (quick ? 3 : 7), tool: tool.map { FilePath($0) })
+            isQuick: quick, rounds: rounds ?? (quick ? 5 : 21), tool: tool.map { FilePath($0) })
         let environment = try Environment(scratch)
         var outcomes: [Outcome] = []
         for workload in chosen { outcomes.append(try await workload.run(context)) }

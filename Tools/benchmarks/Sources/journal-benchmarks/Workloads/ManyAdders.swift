@@ -10,8 +10,8 @@ struct ManyAdders: Workload {
 
     func run(_ context: Context) async throws -> Outcome {
         let all = try context.data.taskmaster()
-        let many = Array(all.prefix(ManyAdders.adders * context.size(500, quick: 100)))
-        let few = Array(all.prefix(ManyAdders.adders * context.size(50, quick: 10)))
+        let many = Array(all.prefix(ManyAdders.adders * context.size(250, quick: 100)))
+        let few = Array(all.prefix(ManyAdders.adders * context.size(20, quick: 10)))
         let contest = Contest(
             unit: "adds/s", rounds: context.rounds,
             contenders: [

@@ -7,7 +7,7 @@ struct OneAdder: Workload {
     let summary = "one adder, each add durable, against a bare loop of the same bytes and SQLite"
 
     func run(_ context: Context) async throws -> Outcome {
-        let messages = try context.data.taskmaster(first: context.size(3000, quick: 600))
+        let messages = try context.data.taskmaster(first: context.size(1000, quick: 300))
         // What the journal writes for these messages, the bare loop writes too, piece by piece.
         let frames = try await context.scratch.withDirectory { directory in
             _ = try await OneAdder.journal(messages, directory)
