@@ -145,6 +145,13 @@ public final class Journal: Sendable {
         if isClosed.load(ordering: .acquiring) { throw Engine.closed }
     }
 
+    private func checkWritable() throws(JournalError) {
+        try checkOpen()
+        guard isRegistered else {
+            throw JournalError(.closed, "Not written: the journal is open for reading only", path: directory)
+        }
+    }
+
     // MARK: Conversations
 
     /// The conversation of that name. Costs nothing: a conversation is there when a memory is added to it.
@@ -194,7 +201,7 @@ public final class Journal: Sendable {
     /// A task cancelled before the append is taken up throws `CancellationError`, and nothing is written; after that the
     /// append completes and its receipts are returned.
     func submit(_ append: Append) async throws -> [Receipt] {
-        try checkOpen()
+        try checkWritable()
         guard append.rawBytes > 0 else { return [] }
         let box = Mutex<Request?>(nil)
         return try await withTaskCancellationHandler {
@@ -213,7 +220,7 @@ public final class Journal: Sendable {
 
     /// Enqueues an append and blocks this thread until its receipts are there.
     func submitAndWait(_ append: @autoclosure () throws(JournalError) -> Append) throws -> [Receipt] {
-        try checkOpen()
+        try checkWritable()
         let append = try append()
         guard append.rawBytes > 0 else { return [] }
         let done = Monitor<Result<[Receipt], any Error>?>(nil)

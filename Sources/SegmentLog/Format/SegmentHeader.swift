@@ -33,6 +33,7 @@ package struct SegmentHeader: Hashable, Sendable {
     package var secret: [UInt64]
     package var predecessor: Predecessor?
     package var originalID: UInt32
+    private var zero: UInt64 = 0
 
     /// Where, logically, the segment continues from.
     package struct Predecessor: Hashable, Sendable {
@@ -81,6 +82,7 @@ package struct SegmentHeader: Hashable, Sendable {
             out.setLittle(predecessor?.lastSequence ?? 0, 96)
             out.setLittle(predecessor?.end ?? 0, 104)
             out.setLittle(originalID, 112)
+            out.setLittle(zero, 116)
             out.setLittle(Checksum.crc32(0, UnsafeRawBufferPointer(rebasing: out[..<124])), 124)
         }
         return bytes
@@ -109,10 +111,14 @@ package struct SegmentHeader: Hashable, Sendable {
                 originalID: predecessorID, chain: bytes.little(92), lastSequence: bytes.little(96),
                 end: bytes.little(104))
         originalID = bytes.little(112)
+        zero = bytes.little(116)
     }
 
-    /// Whether this version can read the segment.
+    /// Whether this version can read the segment. It rewrites none, so it knows none that was.
     package var isSupported: Bool {
-        minimumReader <= SegmentHeader.version && flags & 0xFFFF == 0
+        minimumReader <= SegmentHeader.version && flags & 0xFFFF == 0 && originalID == id
     }
+
+    /// Whether a file of that name may begin with this header.
+    func belongs(to name: SegmentName) -> Bool { self.name == name && zero == 0 && firstSequence > 0 }
 }

@@ -82,7 +82,7 @@ struct JournalCreation {
     private func makeDirectories(_ directory: FilePath) throws(FileSystemError) {
         let parent = directory.parentOrCurrent
         if try fileSystem.status(of: directory) == nil {
-            if parent != directory { try makeDirectories(parent) }
+            try makeDirectories(parent)
             do {
                 try fileSystem.createDirectory(directory)
             } catch {
@@ -90,17 +90,32 @@ struct JournalCreation {
                 guard error.errno == .fileExists else { throw error }
             }
             try fileSystem.syncDirectory(parent)
-        } else if directory == paths.directory {
+        } else if parent != directory {
             // Whoever made it may not have synced its entry. Where its parent may not be read, that cannot be mended.
             do { try fileSystem.syncDirectory(parent) } catch {
-                guard error.errno == .permissionDenied || error.errno == .notPermitted else { throw error }
+                guard directory != paths.directory || error.errno == .permissionDenied || error.errno == .notPermitted
+                else { throw error }
             }
+            try makeDirectories(parent)
         }
     }
 
     /// Under the lock: makes the directories, the first segment and the identity.
-    func finish() throws(LogError) {
+    ///
+    /// - Throws: `damaged` when the lock file says that a journal with events was here.
+    func finish(_ lockFile: any File) throws(LogError) {
+        let page = try LogOpening.readPage(lockFile)
+        let record = page.withUnsafeBytes { CleanCloseRecord.read($0) }
+        if case .record(let record) = record, record.lastSequence > 0 {
+            throw LogProblem(
+                file: JournalIdentity.fileName, kind: .identity, lost: 1...record.lastSequence,
+                message: "it is missing, and the last clean close says that there were events. Restore the journal from a "
+                    + "copy, or remove the file `lock` to begin anew"
+            ).error(in: paths)
+        }
         do {
+            // The record of an empty journal that was here vouches for nothing in the one made now.
+            if record != .none { try SegmentLog.clearMark(lockFile) }
             for directory in [paths.log, paths.snapshots] where try fileSystem.status(of: directory) == nil {
                 try fileSystem.createDirectory(directory)
             }

@@ -47,7 +47,7 @@ struct LogOpening {
         var report = OpeningReport()
         // Under the lock: another process may have finished it meanwhile.
         if try creation.inspect() != .journal {
-            try creation.finish()
+            try creation.finish(lockFile)
             report.ending = .created
         }
         let identity = try readIdentity()

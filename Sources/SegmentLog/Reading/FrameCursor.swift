@@ -94,6 +94,9 @@ package final class FrameCursor {
         if found.isUnsupported {
             return .unsupported("frame type \(found.type) with flags \(found.flags.rawValue)")
         }
+        guard !found.flags.contains(.stored) || found.flags.contains(.restart) else {
+            return .invalid("the frame is stored and does not restart")
+        }
         guard Int(found.rawLength) <= maximumRawBytes,
             Int(found.storedLength) <= maximumRawBytes + maximumRawBytes / 1000 + 1024
         else { return .invalid("the frame is longer than this journal allows") }

@@ -10,8 +10,8 @@ package final class LogReader {
     private var cursor: FrameCursor?
     private var file: (any File)?
     private var entry: CatalogEntry?
-    /// Frames whose last event is not above this are passed over.
-    private let after: UInt64
+    /// Frames whose last event is not above this are passed over: they are not wanted, or were returned already.
+    private var after: UInt64
     /// The sequence that the next frame begins with.
     package private(set) var nextSequence: UInt64
     /// How often the frame at hand was read once more already.
@@ -30,24 +30,24 @@ package final class LogReader {
     /// The raw payload of the frame that `next` returned last, valid until the next call.
     package var payload: UnsafeRawBufferPointer { cursor?.payload ?? UnsafeRawBufferPointer(start: nil, count: 0) }
 
-        /// The next frame that holds an event behind `after`; nil when everything visible has been read.
+    /// The next frame that holds an event behind `after`; nil when everything visible has been read.
     ///
     /// - Throws: `damaged` with the place and the sequences lost; `unsupported`.
     package func next() throws(LogError) -> FrameCursor.Frame? {
         let visible = log.visibleSequence
-        guard nextSequence <= visible else { return nil }
-        if cursor == nil { try begin() }
-        while true {
+        while nextSequence <= visible {
+            if cursor == nil { try begin(at: nextSequence) }
             if try moveToSuccessor() { continue }
             switch try cursor!.next(.payload) {
             case .frame(let frame):
                 if let ending = entry!.ending, frame.end > ending.end {
                     throw problem(at: frame.offset, "the frame reaches beyond where the next segment says this one ends")
                 }
-                nextSequence = frame.lastSequence + 1
                 reloads = 0
-                if frame.lastSequence <= after || frame.header.isSkippable { continue }
-                return frame
+                guard frame.lastSequence > after else { continue }
+                after = frame.lastSequence
+                nextSequence = frame.lastSequence + 1
+                if !frame.header.isSkippable { return frame }
             case .invalid(let reason):
                 if try reload() { continue }
                 throw problem(at: cursor!.offset, reason)
@@ -55,11 +55,11 @@ package final class LogReader {
                 throw Tail.unsupported(what, at: cursor!.offset, entry!, log.paths)
             }
         }
+        return nil
     }
 
-    /// Opens the segment that holds the first event wanted, and goes to where its payload can be read.
-    private func begin() throws(LogError) {
-        let wanted = after + 1
+    /// Opens the segment that holds an event, and goes to where its payload can be read.
+    private func begin(at wanted: UInt64) throws(LogError) {
         guard let start = log.entries.last(where: { $0.header.firstSequence <= wanted }) else {
             throw LogError(
                 .damaged, "sequence \(wanted) is not in any segment", path: log.paths.log, sequences: wanted...wanted)
@@ -89,6 +89,11 @@ package final class LogReader {
     /// At the end that the successor's header names: checks that it is the right one, and goes on there.
     private func moveToSuccessor() throws(LogError) -> Bool {
         guard let ending = entry!.ending, cursor!.offset >= ending.end else { return false }
+        if nextSequence > ending.lastSequence + 1 {
+            // The writer died behind what was read, and another wrote it again into a new segment. Events stay the same.
+            try begin(at: nextSequence)
+            return true
+        }
         guard cursor!.offset == ending.end, cursor!.chain == ending.chain,
             cursor!.nextSequence == ending.lastSequence + 1
         else {

@@ -76,10 +76,15 @@ package struct SegmentCatalog: Sendable {
     static func load(
         _ paths: JournalPaths, journal: JournalUUID?, fileSystem: any FileSystem
     ) throws(LogError) -> SegmentCatalog {
-        let names = try asLogError { () throws(FileSystemError) in
-            try fileSystem.names(inDirectory: paths.log)
-        }
         var catalog = SegmentCatalog()
+        let names: [String]
+        do {
+            names = try fileSystem.names(inDirectory: paths.log)
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw LogError(system: error) }
+            catalog.link(paths)
+            return catalog
+        }
         for name in names.compactMap({ SegmentName($0) }).sorted(by: { ($0.id, $0.firstSequence) < ($1.id, $1.firstSequence) }) {
             try catalog.add(name, paths, journal: journal, fileSystem: fileSystem)
         }
@@ -98,6 +103,13 @@ package struct SegmentCatalog: Sendable {
                 LogProblem(file: file, offset: 0, kind: .segmentHeader, message: "neither copy of the header is valid"))
             return
         }
+        guard header.isSupported else {
+            problems.append(
+                LogProblem(
+                    file: file, offset: 8, kind: .unsupported,
+                    message: "written by a newer version (needs a reader of version \(header.minimumReader))"))
+            return
+        }
         guard journal == nil || header.journal == journal else {
             problems.append(
                 LogProblem(
@@ -105,18 +117,11 @@ package struct SegmentCatalog: Sendable {
                     message: "the segment belongs to another journal, \(header.journal)"))
             return
         }
-        guard header.name == name else {
+        guard header.belongs(to: name) else {
             problems.append(
                 LogProblem(
                     file: file, offset: 0, kind: .segmentHeader,
                     message: "the header is that of \(header.name)"))
-            return
-        }
-        guard header.isSupported else {
-            problems.append(
-                LogProblem(
-                    file: file, offset: 8, kind: .unsupported,
-                    message: "written by a newer version (needs a reader of version \(header.minimumReader))"))
             return
         }
         entries.append(CatalogEntry(path: path, header: header, badHeaderCopies: bad))
@@ -156,8 +161,8 @@ package struct SegmentCatalog: Sendable {
             }
             return
         }
-        if let predecessor = first.header.predecessor {
-            noteMissing(predecessor, before: first, lost: .checked(1, predecessor.lastSequence), paths)
+        if first.header.predecessor != nil || first.header.firstSequence != 1 {
+            noteMissing(first.header.predecessor, before: first, lost: .checked(1, first.header.firstSequence - 1), paths)
         }
         for index in entries.indices.dropFirst() {
             let header = entries[index].header
@@ -166,6 +171,14 @@ package struct SegmentCatalog: Sendable {
                 let last = header.predecessor?.lastSequence ?? header.firstSequence &- 1
                 noteMissing(
                     header.predecessor, before: entries[index], lost: .checked(before.header.firstSequence, last), paths)
+                continue
+            }
+            guard header.firstSequence == predecessor.lastSequence &+ 1 else {
+                problems.append(
+                    LogProblem(
+                        file: paths.relative(entries[index].path), offset: 32, kind: .segmentHeader,
+                        message: "it begins with sequence \(header.firstSequence) and says that the segment before it ends with "
+                            + "\(predecessor.lastSequence)"))
                 continue
             }
             entries[index - 1].ending = predecessor

@@ -18,13 +18,19 @@ extension LogOpening {
             predecessor: SegmentHeader.Predecessor(
                 originalID: entry.header.originalID, chain: vouched.chain, lastSequence: vouched.nextSequence - 1,
                 end: vouched.offset), nextSegmentID: entry.header.id + 1)
-        if tail.verdict == .clean {
+        // A journal made just now has a durable segment and nothing in it.
+        if tail.verdict == .clean || (report.ending == .created && !tail.evidence.hasBytesBeyond) {
             writer.active = try resume(entry, tail)
-            writer.isMarked = true
+            writer.isMarked = tail.verdict == .clean
             return writer
         }
         if report.ending != .created { report.ending = .unclean }
         do {
+            // A writer that was killed may have renamed a segment, or journal.json, and not synced the directory.
+            try fileSystem.syncDirectory(paths.log)
+            try fileSystem.syncDirectory(paths.directory)
+            // Nobody but us has had the first segment of a journal made now.
+            if report.ending == .created { writer.active = try resume(entry, tail) }
             if vouched.offset < tail.end.offset {
                 let again = try rewrite(entry, tail, writer.predecessor, id: writer.nextSegmentID, identity, &report)
                 let active = try SegmentFactory(options, paths).make(again)
@@ -92,7 +98,6 @@ extension LogOpening {
         _ entry: CatalogEntry, _ tail: Tail, _ predecessor: SegmentHeader.Predecessor, id: UInt32,
         _ identity: JournalIdentity, _ report: inout OpeningReport
     ) throws(LogError) -> FrameWriter {
-        guard let promise = tail.promise else { preconditionFailure("there is something to write again") }
         let fileSystem = fileSystem
         let file = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(entry.path, .readOnly) }
         defer { file.close() }
@@ -102,7 +107,7 @@ extension LogOpening {
             predecessor: predecessor)
         var writer = FrameWriter(header, level: options.compressionLevel)
         let cursor = FrameCursor(file, path: entry.path, header: entry.header, maximumRawBytes: identity.maximumFrameBytes)
-        cursor.seek(to: promise.restart)
+        cursor.seek(to: tail.promise.restart)
         while cursor.offset < tail.end.offset {
             guard case .frame(let frame) = try cursor.next(.payload) else {
                 throw LogError(
@@ -111,7 +116,7 @@ extension LogOpening {
             }
             guard frame.offset >= tail.vouched.offset else { continue }
             writer.appendAgain(
-                cursor.payload, count: Int(frame.header.eventCount), time: frame.recordedMicroseconds,
+                cursor.payload, as: frame.header, time: frame.recordedMicroseconds,
                 followsSync: frame.offset == tail.vouched.offset)
             report.reappendedEvents += UInt64(frame.header.eventCount)
         }

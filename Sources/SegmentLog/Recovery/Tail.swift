@@ -6,14 +6,15 @@ struct Tail: Sendable {
     var end: FrameCursor.Position
     var verdict: TailVerdict
     var evidence: TailEvidence
-    /// The last valid frame that promises, and where its deflate stream begins: what precedes it is durable.
-    var promise: (position: FrameCursor.Position, restart: FrameCursor.Position)?
+    /// The last valid frame that promises, and where its deflate stream begins: what precedes it is durable. The start of
+    /// the frames when none does: a segment gets its name only after all before it is durable.
+    var promise: (position: FrameCursor.Position, restart: FrameCursor.Position)
     /// When the verdict is damage: what was expected behind the end.
     var problem: LogProblem?
 
     /// Everything that is vouched for ends here: at the last promise, or at `end` after a clean close.
     var vouched: FrameCursor.Position {
-        verdict == .clean ? end : promise?.position ?? end
+        verdict == .clean ? end : promise.position
     }
 }
 
@@ -27,7 +28,7 @@ extension Tail {
         maximumRawBytes: Int
     ) throws(LogError) -> Tail {
         let cursor = FrameCursor(file, path: entry.path, header: entry.header, maximumRawBytes: maximumRawBytes)
-        var promise: (position: FrameCursor.Position, restart: FrameCursor.Position)?
+        var promise = (position: cursor.position, restart: cursor.position)
         walk: while true {
             let before = cursor.position
             switch try cursor.next(.header) {
@@ -39,22 +40,20 @@ extension Tail {
             case .unsupported(let what): throw Tail.unsupported(what, at: before.offset, entry, paths)
             }
         }
-        if let promise {
-            cursor.seek(to: promise.restart)
-            payloads: while true {
-                let before = cursor.position
-                switch try cursor.next(.payload) {
-                case .frame: continue
-                case .invalid(let reason):
-                    guard before.offset >= promise.position.offset else {
-                        throw LogProblem(
-                            file: paths.relative(entry.path), offset: before.offset, kind: .frame,
-                            lost: .checked(before.nextSequence, promise.position.nextSequence - 1), message: reason
-                        ).error(in: paths)
-                    }
-                    break payloads
-                case .unsupported(let what): throw Tail.unsupported(what, at: before.offset, entry, paths)
+        cursor.seek(to: promise.restart)
+        payloads: while true {
+            let before = cursor.position
+            switch try cursor.next(.payload) {
+            case .frame: continue
+            case .invalid(let reason):
+                guard before.offset >= promise.position.offset else {
+                    throw LogProblem(
+                        file: paths.relative(entry.path), offset: before.offset, kind: .frame,
+                        lost: .checked(before.nextSequence, promise.position.nextSequence - 1), message: reason
+                    ).error(in: paths)
                 }
+                break payloads
+            case .unsupported(let what): throw Tail.unsupported(what, at: before.offset, entry, paths)
             }
         }
         var tail = try judge(cursor, end: cursor.position, entry: entry, record: record, paths: paths)

@@ -66,12 +66,16 @@ struct FrameWriter: ~Copyable {
         raw.shrink(above: 4 * FrameWriter.frameBytes)
     }
 
-    /// Encodes one frame of a raw payload that is known already (a frame that is written again).
-    mutating func appendAgain(_ payload: UnsafeRawBufferPointer, count: Int, time: Int64, followsSync: Bool) {
+    /// Encodes a frame that is written again. Of what this version does not know and may skip, nothing is lost.
+    mutating func appendAgain(
+        _ payload: UnsafeRawBufferPointer, as original: FrameHeader, time: Int64, followsSync: Bool
+    ) {
         raw.removeAll()
         raw.append(payload)
         var promise = followsSync
-        appendFrame(count: count, time: time, followsSync: &promise)
+        appendFrame(
+            count: Int(original.eventCount), time: time, followsSync: &promise, type: original.type,
+            flags: original.flags.subtracting(.mustUnderstand))
     }
 
     /// The pending frames are written.
@@ -80,7 +84,10 @@ struct FrameWriter: ~Copyable {
         pending.shrink(above: 1 << 20)
     }
 
-    private mutating func appendFrame(count: Int, time: Int64, followsSync: inout Bool) {
+    private mutating func appendFrame(
+        count: Int, time: Int64, followsSync: inout Bool, type: UInt8 = FrameHeader.eventsType,
+        flags optionalFlags: FrameHeader.Flags = []
+    ) {
         let restart = mustRestart || deflater.inputBytes >= Deflater.restartInterval
         if restart { deflater.restart() }
         let start = begin(time: time, restart: restart)
@@ -97,8 +104,8 @@ struct FrameWriter: ~Copyable {
             mustRestart = true
         }
         finish(
-            start: start, crc: Checksum.crc32(0, raw.bytes), rawLength: raw.count, count: count, time: time, flags: flags,
-            followsSync: &followsSync)
+            start: start, crc: Checksum.crc32(0, raw.bytes), rawLength: raw.count, count: count, time: time,
+            flags: flags.union(optionalFlags), followsSync: &followsSync, type: type)
     }
 
     private mutating func appendCompressed(_ piece: EncodedEvents, time: Int64, followsSync: inout Bool) {
@@ -132,7 +139,7 @@ struct FrameWriter: ~Copyable {
 
     private mutating func finish(
         start: Int, crc: UInt32, rawLength: Int, count: Int, time: Int64, flags: FrameHeader.Flags,
-        followsSync: inout Bool
+        followsSync: inout Bool, type: UInt8 = FrameHeader.eventsType
     ) {
         let storedLength = pending.count - start - FrameHeader.length
         // The varint is at most ten bytes and ends at its first byte below 128.
@@ -147,6 +154,7 @@ struct FrameWriter: ~Copyable {
             payloadCRC: payloadCRC, previous: chain, storedLength: UInt32(storedLength),
             rawLength: UInt32(rawLength), sequenceOffset: UInt32(firstSequence - header.firstSequence),
             eventCount: UInt32(count), flags: followsSync ? flags.union(.followsSync) : flags)
+        frame.type = type
         followsSync = false
         let place = UnsafeMutableRawBufferPointer(rebasing: pending.mutableBytes[start..<(start + FrameHeader.length)])
         chain = frame.encode(into: place, segment: header, offset: end)

@@ -50,6 +50,8 @@ struct SegmentFactory {
         try fileSystem.rename(unfinished, to: path)
         try fileSystem.syncDirectory(paths.log)
         let end = frames.end
-        return ActiveSegment(file: file, path: path, frames: frames, allocatedEnd: end)
+        // Opened again, so that errors name the file as it is called now.
+        file.close()
+        return ActiveSegment(file: try fileSystem.openFile(path, .readWrite), path: path, frames: frames, allocatedEnd: end)
     }
 }

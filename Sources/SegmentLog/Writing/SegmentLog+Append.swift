@@ -48,6 +48,7 @@ extension SegmentLog {
     package func sync() throws(LogError) {
         let (file, last) = try writer.withLock { (writer) throws(LogError) -> ((any File)?, UInt64) in
             if let poison = writer.poison { throw poisoned(by: poison) }
+            if writer.isClosed { throw closed }
             guard writer.durableSequence < writer.lastSequence else { return (nil, 0) }
             return (writer.active!.file, writer.lastSequence)
         }
@@ -57,12 +58,14 @@ extension SegmentLog {
         } catch {
             throw writer.withLock { writer in poison(&writer, .outcomeUnknown, "Syncing the log failed", error) }
         }
-        let isNewest = writer.withLock { writer in
-            guard writer.durableSequence < last else { return false }
-            writer.durableSequence = last
-            return true
-        }
-        if isNewest { publish(last) }
+        writer.withLock { writer in becameDurable(&writer, last) }
+    }
+
+    /// Under the mutex, so that what is visible never goes back.
+    private func becameDurable(_ writer: inout Writer, _ sequence: UInt64) {
+        guard writer.durableSequence < sequence else { return }
+        writer.durableSequence = sequence
+        publish(sequence)
     }
 
     /// Ends cleanly: trims the segment and leaves the record that vouches for its end. Later calls throw `closed`.
@@ -98,8 +101,10 @@ extension SegmentLog {
             throw LogError(.readOnly, "the journal is open for reading only", path: paths.directory)
         }
         if let poison = writer.poison { throw poisoned(by: poison) }
-        if writer.isClosed { throw LogError(.closed, "the journal is closed", path: paths.directory) }
+        if writer.isClosed { throw closed }
     }
+
+    private var closed: LogError { LogError(.closed, "the journal is closed", path: paths.directory) }
 
     private func poisoned(by first: LogError) -> LogError {
         LogError(
@@ -168,6 +173,8 @@ extension SegmentLog {
                 throw poison(&writer, .notWritten, "Ending a segment failed", error)
             }
             writer.predecessor = writer.active!.asPredecessor
+            // Ending a segment syncs it: what was appended and not synced yet is durable now.
+            becameDurable(&writer, writer.lastSequence)
         }
         let factory = SegmentFactory(options, paths)
         let header = factory.header(
