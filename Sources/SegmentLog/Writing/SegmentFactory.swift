@@ -17,7 +17,8 @@ struct SegmentFactory {
     ) -> SegmentHeader {
         SegmentHeader(
             id: id, journal: journal, firstSequence: firstSequence, createdMicroseconds: createdMicroseconds,
-            salt: UInt32(truncatingIfNeeded: random()), secret: (0..<4).map { _ in random() }, predecessor: predecessor)
+            salt: UInt32(truncatingIfNeeded: random()), secret: (0..<4).map { _ in random() },
+            predecessor: predecessor)
     }
 
     /// Makes the file of a segment, with the frames that are pending in `frames`, durable under its name.
@@ -38,7 +39,9 @@ struct SegmentFactory {
                 start.replaceSubrange(offset..<(offset + encoded.count), with: encoded)
             }
             try file.write(start, at: 0)
-            if frames.pending.count > 0 { try file.write(frames.pending.bytes, at: SegmentHeader.framesOffset) }
+            if frames.pending.count > 0 {
+                try file.write(frames.pending.bytes, at: SegmentHeader.framesOffset)
+            }
             frames.clearPending()
             try file.sync()
         } catch {
@@ -52,6 +55,7 @@ struct SegmentFactory {
         let end = frames.end
         // Opened again, so that errors name the file as it is called now.
         file.close()
-        return ActiveSegment(file: try fileSystem.openFile(path, .readWrite), path: path, frames: frames, allocatedEnd: end)
+        return ActiveSegment(
+            file: try fileSystem.openFile(path, .readWrite), path: path, frames: frames, allocatedEnd: end)
     }
 }

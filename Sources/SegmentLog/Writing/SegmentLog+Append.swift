@@ -56,7 +56,9 @@ extension SegmentLog {
         do {
             try file.syncData()
         } catch {
-            throw writer.withLock { writer in poison(&writer, .outcomeUnknown, "Syncing the log failed", error) }
+            throw writer.withLock { writer in
+                poison(&writer, .outcomeUnknown, "Syncing the log failed", error)
+            }
         }
         writer.withLock { writer in becameDurable(&writer, last) }
     }
@@ -90,7 +92,8 @@ extension SegmentLog {
                 try lockFile?.unlock(LockFile.writerRange)
             } catch {
                 throw LogError(
-                    .system, "The journal was not closed cleanly: \(error). Nothing acknowledged is lost; the next "
+                    .system,
+                    "The journal was not closed cleanly: \(error). Nothing acknowledged is lost; the next "
                         + "opening recovers", path: error.path, cause: error)
             }
         }
@@ -121,7 +124,8 @@ extension SegmentLog {
             kind == .outcomeUnknown
             ? "it is not known whether the events are on disk" : "the events are certainly not written"
         let error = LogError(
-            kind, "\(what): \(outcome): \(cause). The journal takes no more writes; close it and open it again to recover",
+            kind,
+            "\(what): \(outcome): \(cause). The journal takes no more writes; close it and open it again to recover",
             path: cause.path, cause: cause)
         if writer.poison == nil {
             writer.poison = error
@@ -159,7 +163,8 @@ extension SegmentLog {
     private func notWritten(_ error: FileSystemError) -> LogError {
         if error.isFull {
             return LogError(
-                .noSpace, "Not written: the disk is full. Nothing is lost, and adding works again when there is space",
+                .noSpace,
+                "Not written: the disk is full. Nothing is lost, and adding works again when there is space",
                 path: error.path, cause: error)
         }
         return LogError(.notWritten, "Not written: \(error)", path: error.path, cause: error)
@@ -202,7 +207,8 @@ extension SegmentLog {
             let cause = FileSystemError(operation: "stat", path: paths.lock, errno: .noSuchFileOrDirectory)
             throw poison(
                 &writer, .notWritten,
-                "The journal's directory, or its file `lock`, was removed or replaced while it was open", cause)
+                "The journal's directory, or its file `lock`, was removed or replaced while it was open",
+                cause)
         }
     }
 }
