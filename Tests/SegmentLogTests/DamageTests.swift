@@ -8,7 +8,7 @@ import Testing
 @Suite("Damage is noticed and named, and never makes the log smaller")
 struct DamageTests {
     /// A journal of three segments, with stored and shared frames and one of several events.
-    private func journal() throws -> (disk: InMemoryFileSystem, count: UInt64) {
+    private static func journal() throws -> (disk: InMemoryFileSystem, count: UInt64) {
         let disk = InMemoryFileSystem()
         let log = try disk.open(segmentBytes: 1500)
         for count in [1, 2, 1] { try log.add(count) }
@@ -18,6 +18,9 @@ struct DamageTests {
         try log.close()
         return (disk.copy(), log.lastSequence)
     }
+
+    /// Their indices in the disk's paths: `journal.json`, the lock, the segments.
+    private static let files = (try? journal().disk.paths.indices).map { Array($0) } ?? []
 
     /// What is wrong with how the damaged journal is taken; nil when it is right.
     private func problem(
@@ -47,17 +50,18 @@ struct DamageTests {
     /// Which bits to flip at an offset: all where something is, one where zeros are for long stretches.
     private func masks(_ bytes: [UInt8], _ offset: Int) -> [UInt8] {
         let around = bytes[max(0, offset - 8)..<min(bytes.count, offset + 8)]
-        return around.allSatisfy { $0 == 0 } ? [1 << UInt8(offset % 8)] : (0..<8).map { 1 << $0 }
+        let isOne = around.allSatisfy { $0 == 0 } || !Thoroughness.isExhaustive
+        return isOne ? [1 << UInt8(offset % 8)] : (0..<8).map { 1 << $0 }
     }
 
-    @Test("every flipped bit of every file", arguments: 0..<5)
+    @Test("every flipped bit of every file", arguments: files)
     func bitFlips(file: Int) throws {
-        let (disk, count) = try journal()
-        #expect(disk.paths.count == 5)
+        let (disk, count) = try Self.journal()
         let path = disk.paths[file]
         let bytes = try disk.contents(of: path)
         var wrong: [String] = []
-        for offset in bytes.indices {
+        // Every byte at which something stands; of the bits one, or all.
+        for offset in bytes.indices where bytes[offset] != 0 || Thoroughness.tries(offset, oneOf: 64) {
             for mask in masks(bytes, offset) {
                 try disk.corrupt(path, at: offset, xor: mask)
                 if let problem = problem(disk, .readOnly, count: count, file: path) {
@@ -75,13 +79,13 @@ struct DamageTests {
         #expect(wrong == [])
     }
 
-    @Test("every length that a file may be cut to", arguments: 0..<5)
+    @Test("every length that a file may be cut to", arguments: files)
     func truncation(file: Int) throws {
-        let (disk, count) = try journal()
+        let (disk, count) = try Self.journal()
         let path = disk.paths[file]
         let bytes = try disk.contents(of: path)
         var wrong: [String] = []
-        for length in bytes.indices {
+        for length in bytes.indices where Thoroughness.tries(length, oneOf: 9) {
             // The lock file's emptiness has few lengths that differ.
             if file == 1, length % 8 > 1, !(3580...3650).contains(length) { continue }
             try disk.replaceContents(of: path, with: Array(bytes[..<length]))
@@ -95,9 +99,9 @@ struct DamageTests {
         #expect(wrong == [])
     }
 
-    @Test("every file missing", arguments: 0..<5)
+    @Test("every file missing", arguments: files)
     func missing(file: Int) throws {
-        let (disk, count) = try journal()
+        let (disk, count) = try Self.journal()
         let path = disk.paths[file]
         try disk.remove(path)
         #expect(problem(disk, .readOnly, count: count, file: path) == nil)
@@ -106,7 +110,7 @@ struct DamageTests {
 
     @Test("bytes appended to any file, zeros or not")
     func appended() throws {
-        let (disk, count) = try journal()
+        let (disk, count) = try Self.journal()
         for path in disk.paths {
             for more in [[UInt8](repeating: 0, count: 5000), [1], [UInt8](repeating: 0xFF, count: 5000)] {
                 let found = disk.copy()
@@ -119,10 +123,10 @@ struct DamageTests {
 
     @Test("pieces of any segment overwritten with zeros, ones, noise or what stands elsewhere in it")
     func overwritten() throws {
-        let (disk, count) = try journal()
+        let (disk, count) = try Self.journal()
         var generator = SplitMix(12)
         var wrong: [String] = []
-        for _ in 0..<600 {
+        for _ in 0..<(Thoroughness.isExhaustive ? 5000 : 150) {
             let path = disk.segments[Int(generator.next() % 3)]
             var bytes = try disk.contents(of: path)
             let original = bytes
@@ -169,7 +173,7 @@ struct DamageTests {
         let (disk, segment, frames) = try unclean()
         for (index, frame) in frames.enumerated() {
             let data = Int(frame.offset) + FrameHeader.length + Int(frame.header.storedLength)
-            for offset in Int(frame.offset)..<data {
+            for offset in Int(frame.offset)..<data where Thoroughness.tries(offset, oneOf: 3) {
                 let found = disk.copy()
                 try found.corrupt(segment, at: offset, xor: 1 << UInt8(offset % 8))
                 for access in [LogOptions.Access.readOnly, .readWrite] {

@@ -136,7 +136,7 @@ struct JournalCreation {
             let factory = SegmentFactory(options, paths)
             let header = factory.header(
                 id: 1, journal: journal, firstSequence: 1, createdMicroseconds: now, predecessor: nil)
-            let segment = try factory.make(FrameWriter(header, level: options.compressionLevel))
+            let segment = try factory.makeForOpening(FrameWriter(header, level: options.compressionLevel))
             segment.file.close()
             try writeIdentity(
                 JournalIdentity(

@@ -36,7 +36,7 @@ extension LogOpening {
             if vouched.offset < tail.end.offset {
                 let again = try rewrite(
                     entry, tail, writer.predecessor, id: writer.nextSegmentID, identity, &report)
-                let active = try SegmentFactory(options, paths).make(again)
+                let active = try SegmentFactory(options, paths).makeForOpening(again)
                 catalog.append(CatalogEntry(path: active.path, header: active.frames.header))
                 writer.predecessor = active.asPredecessor
                 writer.active = active

@@ -120,6 +120,7 @@ extension SegmentLog {
     private func poison(
         _ writer: inout Writer, _ kind: LogError.Kind, _ what: String, _ cause: FileSystemError
     ) -> LogError {
+        let cause = cause.underPresentName
         let outcome =
             kind == .outcomeUnknown
             ? "it is not known whether the events are on disk" : "the events are certainly not written"
@@ -160,7 +161,8 @@ extension SegmentLog {
     }
 
     /// A full disk or another refusal met before anything was written poisons nothing.
-    private func notWritten(_ error: FileSystemError) -> LogError {
+    private func notWritten(_ failure: FileSystemError) -> LogError {
+        let error = failure.underPresentName
         if error.isFull {
             return LogError(
                 .noSpace,
@@ -185,13 +187,13 @@ extension SegmentLog {
         let header = factory.header(
             id: writer.nextSegmentID, journal: identity.journal, firstSequence: writer.lastSequence + 1,
             createdMicroseconds: writer.recordedMicroseconds, predecessor: writer.predecessor)
-        do {
+        do throws(SegmentFactory.Failure) {
             let made = try factory.make(FrameWriter(header, level: options.compressionLevel))
             writer.active?.file.close()
             writer.active = made
         } catch {
-            if error.isFull { throw notWritten(error) }
-            throw poison(&writer, .notWritten, "Beginning a segment failed", error)
+            if error.isCertainlyNotMade, error.cause.isFull { throw notWritten(error.cause) }
+            throw poison(&writer, .notWritten, "Beginning a segment failed", error.cause)
         }
         writer.nextSegmentID += 1
         let path = writer.active!.path
@@ -210,6 +212,15 @@ extension SegmentLog {
                 "The journal's directory, or its file `lock`, was removed or replaced while it was open",
                 cause)
         }
+    }
+}
+
+extension FileSystemError {
+    /// An open segment's file is still known by the name under which it was made; people look for the present one.
+    fileprivate var underPresentName: FileSystemError {
+        guard path.string.hasSuffix(SegmentName.unfinishedSuffix) else { return self }
+        let present = path.string.dropLast(SegmentName.unfinishedSuffix.utf8.count)
+        return FileSystemError(operation: operation, path: FilePath(String(present)), errno: errno)
     }
 }
 
