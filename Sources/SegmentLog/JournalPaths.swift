@@ -19,12 +19,13 @@ package struct JournalPaths: Sendable {
         snapshots = directory.appending("snapshots")
     }
 
-    package func segment(_ name: SegmentName) -> FilePath { log.appending(name.description) }
+    package func segment(_ name: SegmentName) -> FilePath { FilePath(log.string + "/" + name.description) }
 
     /// A path as reports name it: relative to the journal's directory.
     package func relative(_ path: FilePath) -> String {
-        var rest = path
-        return rest.removePrefix(directory) ? rest.string : path.string
+        // By the text: both come from here, and taking paths apart is slow without optimization.
+        let prefix = directory.string + "/"
+        return path.string.hasPrefix(prefix) ? String(path.string.dropFirst(prefix.count)) : path.string
     }
 }
 

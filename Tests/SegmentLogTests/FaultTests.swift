@@ -180,6 +180,8 @@ struct FaultTests {
             let log = try disk.open(segmentBytes: 1600)
             disk.fail(nil, afterCalls: index, with: .noSpace)
             let course = work(log)
+            // A reservation is tried again in smaller steps.
+            if course.error == nil, call.operation == .allocate { continue }
             do {
                 try check(disk, log, course)
             } catch {

@@ -72,7 +72,9 @@ struct SegmentFactory {
                 start.replaceSubrange(offset..<(offset + encoded.count), with: encoded)
             }
             try file.write(start, at: 0)
-            if frames.pending.count > 0 { try file.write(frames.pending.bytes, at: SegmentHeader.framesOffset) }
+            if frames.pending.count > 0 {
+                try file.write(frames.pending.bytes, at: SegmentHeader.framesOffset)
+            }
             frames.clearPending()
             try file.sync()
             return file
