@@ -48,7 +48,7 @@ let package = Package(
         .executableTarget(
             name: "agent-journal",
             dependencies: [
-                "AgentJournal", "CanonicalJSON", system,
+                "AgentJournal", "CanonicalJSON", "CZlib", "JournalFileSystem", "SegmentLog", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -70,9 +70,13 @@ let package = Package(
                 "AgentJournal", "CanonicalJSON", "SegmentLog", "JournalFileSystem", "JournalTesting",
                 system, .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict),
+            exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
-            name: "ToolTests", dependencies: ["agent-journal", "example-agent", "AgentJournal"],
+            name: "ToolTests",
+            dependencies: [
+                "agent-journal", "example-agent", "AgentJournal", "CanonicalJSON", system,
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -59,6 +59,8 @@ public struct JournalError: Error, Sendable, CustomStringConvertible {
     public var sequences: ClosedRange<UInt64>?
     /// The system's own reason.
     public var errno: Errno?
+    /// Of a refused batch, the index of the item at fault, where it is known.
+    package var item: Int?
 
     package init(
         _ code: Code, _ message: String, path: FilePath? = nil, offset: UInt64? = nil,

@@ -8,9 +8,23 @@ public final class JournalView: Sendable {
     /// The last event that counts.
     public let sequence: UInt64
 
-    init(_ box: StateBox, bound: UInt64) {
+    /// - Parameter bound: asked for when the state is pinned, so that nothing below it is dropped in between.
+    init(_ box: StateBox, bound: () throws(JournalError) -> UInt64) throws(JournalError) {
         self.box = box
-        sequence = bound
+        box.withLock { $0.pins += 1 }
+        do throws(JournalError) {
+            sequence = try bound()
+        } catch {
+            // The deinit of a half-made object does not run.
+            box.withLock { $0.pins -= 1 }
+            throw error
+        }
+    }
+
+    /// A state of its own.
+    init(_ state: sending State) {
+        sequence = state.lastSequence
+        box = StateBox(state)
         box.withLock { $0.pins += 1 }
     }
 
@@ -64,7 +78,8 @@ public final class JournalView: Sendable {
             for stored in box.stored(number: summary.number, at: sequence) {
                 stored.withFields { fields, bytes in
                     ExportLine.append(
-                        fields, bytes, sequence: stored.sequence, recordedMicroseconds: stored.recordedMicroseconds,
+                        fields, bytes, sequence: stored.sequence,
+                        recordedMicroseconds: stored.recordedMicroseconds,
                         to: &buffer)
                 }
                 if buffer.count > 192 << 10 {
@@ -81,6 +96,7 @@ public final class JournalView: Sendable {
         var hash = SHA256()
         export { (piece: ArraySlice<UInt8>) in piece.withUnsafeBytes { hash.update(bufferPointer: $0) } }
         let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: hash.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return String(
+            decoding: hash.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }

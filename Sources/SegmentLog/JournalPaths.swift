@@ -1,3 +1,4 @@
+package import JournalFileSystem
 package import SystemPackage
 
 /// Where a journal's files are.
@@ -25,5 +26,30 @@ package struct JournalPaths: Sendable {
         // By the text: both come from here, and taking paths apart is slow without optimization.
         let prefix = directory.string + "/"
         return path.string.hasPrefix(prefix) ? String(path.string.dropFirst(prefix.count)) : path.string
+    }
+}
+
+extension JournalPaths {
+    /// How many bytes the segments and the snapshots are long, and how many bytes of disk blocks all files take.
+    package func fileSizes(
+        _ fileSystem: any FileSystem
+    ) throws(LogError) -> (log: UInt64, snapshots: UInt64, disk: UInt64) {
+        try asLogError { () throws(FileSystemError) in
+            var disk: UInt64 = 0
+            for path in [identity, lock] { disk += try fileSystem.status(of: path)?.allocatedBytes ?? 0 }
+            func lengths(_ directory: FilePath) throws(FileSystemError) -> UInt64 {
+                guard try fileSystem.status(of: directory) != nil else { return 0 }
+                var sum: UInt64 = 0
+                for name in try fileSystem.names(inDirectory: directory) {
+                    guard let status = try fileSystem.status(of: directory.appending(name)) else { continue }
+                    sum += status.length
+                    disk += status.allocatedBytes
+                }
+                return sum
+            }
+            let logBytes = try lengths(log)
+            let snapshotBytes = try lengths(snapshots)
+            return (logBytes, snapshotBytes, disk)
+        }
     }
 }

@@ -78,7 +78,8 @@ struct CrashTests {
     func everyCall(segmentBytes: UInt64) throws {
         let life = try Self.live(segmentBytes: segmentBytes)
         let calls = life.fileSystem.calls
-        for (index, call) in calls.enumerated() where call.operation.changesDisk {
+        for (index, call) in calls.enumerated()
+        where call.operation.changesDisk && Thoroughness.tries(index, oneOf: 2) {
             for kept in InMemoryFileSystem.Kept.allCases {
                 check(
                     life.fileSystem.crash(afterCall: index, keeping: kept),
@@ -92,7 +93,8 @@ struct CrashTests {
     func duringRecovery() throws {
         let life = try Self.live(segmentBytes: 1600)
         let calls = life.fileSystem.calls
-        for (index, call) in calls.enumerated() where call.operation.changesDisk {
+        for (index, call) in calls.enumerated()
+        where call.operation.changesDisk && Thoroughness.tries(index, oneOf: 11) {
             for kept in InMemoryFileSystem.Kept.allCases {
                 let disk = life.fileSystem.crash(afterCall: index, keeping: kept)
                 disk.keepsHistory = true
@@ -120,7 +122,8 @@ struct CrashTests {
     @Test("what a killed process left unsynced is made durable before it is built upon")
     func killedThenCut() throws {
         let life = try Self.live(segmentBytes: 1600)
-        for (index, call) in life.fileSystem.calls.enumerated() where call.operation.changesDisk {
+        for (index, call) in life.fileSystem.calls.enumerated()
+        where call.operation.changesDisk && Thoroughness.tries(index, oneOf: 3) {
             // What `everything` keeps is on this disk durable; so the history's disk itself is asked for.
             let disk = try Self.killed(afterCall: index)
             do {

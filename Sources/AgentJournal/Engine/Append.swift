@@ -36,13 +36,17 @@ struct Append: Sendable {
         var raw: [UInt8] = []
         for (conversation, memory) in memories {
             if conversation != checked {
-                try NameRules.check(conversation, "conversation's name", maximumBytes: NameRules.conversationBytes)
+                try NameRules.check(
+                    conversation, "conversation's name", maximumBytes: NameRules.conversationBytes)
                 checked = conversation
             }
             try limits.check(memory)
             let encoded = EventEncoder.added(conversation: conversation, memory)
             raw.append(contentsOf: encoded.bytes)
-            items.append(Item(conversation: conversation, encoded: encoded, key: memory.idempotencyKey.map { Array($0.utf8) }))
+            items.append(
+                Item(
+                    conversation: conversation, encoded: encoded,
+                    key: memory.idempotencyKey.map { Array($0.utf8) }))
         }
         guard !items.isEmpty else {
             return Append(action: .add([], expecting: expecting), events: nil, rawBytes: 0)
@@ -58,7 +62,9 @@ struct Append: Sendable {
         Append(action: .forget(sequences), events: nil, rawBytes: sequences.count * smallEventBytes)
     }
 
-    static func replace(_ sequence: UInt64, with memory: NewMemory, limits: Limits) throws(JournalError) -> Append {
+    static func replace(_ sequence: UInt64, with memory: NewMemory, limits: Limits) throws(JournalError)
+        -> Append
+    {
         try limits.check(memory)
         let size = EventEncoder.added(conversation: "", memory).bytes.count
         return Append(action: .replace(sequence, memory), events: nil, rawBytes: size + 2 * smallEventBytes)
@@ -99,7 +105,8 @@ struct Limits: Sendable {
             size = json.utf8.count
             guard json.kind != .string, json.kind != .null else {
                 throw JournalError(
-                    .invalidArgument, "JSON content is an object, an array, a number or a boolean; give a string as text")
+                    .invalidArgument,
+                    "JSON content is an object, an array, a number or a boolean; give a string as text")
             }
             try checkDepth(json, "content")
         }
@@ -126,7 +133,8 @@ struct Limits: Sendable {
 
     private func checkDepth(_ json: JSON, _ what: String) throws(JournalError) {
         guard json.depth <= Limits.jsonDepth else {
-            throw JournalError(.invalidArgument, "The \(what) is nested deeper than \(Limits.jsonDepth) levels; flatten it")
+            throw JournalError(
+                .invalidArgument, "The \(what) is nested deeper than \(Limits.jsonDepth) levels; flatten it")
         }
     }
 
@@ -134,7 +142,8 @@ struct Limits: Sendable {
         guard bytes <= maximumFrameBytes else {
             throw JournalError(
                 .tooLarge,
-                "The batch is \(bytes) bytes long encoded; this journal takes \(maximumFrameBytes) at most. Split it")
+                "The batch is \(bytes) bytes long encoded; this journal takes \(maximumFrameBytes) at most. Split it"
+            )
         }
     }
 }

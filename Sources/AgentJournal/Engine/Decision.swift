@@ -38,7 +38,9 @@ struct Decision {
         // A key that comes twice in one batch is added once.
         var added: [State.Key: Receipt] = [:]
         for (index, item) in items.enumerated() {
-            let key = item.key.map { State.Key(conversation: state.number(of: item.conversation) ?? -1, bytes: $0) }
+            let key = item.key.map {
+                State.Key(conversation: state.number(of: item.conversation) ?? -1, bytes: $0)
+            }
             if let first = known[index] ?? key.flatMap({ added[$0] }) {
                 receipts.append(Receipt(sequence: first.sequence, recorded: first.recorded, isReplayed: true))
                 continue
@@ -55,7 +57,8 @@ struct Decision {
     }
 
     /// The first receipts of the items whose keys are known, by their index.
-    private func knownReceipts(_ items: [Append.Item], _ state: State) throws(JournalError) -> [Int: Receipt] {
+    private func knownReceipts(_ items: [Append.Item], _ state: State) throws(JournalError) -> [Int: Receipt]
+    {
         var known: [Int: Receipt] = [:]
         var inBatch: [BatchKey: Int] = [:]
         for (index, item) in items.enumerated() {
@@ -64,13 +67,14 @@ struct Decision {
                 let record = state.keys[State.Key(conversation: number, bytes: key)]
             {
                 let isSame = state.arena.withBytes(record.place) { Decision.isSame($0, item.encoded) }
-                guard isSame else { throw conflict(item, first: "sequence \(record.sequence)") }
+                guard isSame else { throw conflict(item, index, first: "sequence \(record.sequence)") }
                 known[index] = Receipt(
-                    sequence: record.sequence, recorded: Timestamp(clampingMicrosecondsSince1970: record.recordedMicroseconds),
+                    sequence: record.sequence,
+                    recorded: Timestamp(clampingMicrosecondsSince1970: record.recordedMicroseconds),
                     isReplayed: true)
             } else if let earlier = inBatch.updateValue(index, forKey: BatchKey(item.conversation, key)) {
                 let isSame = items[earlier].encoded.withBody { Decision.isSame($0, item.encoded) }
-                guard isSame else { throw conflict(item, first: "item \(earlier) of the same batch") }
+                guard isSame else { throw conflict(item, index, first: "item \(earlier) of the same batch") }
             }
         }
         return known
@@ -85,12 +89,14 @@ struct Decision {
         }
     }
 
-    private func conflict(_ item: Append.Item, first: String) -> JournalError {
+    private func conflict(_ item: Append.Item, _ index: Int, first: String) -> JournalError {
         let key = String(decoding: item.key ?? [], as: UTF8.self)
-        return JournalError(
+        var error = JournalError(
             .keyConflict,
             "Not written: the idempotency key \"\(key)\" of conversation \"\(item.conversation)\" was used before, with "
                 + "other content, role, mime type or metadata (\(first)). Use a new key for a new memory")
+        error.item = index
+        return error
     }
 
     /// Whether content, mime type, role and metadata are the same bytes.
@@ -144,14 +150,16 @@ struct Decision {
     /// The name of the conversation that a live memory belongs to.
     @discardableResult
     private func checkLive(_ sequence: UInt64, _ state: State) throws(JournalError) -> [UInt8] {
-        guard let (number, index) = state.find(sequence), state.conversations[number].entries[index].removedAt == .max
+        guard let (number, index) = state.find(sequence),
+            state.conversations[number].entries[index].removedAt == .max
         else { throw noSuch(sequence) }
         return state.names.names[number]
     }
 
     private func noSuch(_ sequence: UInt64) -> JournalError {
         JournalError(
-            .noSuchMemory, "Not written: there is no memory with sequence \(sequence); it was never added, or is forgotten "
+            .noSuchMemory,
+            "Not written: there is no memory with sequence \(sequence); it was never added, or is forgotten "
                 + "already", sequences: sequence...sequence)
     }
 
@@ -169,7 +177,8 @@ struct Decision {
             }
         }
         return Receipt(
-            sequence: sequence, recorded: Timestamp(clampingMicrosecondsSince1970: recordedMicroseconds), isReplayed: false)
+            sequence: sequence, recorded: Timestamp(clampingMicrosecondsSince1970: recordedMicroseconds),
+            isReplayed: false)
     }
 
     private static func join(_ encoded: [EventEncoder.Encoded]) -> EncodedEvents? {

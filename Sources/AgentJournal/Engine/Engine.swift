@@ -6,7 +6,7 @@ import Synchronization
 /// The engine of one open journal: takes what callers enqueue, appends it, syncs, publishes, and releases the callers.
 ///
 /// A synchronous state machine driven by one thread, the committer. Everything that waits when the committer comes
-/// round goes into one write and one sync; there is no artificial delay.
+/// round goes into one write and one sync; there is no artificial delay. A caller who is alone drives it itself.
 final class Engine: Sendable {
     let log: any EventLog
     let box: StateBox
@@ -20,6 +20,9 @@ final class Engine: Sendable {
 
     private struct Queue {
         var pending: [Request] = []
+        /// The committer commits, or a caller in its place; never two at once.
+        var isCommitting = false
+        var turns = CallerTurns()
         var isStopping = false
     }
 
@@ -53,14 +56,14 @@ final class Engine: Sendable {
 
     /// Puts a request at the end of the queue.
     func enqueue(_ request: Request) {
-        let isRefused = queue.withLock { queue in
-            guard !queue.isStopping else { return true }
+        let (isRefused, isCommitting) = queue.withLock { queue in
+            guard !queue.isStopping else { return (true, false) }
             queue.pending.append(request)
-            return false
+            return (false, queue.isCommitting)
         }
         if isRefused {
             request.complete(.failure(Engine.closed))
-        } else {
+        } else if !isCommitting {
             queue.signal()
         }
     }
@@ -79,13 +82,49 @@ final class Engine: Sendable {
 
     // MARK: Committing
 
+    /// Commits an append on the caller's thread, if nobody else is there.
+    ///
+    /// - Parameter mayBlock: The thread is the caller's own, not one of a pool that tasks share.
+    /// - Returns: What came of it; nil when it is to be enqueued.
+    func commitAsCaller(_ append: Append, mayBlock: Bool) -> Result<[Receipt], any Error>? {
+        let isMine = queue.withLock { queue in
+            guard !queue.isCommitting, queue.pending.isEmpty, !queue.isStopping,
+                queue.turns.allows(mayBlock: mayBlock)
+            else { return false }
+            queue.isCommitting = true
+            return true
+        }
+        guard isMine else { return nil }
+        let start = ContinuousClock.now
+        let result = commit([append])[0]
+        let mustWake = queue.withLock { queue in
+            queue.isCommitting = false
+            queue.turns.callerCommitted(in: ContinuousClock.now - start, othersWait: !queue.pending.isEmpty)
+            return !queue.pending.isEmpty || queue.isStopping
+        }
+        if mustWake { queue.signal() }
+        return result
+    }
+
     private func run() {
         while true {
-            let requests = queue.withLock(waitingUntil: { !$0.pending.isEmpty || $0.isStopping }) { queue in
-                Engine.take(&queue)
+            let requests = queue.withLock(waitingUntil: {
+                !$0.isCommitting && (!$0.pending.isEmpty || $0.isStopping)
+            }) { queue in
+                let taken = Engine.take(&queue)
+                queue.isCommitting = !taken.isEmpty
+                return taken
             }
             if requests.isEmpty { return }
-            commit(requests)
+            let start = ContinuousClock.now
+            let results = commit(requests.map(\.append))
+            // Before the callers are told: one who is alone then finds that nobody commits.
+            queue.withLock { queue in
+                queue.isCommitting = false
+                queue.turns.committerCommitted(
+                    requests.count, in: ContinuousClock.now - start, othersWait: !queue.pending.isEmpty)
+            }
+            for (request, result) in zip(requests, results) { request.complete(result) }
         }
     }
 
@@ -111,37 +150,39 @@ final class Engine: Sendable {
         case taken([Receipt])
     }
 
-    /// Appends what the requests want, makes it durable, and answers them.
-    func commit(_ requests: [Request]) {
+    /// Appends what is wanted and makes it durable. Never called twice at once.
+    ///
+    /// - Returns: What became of each, in order.
+    func commit(_ appends: [Append]) -> [Result<[Receipt], any Error>] {
         var decided: [Decided] = []
         do throws(LogError) {
             _ = try log.append(
-                rawBytes: requests.reduce(0) { $0 + $1.append.rawBytes }, pieces: requests.count
+                rawBytes: appends.reduce(0) { $0 + $1.rawBytes }, pieces: appends.count
             ) { head in
-                decide(requests, head, &decided)
+                decide(appends, head, &decided)
             }
             try log.sync()
         } catch {
-            fail(requests, decided, error)
-            return
+            return fail(appends, decided, error)
         }
-        for (request, outcome) in zip(requests, decided) {
+        box.withLock { $0.purge(upTo: log.visibleSequence) }
+        wakeFollowers()
+        return decided.map { outcome in
             switch outcome {
-            case .refused(let error): request.complete(.failure(error))
-            case .taken(let receipts): request.complete(.success(receipts))
+            case .refused(let error): .failure(error)
+            case .taken(let receipts): .success(receipts)
             }
         }
-        wakeFollowers()
     }
 
-    private func decide(_ requests: [Request], _ head: LogHead, _ decided: inout [Decided]) -> [EncodedEvents] {
+    private func decide(_ appends: [Append], _ head: LogHead, _ decided: inout [Decided]) -> [EncodedEvents] {
         let decision = Decision(recordedMicroseconds: head.recordedMicroseconds)
         return box.withLock { state in
             precondition(state.lastSequence == head.lastSequence, "the state is that of the log's end")
             var events: [EncodedEvents] = []
-            for request in requests {
+            for append in appends {
                 do throws(JournalError) {
-                    let outcome = try decision.decide(request.append, &state)
+                    let outcome = try decision.decide(append, &state)
                     if let new = outcome.events { events.append(new) }
                     decided.append(.taken(outcome.receipts))
                 } catch {
@@ -152,25 +193,23 @@ final class Engine: Sendable {
         }
     }
 
-    private func fail(_ requests: [Request], _ decided: [Decided], _ error: LogError) {
+    private func fail(
+        _ appends: [Append], _ decided: [Decided], _ error: LogError
+    ) -> [Result<[Receipt], any Error>] {
         // Met before anything was decided, so before anything was written. A smaller commit may still find room.
-        if decided.isEmpty, error.kind == .noSpace, requests.count > 1 {
-            for request in requests { commit([request]) }
-            return
+        if decided.isEmpty, error.kind == .noSpace, appends.count > 1 {
+            return appends.flatMap { commit([$0]) }
         }
         if error.kind != .noSpace, !isPoisonedFlag.exchange(true, ordering: .acquiringAndReleasing) {
             logger.critical("journal stopped taking writes", metadata: ["error": "\(error)"])
         } else if error.kind == .noSpace {
             logger.error("journal could not write", metadata: ["error": "\(error)"])
         }
-        for (index, request) in requests.enumerated() {
-            if index < decided.count, case .refused(let own) = decided[index] {
-                request.complete(.failure(own))
-            } else {
-                request.complete(.failure(JournalError(error)))
-            }
-        }
         wakeFollowers()
+        return appends.indices.map { index in
+            if index < decided.count, case .refused(let own) = decided[index] { return .failure(own) }
+            return .failure(JournalError(error))
+        }
     }
 
     // MARK: Reading

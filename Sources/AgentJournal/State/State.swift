@@ -47,6 +47,8 @@ struct State {
     private(set) var lastRecordedMicroseconds: Int64 = 0
     /// While somebody reads an older bound, forgotten entries stay.
     var pins = 0
+    /// Conversations in which something was forgotten since the last purge.
+    private var touched: Set<Int> = []
 
     /// Applies the next event.
     ///
@@ -69,7 +71,8 @@ struct State {
                 let key = Key(conversation: number, bytes: Array(bytes[key]))
                 // The first add with a key is the one that counts; a log never holds a second.
                 if keys[key] == nil {
-                    keys[key] = KeyRecord(sequence: sequence, recordedMicroseconds: recordedMicroseconds, place: place)
+                    keys[key] = KeyRecord(
+                        sequence: sequence, recordedMicroseconds: recordedMicroseconds, place: place)
                 }
             }
         case EventFields.Kind.forgotten: remove(fields.target!, at: sequence)
@@ -79,6 +82,7 @@ struct State {
                 conversations[number].entries[index].removedAt = sequence
                 conversations[number].removedCount += 1
             }
+            touched.insert(number)
         default: break
         }
         conversations[number].lastSequence = sequence
@@ -97,9 +101,11 @@ struct State {
     }
 
     private mutating func remove(_ target: UInt64, at sequence: UInt64) {
-        guard let (number, index) = find(target), conversations[number].entries[index].removedAt == .max else { return }
+        guard let (number, index) = find(target), conversations[number].entries[index].removedAt == .max
+        else { return }
         conversations[number].entries[index].removedAt = sequence
         conversations[number].removedCount += 1
+        touched.insert(number)
     }
 
     /// The conversation and the place in it of the memory with this sequence.
@@ -118,14 +124,18 @@ struct State {
         return Int(added[index].conversation)
     }
 
-    /// Drops entries that were forgotten at or before `bound`, where they are most of a list. Readers of older bounds
-    /// must have pinned the state.
-    mutating func purge(_ number: Int, upTo bound: UInt64) {
-        guard pins == 0, conversations[number].removedCount > 32,
-            conversations[number].removedCount * 2 > conversations[number].entries.count
-        else { return }
-        conversations[number].entries.removeAll { $0.removedAt <= bound }
-        conversations[number].removedCount = conversations[number].entries.count { $0.removedAt != .max }
+    /// Drops entries that were forgotten at or before `bound`, where they are most of a list. Does nothing while somebody
+    /// reads an older bound.
+    mutating func purge(upTo bound: UInt64) {
+        guard pins == 0, !touched.isEmpty else { return }
+        for number in touched
+        where conversations[number].removedCount > 32
+            && conversations[number].removedCount * 2 > conversations[number].entries.count
+        {
+            conversations[number].entries.removeAll { $0.removedAt <= bound }
+            conversations[number].removedCount = conversations[number].entries.count { $0.removedAt != .max }
+        }
+        touched.removeAll()
     }
 
     /// How many memories are there.

@@ -14,8 +14,8 @@ package final class LogReader {
     private var after: UInt64
     /// The sequence that the next frame begins with.
     package private(set) var nextSequence: UInt64
-    /// Whether the frame at hand was read once more already.
-    private var hasReloaded = false
+    /// How often the frame at hand was read once more already.
+    private var reloads = 0
 
     /// A reader of the events behind `after`.
     init(_ log: SegmentLog, after: UInt64) {
@@ -28,7 +28,9 @@ package final class LogReader {
     package var path: FilePath? { entry?.path }
 
     /// The raw payload of the frame that `next` returned last, valid until the next call.
-    package var payload: UnsafeRawBufferPointer { cursor?.payload ?? UnsafeRawBufferPointer(start: nil, count: 0) }
+    package var payload: UnsafeRawBufferPointer {
+        cursor?.payload ?? UnsafeRawBufferPointer(start: nil, count: 0)
+    }
 
     /// The next frame that holds an event behind `after`; nil when everything visible has been read.
     ///
@@ -41,9 +43,11 @@ package final class LogReader {
             switch try cursor!.next(.payload) {
             case .frame(let frame):
                 if let ending = entry!.ending, frame.end > ending.end {
-                    throw problem(at: frame.offset, "the frame reaches beyond where the next segment says this one ends")
+                    throw problem(
+                        at: frame.offset, "the frame reaches beyond where the next segment says this one ends"
+                    )
                 }
-                hasReloaded = false
+                reloads = 0
                 guard frame.lastSequence > after else { continue }
                 after = frame.lastSequence
                 nextSequence = frame.lastSequence + 1
@@ -62,7 +66,8 @@ package final class LogReader {
     private func begin(at wanted: UInt64) throws(LogError) {
         guard let start = log.entries.last(where: { $0.header.firstSequence <= wanted }) else {
             throw LogError(
-                .damaged, "sequence \(wanted) is not in any segment", path: log.paths.log, sequences: wanted...wanted)
+                .damaged, "sequence \(wanted) is not in any segment", path: log.paths.log,
+                sequences: wanted...wanted)
         }
         try open(start)
         guard wanted > start.header.firstSequence else { return }
@@ -79,7 +84,9 @@ package final class LogReader {
     private func open(_ next: CatalogEntry) throws(LogError) {
         file?.close()
         let fileSystem = log.options.fileSystem
-        let opened = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(next.path, .readOnly) }
+        let opened = try asLogError { () throws(FileSystemError) in
+            try fileSystem.openFile(next.path, .readOnly)
+        }
         file = opened
         entry = next
         cursor = FrameCursor(
@@ -108,25 +115,24 @@ package final class LogReader {
 
     /// After an invalid frame where a valid one is due: what was read ahead, or known of the segments, may be old.
     private func reload() throws(LogError) -> Bool {
+        reloads += 1
         let here = cursor!.position
-        if !hasReloaded {
-            hasReloaded = true
-            try log.refreshCatalog()
-            if let id = entry?.header.id, let fresh = log.entries.first(where: { $0.header.id == id }) { entry = fresh }
-            cursor!.refresh()
-            // The context was lost on the failed frame: from its restart on once more, up to here.
-            if let restart = cursor!.restart, restart.offset < here.offset {
-                cursor!.seek(to: restart)
-                while cursor!.offset < here.offset {
-                    guard case .frame = try cursor!.next(.payload) else { return false }
-                }
-            } else {
-                cursor!.seek(to: here)
-            }
-            return true
+        try log.refreshCatalog()
+        if let id = entry?.header.id, let fresh = log.entries.first(where: { $0.header.id == id }) {
+            entry = fresh
         }
-        return false
+        cursor!.refresh()
+        // First simply once more: a header that was not there yet has touched nothing. Then from where the deflate stream
+        // begins, whose context a payload read too early has spoilt.
+        if reloads == 1 { return true }
+        guard reloads == 2, let restart = cursor!.restart, restart.offset < here.offset else { return false }
+        cursor!.seek(to: restart)
+        while cursor!.offset < here.offset {
+            guard case .frame = try cursor!.next(.payload) else { return false }
+        }
+        return true
     }
+
     private func problem(at offset: UInt64, _ message: String) -> LogError {
         let last = entry?.ending?.lastSequence ?? log.visibleSequence
         return LogProblem(

@@ -1,0 +1,35 @@
+package import SegmentLog
+
+extension Conversation {
+    /// Whether this can be a conversation's name.
+    ///
+    /// - Throws: `invalidArgument`, saying what is wrong with it.
+    package static func checkName(_ name: String) throws(JournalError) {
+        try NameRules.check(name, "conversation's name", maximumBytes: NameRules.conversationBytes)
+    }
+}
+
+extension Journal {
+    /// The sequence of the last event that a read which begins now may see; 0 in an empty journal.
+    package var lastSequence: UInt64 { engine.log.visibleSequence }
+
+    /// Whether this journal takes a memory, whatever is in it by now: its name, its sizes, its depth.
+    ///
+    /// For saying which item of a refused batch is at fault.
+    /// - Throws: `invalidArgument`, `tooLarge`.
+    package func check(_ memory: NewMemory, in conversation: String) throws(JournalError) {
+        try Conversation.checkName(conversation)
+        try engine.limits.check(memory)
+    }
+}
+
+extension Journal {
+    /// What opening found and did.
+    package var openingReport: OpeningReport { segmentLog.report }
+
+    /// When the journal was made, RFC 3339.
+    package var created: String { segmentLog.identity.created }
+
+    /// Who else has it open for writing, as a reader sees it.
+    package var otherWriter: LockFile.Writer? { segmentLog.otherWriter }
+}

@@ -1,0 +1,189 @@
+package import JournalFileSystem
+import SegmentLog
+public import SystemPackage
+
+/// What reading every byte of a journal found.
+public struct VerifyReport: Sendable, Hashable {
+    /// Something that is not as it was written.
+    public struct Problem: Sendable, Hashable, CustomStringConvertible {
+        /// The file, relative to the journal's directory.
+        public var file: String
+        /// Where in it, in bytes.
+        public var offset: UInt64?
+        /// What kind: `identity`, `missing_segment`, `segment_header`, `segment_header_copy`, `foreign_segment`, `frame`,
+        /// `event`, `padding`, `clean_close_record`, `unsupported`. Later versions add to it.
+        public var kind: String
+        /// The events that cannot be read because of it, as far as they are known; nil when none are lost.
+        public var lostSequences: ClosedRange<UInt64>?
+        /// What is wrong.
+        public var message: String
+
+        /// One line for a person.
+        public var description: String {
+            var text = file
+            if let offset { text += ", offset \(offset)" }
+            text += ": \(message)"
+            if let lost = lostSequences {
+                text += "; lost: sequences \(lost.lowerBound) to \(lost.upperBound)"
+            }
+            return text
+        }
+
+        init(_ problem: LogProblem) {
+            file = problem.file
+            offset = problem.offset
+            kind = problem.kind.rawValue
+            lostSequences = problem.lost
+            message = problem.message
+        }
+    }
+
+    /// How many segments there are.
+    public var segments: Int
+    /// How many snapshots there are. (This version makes none.)
+    public var snapshots: Int
+    /// How many frames could be read.
+    public var frames: UInt64
+    /// How many events could be read.
+    public var events: UInt64
+    /// The last event that could be read.
+    public var lastSequence: UInt64
+    /// What is wrong, in the order of the files.
+    public var problems: [Problem]
+    /// What is no damage and worth knowing: a torn write set aside, a close that was not clean.
+    public var notes: [String]
+
+    /// Whether nothing is wrong.
+    public var isHealthy: Bool { problems.isEmpty }
+
+    init(_ survey: LogSurvey) {
+        segments = survey.segmentCount
+        snapshots = 0
+        frames = survey.frameCount
+        events = survey.eventCount
+        lastSequence = survey.lastSequence
+        problems = survey.problems.map { Problem($0) }
+        notes = survey.notes
+    }
+}
+
+extension Journal {
+    /// Reads every byte of the journal and compares it with its checksums.
+    ///
+    /// - Throws: `system` when a file cannot be read at all. What is damaged is in the report, not thrown.
+    /// - Complexity: linear in the log. Nothing is locked; adds go on.
+    public func verify() async throws(JournalError) -> VerifyReport {
+        try checkOpen()
+        return try Journal.verify(at: directory, fileSystem: segmentLog.options.fileSystem)
+    }
+
+    /// The same for a journal that is too damaged to be opened.
+    ///
+    /// - Throws: `noJournal`, `notAJournal`, `unsupported`, `system`.
+    public static func verify(at directory: FilePath) async throws(JournalError) -> VerifyReport {
+        try verify(at: directory, fileSystem: PosixFileSystem())
+    }
+
+    /// The same, telling how far it is by sequence.
+    package static func verify(
+        at directory: FilePath, fileSystem: any FileSystem, progress: ((UInt64) -> Void)? = nil
+    ) throws(JournalError) -> VerifyReport {
+        let survey = LogSurvey(directory, fileSystem: fileSystem) { frame, payload in
+            progress?(frame.lastSequence)
+            return Journal.problem(in: payload, of: frame)
+        }
+        try asJournalError { () throws(LogError) in try survey.run() }
+        return VerifyReport(survey)
+    }
+
+    /// What is wrong with the events of a frame whose checksums are right.
+    private static func problem(in payload: UnsafeRawBufferPointer, of frame: FrameCursor.Frame) -> String? {
+        var count: UInt32 = 0
+        do throws(EventProblem) {
+            var events = EventIterator(payload)
+            while let event = try events.next() {
+                _ = try EventFields(event)
+                count += 1
+            }
+        } catch {
+            switch error {
+            case .malformed(let what): return what
+            case .unsupported(let what): return "\(what) is not known to this version and must be understood"
+            }
+        }
+        return count == frame.header.eventCount
+            ? nil : "the frame holds \(count) events and says \(frame.header.eventCount)"
+    }
+
+    /// Reads the events on either side of damage, in order, and says what lies between.
+    ///
+    /// - Returns: the report; what `body` was called with is all that can be read.
+    package static func salvage(
+        at directory: FilePath, fileSystem: any FileSystem = PosixFileSystem(), _ body: (Event) -> Void
+    ) throws(JournalError) -> VerifyReport {
+        try salvageFields(at: directory, fileSystem: fileSystem) { fields, bytes, sequence, recorded in
+            body(Event(fields, bytes, sequence: sequence, recordedMicroseconds: recorded))
+        }
+    }
+
+    /// The state that the events on either side of damage give, now or at a point.
+    ///
+    /// - Throws: `noSuchPoint` for a label that no readable flush bears.
+    package static func salvagedView(
+        at directory: FilePath, point: Point? = nil, fileSystem: any FileSystem = PosixFileSystem()
+    ) throws(JournalError) -> (view: JournalView, report: VerifyReport) {
+        var lastSequence = UInt64.max
+        var lastRecorded = Int64.max
+        switch point {
+        case .sequence(let sequence): lastSequence = sequence
+        case .date(let date): lastRecorded = date.microsecondsSince1970
+        case .label(let label): lastSequence = try salvagedFlush(label, directory, fileSystem)
+        case nil: break
+        }
+        var state = State()
+        let report = try salvageFields(at: directory, fileSystem: fileSystem) {
+            _, bytes, sequence, recorded in
+            guard sequence <= lastSequence, recorded <= lastRecorded else { return }
+            // Its fields were decoded a moment ago.
+            try? state.apply(bytes, sequence: sequence, recordedMicroseconds: recorded)
+        }
+        return (JournalView(state), report)
+    }
+
+    /// The latest flush with a label that can be read.
+    private static func salvagedFlush(
+        _ label: String, _ directory: FilePath, _ fileSystem: any FileSystem
+    ) throws(JournalError) -> UInt64 {
+        var found: UInt64?
+        _ = try salvageFields(at: directory, fileSystem: fileSystem) { fields, bytes, sequence, _ in
+            guard fields.kind == EventFields.Kind.flushed, let range = fields.label,
+                bytes[range].elementsEqual(label.utf8)
+            else { return }
+            found = sequence
+        }
+        guard let found else {
+            throw JournalError(.noSuchPoint, "No flush that can be read has the label \"\(label)\"")
+        }
+        return found
+    }
+
+    private static func salvageFields(
+        at directory: FilePath, fileSystem: any FileSystem,
+        _ body: (EventFields, UnsafeRawBufferPointer, UInt64, Int64) -> Void
+    ) throws(JournalError) -> VerifyReport {
+        try withoutActuallyEscaping(body) { (body) throws(JournalError) in
+            let survey = LogSurvey(directory, fileSystem: fileSystem) { frame, payload in
+                if let problem = Journal.problem(in: payload, of: frame) { return problem }
+                var events = EventIterator(payload)
+                var sequence = frame.firstSequence
+                while let event = try? events.next(), let fields = try? EventFields(event) {
+                    body(fields, event, sequence, frame.recordedMicroseconds)
+                    sequence += 1
+                }
+                return nil
+            }
+            try asJournalError { () throws(LogError) in try survey.run() }
+            return VerifyReport(survey)
+        }
+    }
+}

@@ -1,0 +1,289 @@
+package import JournalFileSystem
+package import SystemPackage
+
+/// Reads everything that can be read of a journal's log, past whatever is damaged, and says what could not be.
+///
+/// `verify` is this with nothing done with the frames; salvage is this with the events taken from them. It opens
+/// nothing for writing, takes no lock, and works beside a writer.
+package final class LogSurvey {
+    package let paths: JournalPaths
+    private let fileSystem: any FileSystem
+    /// What was found wrong, in the order of the files.
+    package private(set) var problems: [LogProblem] = []
+    /// What is not as it was left by a clean close, and is no damage.
+    package private(set) var notes: [String] = []
+    package private(set) var segmentCount = 0
+    package private(set) var frameCount: UInt64 = 0
+    package private(set) var eventCount: UInt64 = 0
+    package private(set) var rawBytes: UInt64 = 0
+    package private(set) var lastSequence: UInt64 = 0
+
+    /// Takes a frame's raw payload; returns what is wrong with it, or nil.
+    package typealias Visit = (FrameCursor.Frame, UnsafeRawBufferPointer) -> String?
+
+    private let visit: Visit
+    /// What a writer shows: what lies behind it is still being written. Nil when there is no writer.
+    private var visible: UInt64?
+    private var record = CleanCloseRecord.Found.none
+    private var maximumRawBytes = 64 << 20
+
+    package init(_ directory: FilePath, fileSystem: any FileSystem, visit: @escaping Visit = { _, _ in nil })
+    {
+        paths = JournalPaths(directory)
+        self.fileSystem = fileSystem
+        self.visit = visit
+    }
+
+    /// Reads everything.
+    ///
+    /// - Throws: `missing`, `notAJournal`, `unsupported` (a newer journal), `system` when a file cannot be read at all.
+    package func run() throws(LogError) {
+        let opening = LogOpening(
+            paths: paths, options: LogOptions(fileSystem: fileSystem, now: { 0 }, formatTime: { "\($0)" }))
+        let journal = try readIdentity(opening)
+        try readLock()
+        let catalog = try SegmentCatalog.load(paths, journal: journal, fileSystem: fileSystem)
+        segmentCount = catalog.entries.count + catalog.problems.count { $0.kind != .missingSegment }
+        problems += catalog.problems
+        for entry in catalog.entries {
+            try survey(entry, isLast: entry.header.id == catalog.entries.last?.header.id)
+        }
+        noteMissingEnd(catalog)
+    }
+
+    /// Without an identity that can be read the segments still say which journal they belong to.
+    private func readIdentity(_ opening: LogOpening) throws(LogError) -> JournalUUID? {
+        do throws(LogError) {
+            guard try JournalCreation(paths: paths, options: opening.options).inspect() == .journal else {
+                throw LogError(
+                    .missing, "There is no journal in \(paths.directory) (is the right volume mounted?)",
+                    path: paths.directory)
+            }
+            let identity = try opening.readIdentity()
+            maximumRawBytes = identity.maximumFrameBytes
+            return identity.journal
+        } catch {
+            guard error.kind == .damaged else { throw error }
+            problems.append(
+                LogProblem(
+                    file: JournalIdentity.fileName, offset: error.offset, kind: .identity,
+                    message: error.offset == nil
+                        ? "it is missing, and there are segments"
+                        : "it is not what was written when the journal was made"))
+            return nil
+        }
+    }
+
+    private func readLock() throws(LogError) {
+        guard let file = try? fileSystem.openFile(paths.lock, .readOnly) else { return }
+        defer { file.close() }
+        let page = try LogOpening.readPage(file)
+        record = page.withUnsafeBytes { CleanCloseRecord.read($0) }
+        if record == .unreadable {
+            problems.append(
+                LogProblem(
+                    file: LockFile.fileName, offset: UInt64(LockFile.markOffset), kind: .cleanCloseRecord,
+                    message: "the clean-close record is damaged; the log's own evidence is used instead"))
+        }
+        let isWritten = try asLogError { () throws(FileSystemError) in
+            try file.isLockedByOther(LockFile.writerRange, .exclusive)
+        }
+        if isWritten { visible = page.withUnsafeBytes { $0.little(LockFile.visibleOffset) } }
+    }
+
+    /// The last segment that a clean close names is not there.
+    private func noteMissingEnd(_ catalog: SegmentCatalog) {
+        guard case .record(let record) = record, let last = catalog.entries.last,
+            record.segment > last.header.id
+        else { return }
+        problems.append(
+            LogProblem(
+                file: "log", kind: .missingSegment, lost: .checked(lastSequence + 1, record.lastSequence),
+                message: "the last clean close names segment \(record.segment), which is missing"))
+    }
+
+    // MARK: One segment
+
+    /// A stretch that could not be read.
+    private struct Gap {
+        var offset: UInt64
+        var sequence: UInt64
+        var reason: String
+    }
+
+    private func survey(_ entry: CatalogEntry, isLast: Bool) throws(LogError) {
+        let name = paths.relative(entry.path)
+        for offset in entry.badHeaderCopies {
+            problems.append(
+                LogProblem(
+                    file: name, offset: UInt64(offset), kind: .headerCopy,
+                    message: "this copy of the header is damaged; the other serves"))
+        }
+        let fileSystem = fileSystem
+        let file = try asLogError { () throws(FileSystemError) in
+            try fileSystem.openFile(entry.path, .readOnly)
+        }
+        defer { file.close() }
+        try checkHeaderGaps(file, name)
+        let cursor = FrameCursor(
+            file, path: entry.path, header: entry.header, maximumRawBytes: maximumRawBytes)
+        var gap: Gap?
+        while try !isAtEnd(cursor, entry) {
+            switch try cursor.next(.payload) {
+            case .frame(let frame):
+                close(&gap, before: frame.firstSequence, name)
+                take(frame, cursor.payload, name)
+            case .unsupported(let what):
+                problems.append(
+                    LogProblem(
+                        file: name, offset: cursor.offset, kind: .unsupported,
+                        message: "\(what) is not known to this version and must be understood"))
+                return
+            case .invalid(let reason):
+                if isLast, gap == nil, try isEnd(cursor, entry, name, file) { return }
+                if gap == nil {
+                    gap = Gap(offset: cursor.offset, sequence: cursor.nextSequence, reason: reason)
+                }
+                guard let next = try nextHeader(cursor, entry, isLast: isLast) else {
+                    closeAtEnd(&gap, entry, name)
+                    return
+                }
+                cursor.jump(to: next)
+            }
+        }
+        closeAtEnd(&gap, entry, name)
+        checkEnding(cursor, entry, name)
+    }
+
+    private func isAtEnd(_ cursor: FrameCursor, _ entry: CatalogEntry) throws(LogError) -> Bool {
+        if let ending = entry.ending { return cursor.offset >= ending.end }
+        if let visible { return cursor.nextSequence > visible }
+        return false
+    }
+
+    private func take(_ frame: FrameCursor.Frame, _ payload: UnsafeRawBufferPointer, _ name: String) {
+        // Frames that were written again stand in two segments while the first is damaged.
+        guard frame.lastSequence > lastSequence else { return }
+        if !frame.isPaddingClean {
+            problems.append(
+                LogProblem(
+                    file: name, offset: frame.offset, kind: .padding,
+                    message: "the zeros behind the frame's data are not zeros; no event is touched"))
+        }
+        frameCount += 1
+        eventCount += UInt64(frame.header.eventCount)
+        rawBytes += UInt64(frame.header.rawLength)
+        lastSequence = frame.lastSequence
+        guard !frame.header.isSkippable, let wrong = visit(frame, payload) else { return }
+        problems.append(
+            LogProblem(
+                file: name, offset: frame.offset, kind: .event,
+                lost: frame.firstSequence...frame.lastSequence,
+                message: wrong))
+    }
+
+    private func close(_ gap: inout Gap?, before sequence: UInt64, _ name: String) {
+        guard let found = gap else { return }
+        gap = nil
+        problems.append(
+            LogProblem(
+                file: name, offset: found.offset, kind: .frame,
+                lost: sequence > 0 ? .checked(found.sequence, sequence - 1) : nil, message: found.reason))
+    }
+
+    private func closeAtEnd(_ gap: inout Gap?, _ entry: CatalogEntry, _ name: String) {
+        var last = entry.ending?.lastSequence ?? 0
+        if entry.ending == nil, case .record(let record) = record { last = record.lastSequence }
+        close(&gap, before: last + 1, name)
+    }
+
+    /// Whether the invalid frame at the cursor is where the log rightly ends; reports the shortfall if it is not.
+    private func isEnd(
+        _ cursor: FrameCursor, _ entry: CatalogEntry, _ name: String, _ file: any File
+    ) throws(LogError) -> Bool {
+        let tail = try Tail.judge(cursor, entry: entry, record: record, paths: paths)
+        switch tail.verdict {
+        case .damaged:
+            if tail.evidence.hasPromiseBeyond { return false }
+            problems.append(tail.problem!)
+            return true
+        case .clean:
+            let length = try asLogError { () throws(FileSystemError) in try file.length() }
+            if length < tail.end.offset {
+                problems.append(
+                    LogProblem(
+                        file: name, offset: length, kind: .padding,
+                        message: "the last zeros of the file are cut off"))
+            }
+        case .unclean:
+            if tail.evidence.record == .matches {
+                problems.append(
+                    LogProblem(
+                        file: name, offset: tail.end.offset, kind: .frame,
+                        message:
+                            "there are bytes behind the end that the last clean close left; no event is touched"
+                    ))
+            } else if tail.evidence.hasBytesBeyond {
+                notes.append("\(name): a torn write, never acknowledged, from offset \(tail.end.offset) on")
+            } else {
+                notes.append("\(name): not closed cleanly; the log ends at offset \(tail.end.offset)")
+            }
+        }
+        return true
+    }
+
+    /// The next place behind the cursor where a frame may be. In the last segment only up to the last promise: what
+    /// lies behind that was perhaps never acknowledged.
+    private func nextHeader(
+        _ cursor: FrameCursor, _ entry: CatalogEntry, isLast: Bool
+    ) throws(LogError) -> UInt64? {
+        var limit = entry.ending?.end ?? .max
+        if isLast {
+            var last: UInt64?
+            _ = try cursor.scan(from: cursor.offset + 8) { offset, header in
+                if header.flags.contains(.followsSync) { last = offset }
+                return false
+            }
+            guard let last else { return nil }
+            limit = last + 1
+        }
+        guard let found = try cursor.scan(from: cursor.offset + 8, accepting: { _, _ in true }),
+            found.offset < limit
+        else {
+            return nil
+        }
+        return found.offset
+    }
+
+    private func checkEnding(_ cursor: FrameCursor, _ entry: CatalogEntry, _ name: String) {
+        guard let ending = entry.ending,
+            cursor.offset != ending.end || cursor.chain != ending.chain
+                || cursor.nextSequence != ending.lastSequence + 1
+        else { return }
+        // A gap up to the end was reported already.
+        guard cursor.offset <= ending.end,
+            cursor.nextSequence <= ending.lastSequence || cursor.chain != ending.chain,
+            problems.last?.file != name || problems.last?.kind != .frame
+        else { return }
+        problems.append(
+            LogProblem(
+                file: name, offset: cursor.offset, kind: .frame,
+                lost: .checked(cursor.nextSequence, ending.lastSequence),
+                message: "the segment does not end as its successor says"))
+    }
+
+    private func checkHeaderGaps(_ file: any File, _ name: String) throws(LogError) {
+        let start = try asLogError { () throws(FileSystemError) in
+            try file.read(Int(SegmentHeader.framesOffset), at: 0)
+        }
+        for offset in SegmentHeader.copyOffsets {
+            let from = min(offset + SegmentHeader.length, start.count)
+            guard let wrong = start[from..<min(offset + 512, start.count)].firstIndex(where: { $0 != 0 })
+            else { continue }
+            problems.append(
+                LogProblem(
+                    file: name, offset: UInt64(wrong), kind: .padding,
+                    message: "the zeros behind the header are not zeros; no event is touched"))
+        }
+    }
+}

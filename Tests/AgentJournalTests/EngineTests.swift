@@ -1,0 +1,237 @@
+import AgentJournal
+import JournalTesting
+import Synchronization
+import SystemPackage
+import Testing
+
+/// The engine: group commit, failures, sharing, closing.
+@Suite struct EngineTests {
+    @Test func manyAddersShareSyncsAndSequencesAreGapless() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await Journal.open(disk)
+        disk.resetCalls()
+        let receipts = try await withThrowingTaskGroup(of: [Receipt].self) { group in
+            for adder in 0..<16 {
+                group.addTask {
+                    var own: [Receipt] = []
+                    for index in 0..<50 {
+                        own.append(try await journal.conversation("c\(adder)").add(.text("\(index)")))
+                    }
+                    return own
+                }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
+        #expect(Set(receipts.map(\.sequence)) == Set(1...800))
+        for adder in 0..<16 {
+            #expect(try await journal.texts("c\(adder)") == (0..<50).map(String.init))
+        }
+        #expect(disk.callCounts[.syncData, default: 0] <= 801)
+        try await journal.close()
+    }
+
+    @Test func aReceiptIsOnlyGivenForWhatAPowerCutKeeps() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await Journal.open(disk)
+        for index in 0..<20 {
+            try await journal.conversation("a").add(.text("\(index)"))
+            let after = try await Journal.open(disk.crash(keeping: .nothingUnsynced), create: .never)
+            #expect(try await after.texts("a") == (0...index).map(String.init))
+            try await after.close()
+        }
+        try await journal.close()
+    }
+
+    @Test func afterAFailedSyncTheOutcomeIsUnknownAndTheRestIsRefused() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await Journal.open(disk)
+        try await journal.conversation("a").add("one")
+        disk.failNext(.syncData, with: .inputOutputError)
+        #expect(await code { _ = try await journal.conversation("a").add("two") } == .outcomeUnknown)
+        do {
+            try await journal.conversation("a").add("three")
+            Issue.record("an add after a failed sync was acknowledged")
+        } catch let error as JournalError {
+            #expect(error.code == .notWritten)
+            #expect(error.message.contains("Syncing the log failed"), "\(error)")
+        }
+        // Reads go on, without what was never acknowledged.
+        #expect(try await journal.texts("a") == ["one"])
+        // Opening again recovers, also while the old handle is still held.
+        let reopened = try await Journal.open(disk)
+        let texts = try await reopened.texts("a")
+        #expect(texts == ["one"] || texts == ["one", "two"])
+        try await reopened.conversation("a").add("four")
+        #expect(try await journal.texts("a") == ["one"])
+        try await journal.close()
+        try await reopened.close()
+    }
+
+    @Test func afterAFailedWriteToo() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await Journal.open(disk)
+        try await journal.conversation("a").add("one")
+        disk.failNext(.write, with: .shortWrite(bytes: 20))
+        #expect(await code { _ = try await journal.conversation("a").add("two") } == .outcomeUnknown)
+        #expect(await code { _ = try await journal.conversation("a").add("three") } == .notWritten)
+        try await journal.close()
+        let reopened = try await Journal.open(disk)
+        #expect(try await reopened.texts("a") == ["one"])
+        try await reopened.close()
+    }
+
+    @Test func aFullDiskPoisonsNothing() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await Journal.open(disk)
+        var acknowledged: [String] = []
+        let noise = { (0..<60_000).map { _ in UInt8.random(in: 0...255) } }
+        try await journal.conversation("a").add("first")
+        acknowledged.append("first")
+        disk.capacityBytes = disk.usedBytes + 100_000
+        var refused = 0
+        for index in 0..<20 {
+            let error = await code { _ = try await journal.conversation("b").add(.bytes(noise())) }
+            if let error {
+                #expect(error == .diskFull)
+                refused += 1
+            }
+            if await code({ _ = try await journal.conversation("a").add(.text("\(index)")) }) == nil {
+                acknowledged.append("\(index)")
+            }
+        }
+        #expect(refused > 0)
+        #expect(try await journal.texts("a") == acknowledged)
+        disk.capacityBytes = nil
+        try await journal.conversation("a").add("space again")
+        acknowledged.append("space again")
+        try await journal.close()
+        let reopened = try await Journal.open(disk)
+        #expect(try await reopened.texts("a") == acknowledged)
+        try await reopened.close()
+    }
+
+    @Test func twoOpensShareOneEngineAndTheLastCloseEndsIt() async throws {
+        let disk = InMemoryFileSystem()
+        let first = try await Journal.open(disk)
+        let second = try await Journal.open(disk)
+        try await first.conversation("a").add("one")
+        #expect(try await second.texts("a") == ["one"])
+        try await first.close()
+        #expect(await code { _ = try await first.conversation("a").add("no") } == .closed)
+        #expect(await code { _ = try await first.texts("a") } == .closed)
+        try await second.conversation("a").add("two")
+        try await second.close()
+        try await second.close()
+        let third = try await Journal.open(disk)
+        #expect(try await third.texts("a") == ["one", "two"])
+        try await third.close()
+    }
+
+    @Test func aSecondProcessIsToldWhoHasIt() async throws {
+        let disk = InMemoryFileSystem(pid: 41)
+        let journal = try await Journal.open(disk)
+        do {
+            _ = try await Journal.open(disk.asProcess(pid: 42))
+            Issue.record("two processes have it open for writing")
+        } catch let error as JournalError {
+            #expect(error.code == .busy)
+            #expect(error.message.contains("process 41"), "\(error)")
+        }
+        try await journal.close()
+        let second = try await Journal.open(disk.asProcess(pid: 42))
+        try await second.close()
+    }
+
+    @Test func aReaderInAnotherProcessSeesWhatIsAcknowledgedAndFollows() async throws {
+        let disk = InMemoryFileSystem(pid: 41)
+        let writer = try await Journal.open(disk, segmentBytes: 4096)
+        try await writer.conversation("a").add("one")
+        var reading = options(disk.asProcess(pid: 42))
+        reading.access = .readOnly
+        let reader = try await Journal.open(at: directory, create: .never, options: reading)
+        #expect(try await reader.texts("a") == ["one"])
+        let follower = Task {
+            var texts: [String] = []
+            for try await event in reader.follow() {
+                if case .added(let memory) = event.kind { texts.append(memory.content.text ?? "") }
+                if texts.count == 200 { break }
+            }
+            return texts
+        }
+        // Incompressible, so that segments rotate.
+        let texts = ["one"] + (1..<200).map { "\($0) \((0..<20).map { _ in UInt64.random(in: 0 ... .max) })" }
+        for text in texts.dropFirst() {
+            try await writer.conversation("a").add(.text(text))
+        }
+        #expect(try await reader.texts("a") == texts)
+        #expect(try await follower.value == texts)
+        #expect(await code { _ = try await reader.conversation("a").add("no") } == .closed)
+        try await reader.close()
+        try await writer.close()
+    }
+
+    @Test func followingEndsWithTheTask() async throws {
+        let journal = try await Journal.open(InMemoryFileSystem())
+        try await journal.conversation("a").add("one")
+        let seen = Mutex(0)
+        let follower = Task {
+            for try await _ in journal.follow() { seen.withLock { $0 += 1 } }
+        }
+        while seen.withLock({ $0 }) < 1 { await Task.yield() }
+        follower.cancel()
+        try await follower.value
+        #expect(seen.withLock { $0 } == 1)
+        try await journal.close()
+    }
+
+    @Test func followingEndsWithTheJournal() async throws {
+        let journal = try await Journal.open(InMemoryFileSystem())
+        try await journal.conversation("a").add("one")
+        let seen = Mutex(0)
+        let follower = Task {
+            await code { for try await _ in journal.follow() { seen.withLock { $0 += 1 } } }
+        }
+        while seen.withLock({ $0 }) < 1 { await Task.yield() }
+        try await journal.close()
+        let ending = await follower.value
+        #expect(ending == nil || ending == .closed)
+    }
+
+    @Test func aCancelledAddIsEitherNotWrittenOrAcknowledged() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await Journal.open(disk)
+        var acknowledged: Set<String> = []
+        for round in 0..<200 {
+            let task = Task { try await journal.conversation("a").add(.text("\(round)")) }
+            if round % 2 == 0 { await Task.yield() }
+            task.cancel()
+            do {
+                _ = try await task.value
+                acknowledged.insert("\(round)")
+            } catch {
+                #expect(error is CancellationError)
+            }
+        }
+        #expect(Set(try await journal.texts("a")) == acknowledged)
+        try await journal.close()
+    }
+
+    @Test func aRemovedDirectoryIsNoticed() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await Journal.open(disk)
+        try await journal.conversation("a").add("one")
+        for path in disk.paths where path.starts(with: directory) && path != directory {
+            if let _ = try? disk.contents(of: path) { try disk.remove(path) }
+        }
+        #expect(await code { _ = try await journal.conversation("a").add("two") } == .notWritten)
+        try await journal.close()
+    }
+
+    @Test func emptyBatchesAppendNothing() async throws {
+        let journal = try await Journal.open(InMemoryFileSystem())
+        #expect(try await journal.conversation("a").add(contentsOf: []).isEmpty)
+        #expect(try await journal.forget([]).isEmpty)
+        #expect(try journal.view().sequence == 0)
+        try await journal.close()
+    }
+}

@@ -1,0 +1,109 @@
+import AgentJournal
+import ArgumentParser
+
+/// `flush`: a named point.
+struct FlushCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "flush",
+        abstract: "Record that all before is durable, perhaps under a name to look back to.",
+        discussion: """
+            Every add is durable anyway when it returns. The latest flush with a label is what the label means to --at.
+
+              agent-journal flush ./memory "after onboarding"
+              agent-journal show ./memory support/user-42 --at "after onboarding"
+            """)
+
+    @OptionGroup var journal: JournalArgument
+    @Argument(help: "The point's name, 1 to 512 bytes.")
+    var label: String?
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try await journal.write(output.console) { journal in
+            let receipt = try await journal.flush(label: label)
+            try await withOutput { out in
+                guard !output.json else {
+                    return try out.write(receipt.json(conversation: nil, label: label))
+                }
+                try out.line(receipt.text("flushed" + (label.map { "  \($0)" } ?? "")))
+            }
+        }
+    }
+}
+
+/// `forget`: memories, by their sequences.
+struct ForgetCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forget", abstract: "Forget memories.",
+        discussion: """
+            All of them, or none: a sequence that is no memory's, or is forgotten already, refuses the command. Their \
+            bytes stay in the log until `compact --erase` of a later version removes them; views of the past still \
+            show them.
+
+              agent-journal forget ./memory 17
+              agent-journal forget ./memory 17 18 21 --json
+            """)
+
+    @OptionGroup var journal: JournalArgument
+    @Argument(help: ArgumentHelp("The memories' sequences.", valueName: "sequence"))
+    var sequences: [UInt64]
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try await journal.write(output.console) { journal in
+            var seen: Set<UInt64> = []
+            let targets = sequences.filter { seen.insert($0).inserted }
+            let view = try journal.view()
+            let conversations = targets.map { view.memory($0)?.conversation }
+            let receipts = try await journal.forget(targets)
+            try await withOutput { out in
+                for (index, receipt) in receipts.enumerated() {
+                    let (target, conversation) = (targets[index], conversations[index])
+                    if output.json {
+                        try out.write(receipt.json(conversation: conversation, target: target))
+                    } else {
+                        try out.line(receipt.text("\(conversation ?? "")  forgot \(target)"))
+                    }
+                }
+            }
+            output.noteErasure()
+        }
+    }
+}
+
+/// `clear`: all memories of a conversation.
+struct ClearCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clear", abstract: "Forget all memories of a conversation.",
+        discussion: """
+            Their bytes stay in the log until `compact --erase` of a later version removes them; views of the past still \
+            show them.
+
+              agent-journal clear ./memory support/user-42
+              agent-journal clear ./memory support/user-42 --json
+            """)
+
+    @OptionGroup var journal: JournalArgument
+    @Argument(help: "The conversation's name.")
+    var conversation: String
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try Conversation.checkName(conversation)
+        try await journal.write(output.console) { journal in
+            let receipt = try await journal.conversation(conversation).clear()
+            try await withOutput { out in
+                guard !output.json else { return try out.write(receipt.json(conversation: conversation)) }
+                try out.line(receipt.text("\(conversation)  cleared"))
+            }
+            output.noteErasure()
+        }
+    }
+}
+
+extension OutputOptions {
+    /// Forgetting is not erasing, and whoever forgets must know.
+    func noteErasure() {
+        console.note("The bytes stay in the log until `compact --erase` removes them")
+    }
+}

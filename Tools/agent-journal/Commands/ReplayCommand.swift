@@ -1,0 +1,91 @@
+import AgentJournal
+import ArgumentParser
+import CanonicalJSON
+
+/// `replay`: rebuild the state from the log.
+struct ReplayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay",
+        abstract: "Rebuild the memory from the log, and say what it is and how long that took.",
+        discussion: """
+            The digest is the SHA-256 of the export: the same memories give the same digest, here and elsewhere.
+
+              agent-journal replay ./memory
+              agent-journal replay ./memory --at "after onboarding" --json
+              agent-journal replay ./memory --verify
+
+            --verify compares the state as it opens with one replayed from the first event; a difference ends with 1.
+            """)
+
+    @OptionGroup var journal: JournalArgument
+    @Option(help: ArgumentHelp("Up to there: \(Point.words)", valueName: "point"), transform: Point.parse)
+    var at: Point?
+    @Flag(help: "From the first event, not from a snapshot. (This version has no snapshots: it always does.)")
+    var fromScratch = false
+    @Flag(help: "Also replay from the first event, and compare.")
+    var verify = false
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let progress = Progress(output.console)
+        defer { progress.end() }
+        try await journal.read(output.console, prepare: { $0.skipsReplay = true }) { journal in
+            let clock = ContinuousClock()
+            let start = clock.now
+            let view = try rebuild(journal, progress)
+            let elapsed = start.duration(to: clock.now)
+            progress.end()
+            let digest = view.digest()
+            try await withOutput { out in
+                try out.write(report(view, digest, elapsed))
+            }
+            if verify { try compare(digest, with: journal, at: view.sequence, progress) }
+        }
+    }
+
+    private func rebuild(_ journal: Journal, _ progress: Progress) throws -> JournalView {
+        if let at { return try journal.look(at: at, progress) }
+        // Opening left the state empty; the first look replays all of it.
+        return fromScratch
+            ? try journal.replayedView { progress.show("replaying: event \($0)") } : try journal.view()
+    }
+
+    private func report(_ view: JournalView, _ digest: String, _ elapsed: Duration) -> [UInt8] {
+        let conversations = view.conversations()
+        let memories = conversations.reduce(0) { $0 + $1.count }
+        guard output.json else {
+            let rate = view.sequence > 0 ? Double(view.sequence) / max(elapsed / .seconds(1), 1e-6) : 0
+            return Array(
+                """
+                events         \(view.sequence)
+                memories       \(memories)
+                conversations  \(conversations.count)
+                digest         \(digest)
+                seconds        \(elapsed.secondsText) (\(Int(rate)) events a second)
+
+                """.utf8)
+        }
+        return JSONLine.object([
+            "conversations": .number(conversations.count), "digest": .text(digest),
+            "events": .number(view.sequence),
+            "from_snapshot": .bool(false), "last_sequence": .number(view.sequence),
+            "memories": .number(memories),
+            "seconds": .seconds(elapsed),
+        ])
+    }
+
+    private func compare(_ digest: String, with journal: Journal, at sequence: UInt64, _ progress: Progress)
+        throws
+    {
+        let other = try journal.pastView(at: .sequence(sequence)) { progress.show("verifying: event \($0)") }
+            .digest()
+        progress.end()
+        guard other == digest else {
+            throw Failure(
+                "different",
+                "The state as it opens and the one replayed from the first event differ: their digests are \(digest) and "
+                    + "\(other)", path: journal.directory, status: Status.damage)
+        }
+        output.console.note("Replayed from the first event again: the digest is the same")
+    }
+}

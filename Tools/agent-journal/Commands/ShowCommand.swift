@@ -1,0 +1,102 @@
+import AgentJournal
+import ArgumentParser
+import CanonicalJSON
+
+/// `show`: for reading.
+struct ShowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Read a conversation, or list the conversations.",
+        discussion: """
+              agent-journal show ./memory
+              agent-journal show ./memory support/user-42 --last 20
+              agent-journal show ./memory support/user-42 --at 2025-03-01T09:30:00Z
+              agent-journal show ./memory support/user-42 --json
+
+            Times are the memories' own, in UTC. On a terminal long lines are wrapped and control characters are shown \
+            as \\u001b and the like; in a pipe the text is as it was added.
+            """)
+
+    @OptionGroup var journal: JournalArgument
+    @Argument(help: "The conversation to read; all are listed if it is not given.")
+    var conversation: String?
+    @Option(help: ArgumentHelp("Only the newest memories.", valueName: "n"))
+    var last: Int?
+    @Option(
+        help: ArgumentHelp("The memories as they were then: \(Point.words)", valueName: "point"),
+        transform: Point.parse)
+    var at: Point?
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard let last else { return }
+        if conversation == nil {
+            throw ValidationError("--last takes the newest memories of a conversation: name one")
+        }
+        if last < 0 { throw ValidationError("--last takes a number of memories, not \(last)") }
+    }
+
+    func run() async throws {
+        if let conversation { try Conversation.checkName(conversation) }
+        let progress = Progress(output.console)
+        defer { progress.end() }
+        try await journal.read(output.console, prepare: { $0.replays(for: at, progress) }) { journal in
+            let view = try journal.look(at: at, progress)
+            progress.end()
+            try await withOutput { out in
+                if let conversation {
+                    try showMemories(view.memories(in: conversation, last: last), of: conversation, out)
+                } else {
+                    try listConversations(view, out)
+                }
+            }
+        }
+    }
+
+    private func showMemories(_ memories: [Memory], of conversation: String, _ out: Output) throws {
+        if output.json {
+            for memory in memories { try out.write(JSONLine.object(memory.exportMembers)) }
+            return
+        }
+        if memories.isEmpty {
+            output.console.note("There are no memories in conversation \"\(conversation)\"")
+        }
+        let layout = MemoryColumns(memories, on: .standardOutput)
+        for memory in memories { try out.write(layout.text(of: memory)) }
+    }
+
+    private func listConversations(_ view: JournalView, _ out: Output) throws {
+        let summaries = view.conversations()
+        let newest = { (name: String) in view.memories(in: name, last: 1).first }
+        if output.json {
+            for summary in summaries {
+                let last = newest(summary.name)
+                try out.write(
+                    JSONLine.object([
+                        "conversation": .text(summary.name),
+                        "last_sequence": last.map { .number($0.sequence) },
+                        "memories": .number(summary.count),
+                        "timestamp": last.map { .text($0.timestamp.description) },
+                    ]))
+            }
+            return
+        }
+        guard !summaries.isEmpty else { return output.console.note("There are no memories in this journal") }
+        let width = max(12, summaries.reduce(0) { max($0, min($1.name.columns, 60)) })
+        let terminal = Terminal.standardOutput
+        let header = "\("CONVERSATION".padded(to: width))  MEMORIES  LAST"
+        try out.line(terminal.styled(header, .bold))
+        for summary in summaries {
+            let time = newest(summary.name)?.timestamp.secondsText ?? ""
+            try out.line(
+                "\(summary.name.padded(to: width))  \("\(summary.count)".paddedLeft(to: 8))  \(time)")
+        }
+    }
+}
+
+extension Timestamp {
+    /// To the second, for reading: `2025-03-01 09:30:00Z`.
+    var secondsText: String {
+        let text = description
+        return "\(text.prefix(10)) \(text.dropFirst(11).prefix(8))Z"
+    }
+}

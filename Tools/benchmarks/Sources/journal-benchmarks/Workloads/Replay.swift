@@ -1,0 +1,98 @@
+import AgentJournal
+import CBareZlib
+import SystemPackage
+
+/// Opening a journal of many short messages: the state is rebuilt from the first event.
+struct Replay: Workload {
+    let name = "replay"
+    let summary =
+        "opening a journal of 1,000,000 short messages, against inflating its log and doing nothing else"
+
+    func run(_ context: Context) async throws -> Outcome {
+        let count = context.size(1_000_000, quick: 100_000)
+        return try await context.scratch.withDirectory { directory in
+            let path = directory.appending("journal")
+            context.scratch.say("writing \(count) messages")
+            let bytes = try await write(count, path, context)
+            let contest = Contest(
+                unit: "events/s", rounds: context.isQuick ? 2 : 5,
+                contenders: [
+                    Contender(name: "AgentJournal, open") { _ in try await open(path, count) },
+                    Contender(name: "bare inflate and crc32") { _ in try await inflateAll(path, count) },
+                ])
+            let series = try await contest.run(in: context.scratch)
+            return Outcome(
+                workload: name,
+                method:
+                    "\(Double(count).grouped) messages of \(bytes / count) bytes of JSON in batches of 1,000, in the page cache",
+                series: series,
+                figures: [
+                    Figure(
+                        what: "replay from the first event", value: series[0].median,
+                        target: .atLeast(500_000), digits: 0,
+                        unit: "/s")
+                ])
+        }
+    }
+
+    private func write(_ count: Int, _ path: FilePath, _ context: Context) async throws -> Int {
+        var source = ShortMessages(try context.data.taskmaster(first: 10_000), seed: 4)
+        let journal = try await Journal.openQuietly(path)
+        var written = 0
+        var bytes = 0
+        while written < count {
+            var batch: [(conversation: String, memory: NewMemory)] = []
+            while batch.count < 1000 {
+                for message in source.nextRun() where written + batch.count < count && batch.count < 1000 {
+                    bytes += message.lineBytes
+                    batch.append((message.conversation, message.memory))
+                }
+                if written + batch.count == count { break }
+            }
+            try await journal.add(contentsOf: batch)
+            written += batch.count
+        }
+        try await journal.close()
+        return bytes
+    }
+
+    private func open(_ path: FilePath, _ count: Int) async throws -> Sample {
+        var journal: Journal?
+        let sample = try await Sample.measure(count) { journal = try await Journal.openQuietly(path) }
+        try await journal?.close()
+        return sample
+    }
+
+    /// The limit: zlib's own time for the same payloads, and that of their checksums.
+    private func inflateAll(_ path: FilePath, _ count: Int) async throws -> Sample {
+        let frames = try SegmentFrames(journal: path)
+        var output = [UInt8](repeating: 0, count: (frames.payloads.map(\.rawLength).max() ?? 0) + 1)
+        var stream = z_stream()
+        guard inflateInit2_(&stream, -15, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+            throw UsageError("zlib could not begin")
+        }
+        defer { inflateEnd(&stream) }
+        let trailer: [UInt8] = [0, 0, 0xFF, 0xFF]
+        return await Sample.measure(count) {
+            for payload in frames.payloads {
+                if payload.restarts { inflateReset(&stream) }
+                guard !payload.isStored else { continue }
+                output.withUnsafeMutableBufferPointer { output in
+                    stream.next_out = output.baseAddress
+                    stream.avail_out = UInt32(output.count)
+                    for input in [frames.bytes[payload.segment][payload.data], trailer[...]] {
+                        input.withUnsafeBufferPointer { input in
+                            stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress)
+                            stream.avail_in = UInt32(input.count)
+                            _ = inflate(&stream, Z_SYNC_FLUSH)
+                        }
+                    }
+                    precondition(
+                        Int(stream.avail_out) == output.count - payload.rawLength,
+                        "the payload did not inflate")
+                    _ = crc32_z(0, output.baseAddress, payload.rawLength)
+                }
+            }
+        }
+    }
+}
