@@ -15,6 +15,9 @@ package final class SegmentLog: Sendable {
     let lockFile: (any File)?
     let lockIdentity: FileIdentity?
     let page: (any SharedPage)?
+    /// The page's counter, where no writer was at work when this reader opened: a page that still has it is what a dead
+    /// writer left, or a copy, which may be of another moment than the log beside it.
+    private let staleCounter: UInt32?
     let catalog: Mutex<SegmentCatalog>
     /// Under the mutex: the log's exclusion within the process.
     let writer: Mutex<Writer>
@@ -31,6 +34,7 @@ package final class SegmentLog: Sendable {
         lockFile = parts.lockFile
         lockIdentity = parts.lockIdentity
         page = parts.page
+        staleCounter = parts.staleCounter
         bootIdentity = parts.options.fileSystem.process.bootIdentity
         catalog = Mutex(parts.catalog)
         visible = Atomic(parts.writer.lastSequence)
@@ -46,6 +50,7 @@ package final class SegmentLog: Sendable {
         var lockFile: (any File)?
         var lockIdentity: FileIdentity?
         var page: (any SharedPage)?
+        var staleCounter: UInt32?
         var catalog: SegmentCatalog
         var writer: Writer
     }
@@ -77,6 +82,7 @@ package final class SegmentLog: Sendable {
         guard options.access == .readOnly, let page else { return own }
         // Another boot's page says nothing; and what was durable stays so.
         guard page.load64(at: LockFile.bootOffset) == bootIdentity else { return own }
+        if let staleCounter, page.load32(at: LockFile.counterOffset) == staleCounter { return own }
         return max(own, page.load64(at: LockFile.visibleOffset))
     }
 
