@@ -88,7 +88,8 @@ final class Engine: Sendable {
     /// - Returns: What came of it; nil when it is to be enqueued.
     func commitAsCaller(_ append: Append, mayBlock: Bool) -> Result<[Receipt], any Error>? {
         let isMine = queue.withLock { queue in
-            guard !queue.isCommitting, queue.pending.isEmpty, !queue.isStopping, queue.turns.allows(mayBlock: mayBlock)
+            guard !queue.isCommitting, queue.pending.isEmpty, !queue.isStopping,
+                queue.turns.allows(append.rawBytes, mayBlock: mayBlock)
             else { return false }
             queue.isCommitting = true
             return true
