@@ -70,7 +70,7 @@ let package = Package(
                 "AgentJournal", "CanonicalJSON", "SegmentLog", "JournalFileSystem", "JournalTesting",
                 system, .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict),
+            exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "ToolTests",
             dependencies: [

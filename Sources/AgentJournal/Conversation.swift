@@ -54,7 +54,8 @@ public struct Conversation: Sendable {
     @discardableResult
     public func replace(_ sequence: UInt64, with memory: NewMemory) async throws -> Receipt {
         try checkOwn(sequence)
-        return try await journal.submit(try Append.replace(sequence, with: memory, limits: journal.engine.limits))[0]
+        return try await journal.submit(
+            try Append.replace(sequence, with: memory, limits: journal.engine.limits))[0]
     }
 
     /// Forgets a memory of this conversation.

@@ -12,11 +12,13 @@ extension Journal {
         case .sequence(let sequence):
             guard sequence <= visible else {
                 throw JournalError(
-                    .noSuchPoint, "There is no sequence \(sequence) yet; the last event has sequence \(visible)")
+                    .noSuchPoint,
+                    "There is no sequence \(sequence) yet; the last event has sequence \(visible)")
             }
             try replay.run(&state, upTo: sequence, progress: progress)
         case .date(let date):
-            try replay.run(&state, upTo: visible, recordedUpTo: date.microsecondsSince1970, progress: progress)
+            try replay.run(
+                &state, upTo: visible, recordedUpTo: date.microsecondsSince1970, progress: progress)
         case .label(let label):
             try replay.run(&state, upTo: try flush(labelled: label, upTo: visible), progress: progress)
         }
@@ -24,7 +26,9 @@ extension Journal {
     }
 
     /// A state of its own, replayed from the first event to the last.
-    package func replayedView(progress: (@Sendable (UInt64) -> Void)? = nil) throws(JournalError) -> JournalView {
+    package func replayedView(progress: (@Sendable (UInt64) -> Void)? = nil) throws(JournalError)
+        -> JournalView
+    {
         try checkOpen()
         return try pastView(at: .sequence(engine.log.visibleSequence), progress: progress)
     }
@@ -40,7 +44,8 @@ extension Journal {
             found = event.sequence
         }
         guard let found else {
-            throw JournalError(.noSuchPoint, "There is no flush with the label \"\(label)\"; `log` lists them")
+            throw JournalError(
+                .noSuchPoint, "There is no flush with the label \"\(label)\"; `log` lists them")
         }
         return found
     }

@@ -10,6 +10,7 @@ extension Journal {
     }
 
     /// Opens a journal, calls `body` with it, and closes it, also when `body` throws.
+    @discardableResult
     public static func withOpen<R: Sendable>(
         at directory: String, create: Creation = .ifMissing, options: Options = Options(),
         _ body: (Journal) async throws -> R

@@ -27,7 +27,9 @@ public final class Journal: Sendable {
 
     deinit {
         guard !isClosed.load(ordering: .acquiring) else { return }
-        do { try release() } catch { engine.logger.error("journal not closed cleanly", metadata: ["error": "\(error)"]) }
+        do { try release() } catch {
+            engine.logger.error("journal not closed cleanly", metadata: ["error": "\(error)"])
+        }
     }
 
     // MARK: Opening and closing
@@ -48,6 +50,7 @@ public final class Journal: Sendable {
     }
 
     /// Opens a journal, calls `body` with it, and closes it, also when `body` throws.
+    @discardableResult
     public static func withOpen<R: Sendable>(
         at directory: FilePath, create: Creation = .ifMissing, options: Options = Options(),
         _ body: (Journal) async throws -> R
@@ -69,22 +72,26 @@ public final class Journal: Sendable {
     package static func openNow(
         at directory: FilePath, create: Creation = .ifMissing, options: Options = Options()
     ) throws(JournalError) -> Journal {
-        let directory: FilePath
-            = try Journal.absolute(directory, options.fileSystem)
+        let directory: FilePath = try Journal.absolute(directory, options.fileSystem)
         guard options.access == .readWrite else {
             let (engine, log) = try makeEngine(directory, create, options)
             return Journal(directory: directory, engine: engine, segmentLog: log, isRegistered: false)
         }
-        let engine = try EngineRegistry.shared.engine(directory, options.fileSystem) { () throws(JournalError) in
+        let engine = try EngineRegistry.shared.engine(directory, options.fileSystem) {
+            () throws(JournalError) in
             let (engine, _) = try makeEngine(directory, create, options)
             try engine.start()
             return engine
         }
-        guard let log = engine.log as? SegmentLog else { preconditionFailure("a journal directory has a segment log") }
+        guard let log = engine.log as? SegmentLog else {
+            preconditionFailure("a journal directory has a segment log")
+        }
         return Journal(directory: directory, engine: engine, segmentLog: log, isRegistered: true)
     }
 
-    private static func absolute(_ path: FilePath, _ fileSystem: any FileSystem) throws(JournalError) -> FilePath {
+    private static func absolute(_ path: FilePath, _ fileSystem: any FileSystem) throws(JournalError)
+        -> FilePath
+    {
         guard !path.isEmpty else {
             throw JournalError(.invalidArgument, "The journal's path is empty; name a directory")
         }
@@ -119,7 +126,8 @@ public final class Journal: Sendable {
         }
         announce(directory, log, state, options.logger)
         let limits = Limits(
-            maximumContentBytes: log.identity.maximumContentBytes, maximumFrameBytes: log.identity.maximumFrameBytes,
+            maximumContentBytes: log.identity.maximumContentBytes,
+            maximumFrameBytes: log.identity.maximumFrameBytes,
             compressionLevel: logOptions.compressionLevel)
         return (Engine(log: log, state: state, limits: limits, logger: options.logger), log)
     }
@@ -174,7 +182,9 @@ public final class Journal: Sendable {
     /// - Throws: `keyConflict` when one key was used with other content, and the whole batch is refused;
     ///   `invalidArgument`, `tooLarge`, `diskFull`, `notWritten`: nothing is written; `outcomeUnknown`.
     @discardableResult
-    public func add(contentsOf memories: [(conversation: String, memory: NewMemory)]) async throws -> [Receipt] {
+    public func add(contentsOf memories: [(conversation: String, memory: NewMemory)]) async throws
+        -> [Receipt]
+    {
         let append = try Append.add(memories, expecting: nil, limits: engine.limits)
         return try await submit(append)
     }

@@ -34,10 +34,14 @@ extension Journal {
         let summaries = view.conversations()
         let survey = LogSurvey(directory, fileSystem: segmentLog.options.fileSystem)
         try asJournalError { () throws(LogError) in try survey.run() }
-        let files = try asJournalError { () throws(LogError) in try segmentLog.paths.fileSizes(segmentLog.options.fileSystem) }
+        let files = try asJournalError { () throws(LogError) in
+            try segmentLog.paths.fileSizes(segmentLog.options.fileSystem)
+        }
         return JournalStatistics(
-            events: survey.eventCount, lastSequence: view.sequence, memories: summaries.reduce(0) { $0 + $1.count },
-            conversations: summaries.count, segments: survey.segmentCount, logBytes: files.log, rawBytes: survey.rawBytes,
+            events: survey.eventCount, lastSequence: view.sequence,
+            memories: summaries.reduce(0) { $0 + $1.count },
+            conversations: summaries.count, segments: survey.segmentCount, logBytes: files.log,
+            rawBytes: survey.rawBytes,
             snapshotSequence: 0, snapshotBytes: files.snapshots, diskBytes: files.disk)
     }
 }

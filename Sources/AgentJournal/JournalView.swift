@@ -78,7 +78,8 @@ public final class JournalView: Sendable {
             for stored in box.stored(number: summary.number, at: sequence) {
                 stored.withFields { fields, bytes in
                     ExportLine.append(
-                        fields, bytes, sequence: stored.sequence, recordedMicroseconds: stored.recordedMicroseconds,
+                        fields, bytes, sequence: stored.sequence,
+                        recordedMicroseconds: stored.recordedMicroseconds,
                         to: &buffer)
                 }
                 if buffer.count > 192 << 10 {
@@ -95,6 +96,7 @@ public final class JournalView: Sendable {
         var hash = SHA256()
         export { (piece: ArraySlice<UInt8>) in piece.withUnsafeBytes { hash.update(bufferPointer: $0) } }
         let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: hash.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return String(
+            decoding: hash.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }

@@ -23,7 +23,9 @@ public struct VerifyReport: Sendable, Hashable {
             var text = file
             if let offset { text += ", offset \(offset)" }
             text += ": \(message)"
-            if let lost = lostSequences { text += "; lost: sequences \(lost.lowerBound) to \(lost.upperBound)" }
+            if let lost = lostSequences {
+                text += "; lost: sequences \(lost.lowerBound) to \(lost.upperBound)"
+            }
             return text
         }
 
@@ -139,7 +141,8 @@ extension Journal {
         case nil: break
         }
         var state = State()
-        let report = try salvageFields(at: directory, fileSystem: fileSystem) { _, bytes, sequence, recorded in
+        let report = try salvageFields(at: directory, fileSystem: fileSystem) {
+            _, bytes, sequence, recorded in
             guard sequence <= lastSequence, recorded <= lastRecorded else { return }
             // Its fields were decoded a moment ago.
             try? state.apply(bytes, sequence: sequence, recordedMicroseconds: recorded)

@@ -10,7 +10,9 @@ extension File {
     package func read(_ length: Int, at offset: UInt64) throws(FileSystemError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: length)
         var span = bytes.mutableSpan
-        let got = try span.withUnsafeMutableBytes { (raw) throws(FileSystemError) in try read(into: raw, at: offset) }
+        let got = try span.withUnsafeMutableBytes { (raw) throws(FileSystemError) in
+            try read(into: raw, at: offset)
+        }
         bytes.removeLast(length - got)
         return bytes
     }

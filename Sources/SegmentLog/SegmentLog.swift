@@ -93,7 +93,9 @@ package final class SegmentLog: Sendable {
     package func wait(after sequence: UInt64, timeoutMilliseconds: Int) {
         guard let page else {
             // Nothing tells of changes; the caller looks again after the time.
-            _ = Monitor(false).withLock(timeoutMilliseconds: timeoutMilliseconds, waitingUntil: { $0 }) { _ in () }
+            _ = Monitor(false).withLock(timeoutMilliseconds: timeoutMilliseconds, waitingUntil: { $0 }) { _ in
+                ()
+            }
             return
         }
         let counter = page.load32(at: LockFile.counterOffset)

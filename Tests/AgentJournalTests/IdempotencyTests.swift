@@ -44,7 +44,9 @@ import Testing
         NewMemory("one", role: .user, mimeType: "text/html", metadata: ["a": 1], idempotencyKey: "k"),
         NewMemory("one", role: .user, mimeType: "text/plain", metadata: ["a": 2], idempotencyKey: "k"),
         NewMemory("one", role: .user, mimeType: "text/plain", idempotencyKey: "k"),
-        NewMemory(.bytes(Array("one".utf8)), role: .user, mimeType: "text/plain", metadata: ["a": 1], idempotencyKey: "k"),
+        NewMemory(
+            .bytes(Array("one".utf8)), role: .user, mimeType: "text/plain", metadata: ["a": 1],
+            idempotencyKey: "k"),
     ])
     func theSameKeyWithOtherContentIsAnError(other: NewMemory) async throws {
         let journal = try await Journal.open(InMemoryFileSystem())
@@ -61,7 +63,8 @@ import Testing
         let journal = try await Journal.open(InMemoryFileSystem())
         let conversation = journal.conversation("a")
         try await conversation.add("one", timestamp: Timestamp("2020-01-01T00:00:00Z"), idempotencyKey: "k")
-        let again = try await conversation.add("one", timestamp: Timestamp("2021-01-01T00:00:00Z"), idempotencyKey: "k")
+        let again = try await conversation.add(
+            "one", timestamp: Timestamp("2021-01-01T00:00:00Z"), idempotencyKey: "k")
         #expect(again.isReplayed)
         try await journal.close()
     }
@@ -126,9 +129,13 @@ import Testing
         let first = try await conversation.add("one", idempotencyKey: "k", expecting: 0)
         try await journal.conversation("b").add("elsewhere")
         let second = try await conversation.add("two", expecting: first.sequence)
-        #expect(await code { _ = try await conversation.add("three", expecting: first.sequence) } == .unexpectedSequence)
+        #expect(
+            await code { _ = try await conversation.add("three", expecting: first.sequence) }
+                == .unexpectedSequence)
         try await conversation.forget(second.sequence)
-        #expect(await code { _ = try await conversation.add("three", expecting: second.sequence) } == .unexpectedSequence)
+        #expect(
+            await code { _ = try await conversation.add("three", expecting: second.sequence) }
+                == .unexpectedSequence)
         #expect(try await conversation.lastSequence() == 4)
         try await conversation.add("three", expecting: 4)
         // A retry after a lost reply gets its receipt, although the conversation has gone on.
@@ -145,7 +152,8 @@ import Testing
         let again = try await conversation.replace(first.sequence, with: replacement)
         #expect(again.isReplayed && again.sequence == done.sequence)
         #expect(try await journal.texts("a") == ["phone"])
-        #expect(await code { _ = try await conversation.replace(first.sequence, with: "fax") } == .noSuchMemory)
+        #expect(
+            await code { _ = try await conversation.replace(first.sequence, with: "fax") } == .noSuchMemory)
         try await journal.close()
     }
 }

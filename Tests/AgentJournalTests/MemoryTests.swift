@@ -5,8 +5,10 @@ import Testing
 /// Events and state: what is added, forgotten, cleared, looked back at.
 @Suite struct MemoryTests {
     @Test(arguments: [
-        Content.text(""), .text("a\u{0}b"), .text("e\u{301}"), .text("{\"a\": 1.0}"), .json(["b": 1, "a": [true, nil]]),
-        .json(1.5), .json(true), .json([]), .bytes([]), .bytes([0, 255, 10, 13]), .text(String(repeating: "long ", count: 40_000)),
+        Content.text(""), .text("a\u{0}b"), .text("e\u{301}"), .text("{\"a\": 1.0}"),
+        .json(["b": 1, "a": [true, nil]]),
+        .json(1.5), .json(true), .json([]), .bytes([]), .bytes([0, 255, 10, 13]),
+        .text(String(repeating: "long ", count: 40_000)),
         .bytes((0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) }),
     ])
     func contentsComeBack(content: Content) async throws {
@@ -45,7 +47,8 @@ import Testing
         #expect(memories[0].timestamp == Timestamp("1999-01-01T00:00:00Z"))
         #expect(
             memories.map(\.recorded) == [
-                Timestamp("2026-05-01T00:00:00Z"), Timestamp("2026-05-01T00:00:00Z"), Timestamp("2036-05-01T00:00:00Z"),
+                Timestamp("2026-05-01T00:00:00Z"), Timestamp("2026-05-01T00:00:00Z"),
+                Timestamp("2036-05-01T00:00:00Z"),
                 Timestamp("2036-05-01T00:00:00Z"),
             ])
         #expect(memories[3].timestamp == memories[3].recorded)
@@ -118,7 +121,9 @@ import Testing
         #expect(try await journal.view(at: .sequence(0)).count == 0)
         #expect(try await journal.view(at: .sequence(1)).memories(in: "a").count == 1)
         #expect(try await journal.view(at: .label("x")).memories(in: "a").count == 2)
-        #expect(try await journal.view(at: .date(Timestamp("2026-01-01T12:00:00Z")!)).memories(in: "a").count == 1)
+        #expect(
+            try await journal.view(at: .date(Timestamp("2026-01-01T12:00:00Z")!)).memories(in: "a").count == 1
+        )
         #expect(try await journal.view(at: .date(Timestamp("2026-02-01T00:00:00Z")!)).count == 0)
         #expect(await code { _ = try await journal.view(at: .sequence(6)) } == .noSuchPoint)
         #expect(await code { _ = try await journal.view(at: .label("y")) } == .noSuchPoint)
@@ -134,7 +139,9 @@ import Testing
         let journal = try await Journal.open(InMemoryFileSystem())
         #expect(await code { _ = try await journal.conversation(name).add("x") } == .invalidArgument)
         #expect(await code { _ = try await journal.conversation(name).clear() } == .invalidArgument)
-        #expect(await code { _ = try await journal.conversation("a").add("x", idempotencyKey: name) } == .invalidArgument)
+        #expect(
+            await code { _ = try await journal.conversation("a").add("x", idempotencyKey: name) }
+                == .invalidArgument)
         #expect(await code { _ = try await journal.flush(label: name) } == .invalidArgument)
         #expect(try journal.view().sequence == 0)
         try await journal.close()
@@ -155,12 +162,16 @@ import Testing
         let journal = try await Journal.open(at: directory, options: small)
         try await journal.conversation("a").add(.text(String(repeating: "x", count: 100)))
         #expect(
-            await code { _ = try await journal.conversation("a").add(.text(String(repeating: "x", count: 101))) } == .tooLarge)
+            await code {
+                _ = try await journal.conversation("a").add(.text(String(repeating: "x", count: 101)))
+            } == .tooLarge)
         try await journal.close()
         // The limit is the journal's, not the opener's.
         let reopened = try await Journal.open(disk)
         #expect(
-            await code { _ = try await reopened.conversation("a").add(.bytes(Array(repeating: 1, count: 101))) } == .tooLarge)
+            await code {
+                _ = try await reopened.conversation("a").add(.bytes(Array(repeating: 1, count: 101)))
+            } == .tooLarge)
         try await reopened.close()
     }
 
@@ -175,10 +186,15 @@ import Testing
                 try await journal.forget([live.remove(at: Int.random(in: live.indices, using: &generator))])
             case 1 where step % 7 == 0:
                 try await journal.conversation("c1").clear()
-                live = try journal.view().conversations().flatMap { try journal.view().memories(in: $0.name).map(\.sequence) }
+                live = try journal.view().conversations().flatMap {
+                    try journal.view().memories(in: $0.name).map(\.sequence)
+                }
             default:
                 let name = "c\(Int.random(in: 0..<5, using: &generator))"
-                live.append(try await journal.conversation(name).add(.text("memory \(step) \(UInt64.random(in: 0 ... .max))")).sequence)
+                live.append(
+                    try await journal.conversation(name).add(
+                        .text("memory \(step) \(UInt64.random(in: 0 ... .max))")
+                    ).sequence)
             }
         }
         let digest = try journal.view().digest()

@@ -18,7 +18,9 @@ final class TestClock: Sendable {
 }
 
 /// Options on a simulated disk, with a clock that stands still and no log lines.
-func options(_ disk: InMemoryFileSystem, clock: TestClock? = nil, segmentBytes: Int = 64 << 20) -> Journal.Options {
+func options(_ disk: InMemoryFileSystem, clock: TestClock? = nil, segmentBytes: Int = 64 << 20)
+    -> Journal.Options
+{
     var options = Journal.Options()
     options.fileSystem = disk
     options.segmentBytes = segmentBytes
@@ -31,7 +33,8 @@ let directory: FilePath = "/srv/memory"
 
 extension Journal {
     static func open(
-        _ disk: InMemoryFileSystem, create: Creation = .ifMissing, clock: TestClock? = nil, segmentBytes: Int = 64 << 20
+        _ disk: InMemoryFileSystem, create: Creation = .ifMissing, clock: TestClock? = nil,
+        segmentBytes: Int = 64 << 20
     ) async throws -> Journal {
         try await open(
             at: AgentJournalTests.directory, create: create,

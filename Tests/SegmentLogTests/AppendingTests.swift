@@ -73,7 +73,9 @@ struct AppendingTests {
         let fileSystem = InMemoryFileSystem()
         let log = try fileSystem.open()
         try log.add()
-        let piece = { (number: UInt64) in encode([event(number), Array(repeating: UInt8(number), count: 50_000)]) }
+        let piece = { (number: UInt64) in
+            encode([event(number), Array(repeating: UInt8(number), count: 50_000)])
+        }
         try log.write((1...30).map(piece))
         try log.sync()
         let frames = try log.frames(after: 1)
@@ -104,7 +106,9 @@ struct AppendingTests {
         try log.close()
         let again = try fileSystem.open()
         for after in 0...4 as ClosedRange<UInt64> {
-            #expect(try again.events(after: after) == Array([event(1), noise, event(3), event(4)].dropFirst(Int(after))))
+            #expect(
+                try again.events(after: after)
+                    == Array([event(1), noise, event(3), event(4)].dropFirst(Int(after))))
         }
     }
 
@@ -117,11 +121,16 @@ struct AppendingTests {
             try log.write([body])
             try log.sync()
         }
-        #expect(try log.frames().dropFirst().allSatisfy { $0.frame.header.flags.isDisjoint(with: [.stored, .restart]) })
+        #expect(
+            try log.frames().dropFirst().allSatisfy {
+                $0.frame.header.flags.isDisjoint(with: [.stored, .restart])
+            })
         #expect(try log.events() == bodies)
     }
 
-    @Test("large payloads are compressed by the caller, as a restart of their own, and the stream goes on behind them")
+    @Test(
+        "large payloads are compressed by the caller, as a restart of their own, and the stream goes on behind them"
+    )
     func largePayloads() throws {
         let fileSystem = InMemoryFileSystem()
         let log = try fileSystem.open()
@@ -134,7 +143,9 @@ struct AppendingTests {
             return events
         }
         #expect(compressed(event(1)).compressed == nil)
-        try log.write([encode([event(1)]), compressed(large), encode([event(3)]), compressed(noise), encode([event(5)])])
+        try log.write([
+            encode([event(1)]), compressed(large), encode([event(3)]), compressed(noise), encode([event(5)]),
+        ])
         try log.sync()
         try log.write([compressed(large)])
         try log.sync()
@@ -152,7 +163,8 @@ struct AppendingTests {
         }
     }
 
-    @Test("the stream restarts after each 256 KiB of input, and the offsets in between are read from a restart")
+    @Test(
+        "the stream restarts after each 256 KiB of input, and the offsets in between are read from a restart")
     func restarts() throws {
         let fileSystem = InMemoryFileSystem()
         let log = try fileSystem.open()
@@ -307,7 +319,9 @@ struct AppendingTests {
             if length != lengths.last { lengths.append(length) }
         }
         #expect(lengths == [256 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20])
-        let allocations = fileSystem.calls.filter { $0.operation == .allocate && $0.path.string.hasPrefix(segment.string) }
+        let allocations = fileSystem.calls.filter {
+            $0.operation == .allocate && $0.path.string.hasPrefix(segment.string)
+        }
         // One when the segment was made.
         #expect(allocations.count == 1 + lengths.count)
         try log.close()

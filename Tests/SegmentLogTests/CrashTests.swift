@@ -61,7 +61,9 @@ struct CrashTests {
             }
             for again in [disk.copy(), disk.crash(keeping: .nothingUnsynced)] {
                 let shown = try again.open(seed: 10).checkPrefix()
-                guard shown == count else { throw Wrong("\(shown) events at the second opening, \(count) at the first") }
+                guard shown == count else {
+                    throw Wrong("\(shown) events at the second opening, \(count) at the first")
+                }
             }
             try log.add()
             guard try disk.crash(keeping: .nothingUnsynced).open(seed: 11).checkPrefix() == count + 1 else {
@@ -76,10 +78,12 @@ struct CrashTests {
     func everyCall(segmentBytes: UInt64) throws {
         let life = try Self.live(segmentBytes: segmentBytes)
         let calls = life.fileSystem.calls
-        for (index, call) in calls.enumerated() where call.operation.changesDisk {
+        for (index, call) in calls.enumerated()
+        where call.operation.changesDisk && Thoroughness.tries(index, oneOf: 2) {
             for kept in InMemoryFileSystem.Kept.allCases {
                 check(
-                    life.fileSystem.crash(afterCall: index, keeping: kept), atLeast: life.acknowledged(after: index + 1),
+                    life.fileSystem.crash(afterCall: index, keeping: kept),
+                    atLeast: life.acknowledged(after: index + 1),
                     atMost: life.appended(after: index + 1), "call \(index), \(call), keeping \(kept)")
             }
         }
@@ -89,18 +93,21 @@ struct CrashTests {
     func duringRecovery() throws {
         let life = try Self.live(segmentBytes: 1600)
         let calls = life.fileSystem.calls
-        for (index, call) in calls.enumerated() where call.operation.changesDisk {
+        for (index, call) in calls.enumerated()
+        where call.operation.changesDisk && Thoroughness.tries(index, oneOf: 11) {
             for kept in InMemoryFileSystem.Kept.allCases {
                 let disk = life.fileSystem.crash(afterCall: index, keeping: kept)
                 disk.keepsHistory = true
                 _ = try disk.open(seed: 4)
                 for (inner, second) in disk.calls.enumerated() where second.operation.changesDisk {
                     for keptThen in InMemoryFileSystem.Kept.allCases {
-                        let place = "call \(index), \(call), keeping \(kept), then call \(inner), \(second), keeping \(keptThen)"
+                        let place =
+                            "call \(index), \(call), keeping \(kept), then call \(inner), \(second), keeping \(keptThen)"
                         do {
                             let log = try disk.crash(afterCall: inner, keeping: keptThen).open(seed: 5)
                             let count = try log.checkPrefix()
-                            guard count >= life.acknowledged(after: index + 1), count <= life.appended(after: index + 1)
+                            guard count >= life.acknowledged(after: index + 1),
+                                count <= life.appended(after: index + 1)
                             else { throw Wrong("\(count) events") }
                         } catch {
                             Issue.record("\(place): \(error)")
@@ -115,22 +122,29 @@ struct CrashTests {
     @Test("what a killed process left unsynced is made durable before it is built upon")
     func killedThenCut() throws {
         let life = try Self.live(segmentBytes: 1600)
-        for (index, call) in life.fileSystem.calls.enumerated() where call.operation.changesDisk {
+        for (index, call) in life.fileSystem.calls.enumerated()
+        where call.operation.changesDisk && Thoroughness.tries(index, oneOf: 3) {
             // What `everything` keeps is on this disk durable; so the history's disk itself is asked for.
             let disk = try Self.killed(afterCall: index)
             do {
                 let log = try disk.open(seed: 6)
                 let shown = try log.checkPrefix()
-                guard shown >= life.acknowledged(after: index + 1) else { throw Wrong("only \(shown) events") }
+                guard shown >= life.acknowledged(after: index + 1) else {
+                    throw Wrong("only \(shown) events")
+                }
                 let cut = try disk.crash(keeping: .nothingUnsynced).open(seed: 7).checkPrefix()
                 guard cut == shown else { throw Wrong("\(shown) events shown, \(cut) after a power cut") }
                 try log.close()
                 let closed = try disk.crash(keeping: .nothingUnsynced).open(seed: 7).checkPrefix()
-                guard closed == shown else { throw Wrong("\(shown) events shown, \(closed) after a close and a power cut") }
+                guard closed == shown else {
+                    throw Wrong("\(shown) events shown, \(closed) after a close and a power cut")
+                }
                 let again = try disk.open(seed: 8)
                 try again.add()
                 let added = try disk.crash(keeping: .nothingUnsynced).open(seed: 7).checkPrefix()
-                guard added == shown + 1 else { throw Wrong("\(shown + 1) events acknowledged, \(added) after a power cut") }
+                guard added == shown + 1 else {
+                    throw Wrong("\(shown + 1) events acknowledged, \(added) after a power cut")
+                }
             } catch {
                 Issue.record("killed after call \(index), \(call): \(error)")
             }
@@ -181,13 +195,17 @@ struct CrashTests {
             try found.replaceContents(of: segment, with: bytes)
             let log = try found.open()
             let events = try log.events()
-            guard events.prefix(3) == (1...3).map(event)[...] else { throw Wrong("the first events are not there") }
+            guard events.prefix(3) == (1...3).map(event)[...] else {
+                throw Wrong("the first events are not there")
+            }
             return events.count
         }
         // The commit is three frames; each is whole or not there, and none without those before it.
         var counts: Set<Int> = []
-        let places = Array(stride(from: end, to: min(end + 400, newEnd), by: 8))
-            + Array(stride(from: end + 400, to: newEnd, by: 4096)) + Array(stride(from: newEnd - 64, to: newEnd, by: 8))
+        let places =
+            Array(stride(from: end, to: min(end + 400, newEnd), by: 8))
+            + Array(stride(from: end + 400, to: newEnd, by: 4096))
+            + Array(stride(from: newEnd - 64, to: newEnd, by: 8))
         for cut in places {
             counts.insert(try torn(Array(new[..<cut]) + old[cut...]))
             #expect(try torn(Array(old[..<(cut + 8)]) + new[(cut + 8)...]) == 3)
@@ -197,7 +215,9 @@ struct CrashTests {
         #expect(counts.contains(3) && counts.contains(8))
     }
 
-    @Test("an unclean end begins a new segment with the same sequences and times, and leaves the old one as it was")
+    @Test(
+        "an unclean end begins a new segment with the same sequences and times, and leaves the old one as it was"
+    )
     func uncleanEnd() throws {
         for kept in InMemoryFileSystem.Kept.allCases {
             let disk = InMemoryFileSystem()

@@ -33,8 +33,12 @@ struct CreationTests {
                     let log = try found.open(seed: 2)
                     try log.add(2)
                     try log.close()
-                    guard try found.crash(keeping: .nothingUnsynced).open().checkPrefix() == 2 else { throw Wrong("not all there") }
-                    guard !found.paths.contains(where: { $0.string.hasSuffix(".new") }) else { throw Wrong("a file is left over") }
+                    guard try found.crash(keeping: .nothingUnsynced).open().checkPrefix() == 2 else {
+                        throw Wrong("not all there")
+                    }
+                    guard !found.paths.contains(where: { $0.string.hasSuffix(".new") }) else {
+                        throw Wrong("a file is left over")
+                    }
                 } catch {
                     Issue.record("\(place): \(error)")
                 }
@@ -64,7 +68,9 @@ struct CreationTests {
                     let again = disk.copy()
                     let log = try again.open()
                     try log.add()
-                    guard try again.crash(keeping: .nothingUnsynced).open().checkPrefix() == 1 else { throw Wrong("not there") }
+                    guard try again.crash(keeping: .nothingUnsynced).open().checkPrefix() == 1 else {
+                        throw Wrong("not there")
+                    }
                 } catch {
                     Issue.record("after a failure of call \(index): \(error)")
                 }

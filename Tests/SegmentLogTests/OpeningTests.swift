@@ -26,7 +26,9 @@ struct OpeningTests {
         return writing
     }
 
-    @Test("one copy of a header is damaged: the other serves, and it is noted", arguments: SegmentHeader.copyOffsets)
+    @Test(
+        "one copy of a header is damaged: the other serves, and it is noted",
+        arguments: SegmentHeader.copyOffsets)
     func oneHeaderCopy(offset: Int) throws {
         for segment in 0..<3 {
             for byte in [0, 9, 13, 20, 60, 110, 127] {
@@ -64,7 +66,8 @@ struct OpeningTests {
         for index in 0..<3 {
             let mixed = disk.copy()
             #expect(mixed.segments[index].lastComponent == other.segments[index].lastComponent)
-            try mixed.replaceContents(of: mixed.segments[index], with: other.contents(of: other.segments[index]))
+            try mixed.replaceContents(
+                of: mixed.segments[index], with: other.contents(of: other.segments[index]))
             let error = try refusal(mixed)
             #expect(error.kind == .damaged)
             #expect(error.message.contains("another journal"))
@@ -82,7 +85,9 @@ struct OpeningTests {
         #expect(try refusal(two).kind == .damaged)
     }
 
-    @Test("a segment is missing: the first, one in the middle, or the last after a clean close", arguments: 0..<4)
+    @Test(
+        "a segment is missing: the first, one in the middle, or the last after a clean close",
+        arguments: 0..<4)
     func missingSegment(index: Int) throws {
         let disk = try journal(segments: 4)
         try disk.remove(disk.segments[index])
@@ -98,7 +103,9 @@ struct OpeningTests {
         #expect(try refusal(disk).kind == .damaged)
         let bytes = try journal()
         let bare = InMemoryFileSystem()
-        for path in [paths.identity, paths.lock] { try bare.replaceContents(of: path, with: bytes.contents(of: path)) }
+        for path in [paths.identity, paths.lock] {
+            try bare.replaceContents(of: path, with: bytes.contents(of: path))
+        }
         #expect(try refusal(bare).kind == .damaged)
     }
 
@@ -188,7 +195,11 @@ struct OpeningTests {
         for length in [nil, 0, 1, 8, 500, 3584, 3591, 3592, 3600, 3639, 3640, 4095] as [Int?] {
             for access in [LogOptions.Access.readOnly, .readWrite] {
                 let found = disk.copy()
-                if let length { try found.truncate(paths.lock, to: length) } else { try found.remove(paths.lock) }
+                if let length {
+                    try found.truncate(paths.lock, to: length)
+                } else {
+                    try found.remove(paths.lock)
+                }
                 let log = try SegmentLog.open(directory, .test(found, access: access))
                 #expect(try log.checkPrefix() == count)
                 guard access == .readWrite else { continue }
@@ -223,7 +234,9 @@ struct OpeningTests {
             let log = try disk.open()
             try log.add()
             for path in disk.paths { try disk.remove(path) }
-            if isReplaced { try disk.replaceContents(of: paths.lock, with: [UInt8](repeating: 0, count: 4096)) }
+            if isReplaced {
+                try disk.replaceContents(of: paths.lock, with: [UInt8](repeating: 0, count: 4096))
+            }
             let error = try #require(logError { try log.add() })
             #expect(error.kind == .notWritten)
             #expect(error.message.contains("removed or replaced"))

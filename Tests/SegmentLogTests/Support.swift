@@ -25,7 +25,9 @@ struct SplitMix: RandomNumberGenerator {
     }
 
     /// Bytes that deflate cannot shrink.
-    mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
+    mutating func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
+    }
 }
 
 /// State that a sendable closure changes.
@@ -37,7 +39,8 @@ final class Counter<Value: Sendable>: Sendable {
 extension LogOptions {
     /// Options whose clock and random numbers are the same each time. The clock begins anew with each options.
     static func test(
-        _ fileSystem: any FileSystem, access: Access = .readWrite, segmentBytes: UInt64 = 64 << 20, seed: UInt64 = 1
+        _ fileSystem: any FileSystem, access: Access = .readWrite, segmentBytes: UInt64 = 64 << 20,
+        seed: UInt64 = 1
     ) -> LogOptions {
         let clock = Counter<Int64>(1_700_000_000_000_000)
         let generator = Counter(SplitMix(seed))
@@ -100,7 +103,9 @@ func decode(_ payload: UnsafeRawBufferPointer) -> [[UInt8]]? {
     while offset < payload.count {
         guard payload[offset] == 0x0A else { return nil }
         offset += 1
-        guard let length = Varint.read(payload, &offset), length <= UInt64(payload.count - offset) else { return nil }
+        guard let length = Varint.read(payload, &offset), length <= UInt64(payload.count - offset) else {
+            return nil
+        }
         bodies.append(Array(payload[offset..<offset + Int(length)]))
         offset += Int(length)
     }
@@ -165,11 +170,14 @@ extension SegmentLog {
             if let next, read.frame.firstSequence != next {
                 throw Wrong("sequence \(read.frame.firstSequence) where \(next) was due")
             }
-            if next == nil, read.frame.firstSequence > after + 1 { throw Wrong("the first events are left out") }
+            if next == nil, read.frame.firstSequence > after + 1 {
+                throw Wrong("the first events are left out")
+            }
             if read.frame.recordedMicroseconds < time { throw Wrong("a recorded time runs backwards") }
             time = read.frame.recordedMicroseconds
             next = read.frame.lastSequence + 1
-            bodies += read.bodies.dropFirst(read.frame.firstSequence <= after ? Int(after + 1 - read.frame.firstSequence) : 0)
+            bodies += read.bodies.dropFirst(
+                read.frame.firstSequence <= after ? Int(after + 1 - read.frame.firstSequence) : 0)
         }
         return bodies
     }
@@ -179,7 +187,9 @@ extension SegmentLog {
     func checkPrefix() throws -> UInt64 {
         let count = visibleSequence
         let found = try events()
-        guard found.count == Int(count) else { throw Wrong("\(found.count) events where \(count) are visible") }
+        guard found.count == Int(count) else {
+            throw Wrong("\(found.count) events where \(count) are visible")
+        }
         for (index, body) in found.enumerated() where body != event(UInt64(index) + 1) {
             throw Wrong("event \(index + 1) is not what was written")
         }

@@ -74,7 +74,8 @@ struct TailVerdictTests {
     func clean() throws {
         let (fileSystem, _) = try log(closed: true)
         let tail = try tail(fileSystem)
-        #expect(tail.evidence == TailEvidence(hasPromiseBeyond: false, hasBytesBeyond: false, record: .matches))
+        #expect(
+            tail.evidence == TailEvidence(hasPromiseBeyond: false, hasBytesBeyond: false, record: .matches))
         #expect(tail.verdict == .clean)
         #expect(try fileSystem.open().report.ending == .clean)
     }
@@ -109,7 +110,8 @@ struct TailVerdictTests {
         let bytes = try fileSystem.contents(of: segment)
         try fileSystem.replaceContents(of: segment, with: bytes + [0, 0, 0, 7])
         let tail = try tail(fileSystem)
-        #expect(tail.evidence == TailEvidence(hasPromiseBeyond: false, hasBytesBeyond: true, record: .matches))
+        #expect(
+            tail.evidence == TailEvidence(hasPromiseBeyond: false, hasBytesBeyond: true, record: .matches))
         let log = try fileSystem.open()
         #expect(log.report.ending == .unclean)
         #expect(try log.checkPrefix() == 5)
@@ -199,7 +201,8 @@ struct TailVerdictTests {
             var frame = frames[4].header
             frame.previous ^= 1
             frame.encode(
-                into: UnsafeMutableRawBufferPointer(rebasing: raw[at..<at + FrameHeader.length]), segment: header,
+                into: UnsafeMutableRawBufferPointer(rebasing: raw[at..<at + FrameHeader.length]),
+                segment: header,
                 offset: UInt64(at))
         }
         try fileSystem.replaceContents(of: segment, with: bytes)

@@ -210,15 +210,9 @@ import Testing
         let shop = try Workshop()
         let line = #"{"conversation":"c","content":"x"}"#
         // The pipe stays open: only the signal ends it.
-        let running = try shop.start(
-            [
-                "-c",
-                "mkfifo p; (i=0; while [ $i -lt 25 ]; do echo '\(line)'; i=$((i+1)); done; touch written; exec sleep 60) > p & "
-                    + "exec '\(Workshop.executable.path)' import j --batch 10 < p",
-            ], executable: URL(filePath: "/bin/sh"))
-        for _ in 0..<500 where !FileManager.default.fileExists(atPath: shop.path("written")) {
-            usleep(10_000)
-        }
+        let input = Pipe()
+        let running = try shop.start(["import", "j", "--batch", "10"], pipe: input)
+        try input.fileHandleForWriting.write(contentsOf: Data(String(repeating: line + "\n", count: 25).utf8))
         for _ in 0..<500 {
             if try shop.run("stats", "j", "--json").out.contains(#""memories":20"#) { break }
             usleep(10_000)

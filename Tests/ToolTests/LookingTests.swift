@@ -70,7 +70,7 @@ import Testing
         let shop = try Workshop()
         try shop.run("add", "j", "c", input: "two\nlines\u{1B}[2J \(String(repeating: "x", count: 100))")
         let line = try shop.run("log", "j").out
-        #expect(line.hasSuffix("c  two\\nlines\\u001b[2J \(String(repeating: "x", count: 36))…\n"), "\(line)")
+        #expect(line.hasSuffix("c  two\\nlines\\u001b[2J \(String(repeating: "x", count: 39))…\n"), "\(line)")
     }
 
     @Test(arguments: [SIGINT, SIGTERM]) func follow(_ signal: Int32) throws {

@@ -57,9 +57,9 @@ final class Workshop {
     func read(_ name: String) throws -> Data { try Data(contentsOf: directory.appending(path: name)) }
 
     /// Starts the tool with files in place of its streams, so that no pipe can fill up.
-    func start(_ arguments: [String], input: Data? = nil, executable: URL = Workshop.executable) throws
-        -> Running
-    {
+    func start(
+        _ arguments: [String], input: Data? = nil, pipe: Pipe? = nil, executable: URL = Workshop.executable
+    ) throws -> Running {
         let id = UUID().uuidString
         let (out, error) = (directory.appending(path: "\(id).out"), directory.appending(path: "\(id).error"))
         for file in [out, error] { try Data().write(to: file) }
@@ -69,12 +69,15 @@ final class Workshop {
         process.currentDirectoryURL = directory
         process.standardOutput = try FileHandle(forWritingTo: out)
         process.standardError = try FileHandle(forWritingTo: error)
-        if let input {
+        if let pipe {
+            process.standardInput = pipe
+        } else if let input {
             try write(input, to: "\(id).in")
             process.standardInput = try FileHandle(forReadingFrom: directory.appending(path: "\(id).in"))
         } else {
             process.standardInput = FileHandle.nullDevice
         }
+        // A process that ends is noticed when a descriptor closes that its own children inherit: start no `sleep`.
         try process.run()
         return Running(process: process, out: out, error: error)
     }

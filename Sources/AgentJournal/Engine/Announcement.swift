@@ -4,7 +4,8 @@ import SystemPackage
 
 extension Journal {
     /// One line for the operator: what memory this is, where, how much, and what recovery found.
-    static func announce(_ directory: FilePath, _ log: SegmentLog, _ state: borrowing State, _ logger: Logger) {
+    static func announce(_ directory: FilePath, _ log: SegmentLog, _ state: borrowing State, _ logger: Logger)
+    {
         let report = log.report
         var metadata: Logger.Metadata = [
             "directory": "\(directory)", "events": "\(state.lastSequence)", "memories": "\(state.liveCount)",
@@ -20,6 +21,8 @@ extension Journal {
         case .clean, .shared: logger.info("journal opened", metadata: metadata)
         case .unclean: logger.notice("journal recovered: it was not closed cleanly", metadata: metadata)
         }
-        for note in report.notes { logger.warning("journal: \(note)", metadata: ["directory": "\(directory)"]) }
+        for note in report.notes {
+            logger.warning("journal: \(note)", metadata: ["directory": "\(directory)"])
+        }
     }
 }

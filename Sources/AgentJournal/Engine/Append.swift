@@ -36,13 +36,17 @@ struct Append: Sendable {
         var count = 0
         for (conversation, memory) in memories {
             if conversation != checked {
-                try NameRules.check(conversation, "conversation's name", maximumBytes: NameRules.conversationBytes)
+                try NameRules.check(
+                    conversation, "conversation's name", maximumBytes: NameRules.conversationBytes)
                 checked = conversation
             }
             try limits.check(memory)
             let encoded = EventEncoder.added(conversation: conversation, memory)
             count += encoded.bytes.count
-            items.append(Item(conversation: conversation, encoded: encoded, key: memory.idempotencyKey.map { Array($0.utf8) }))
+            items.append(
+                Item(
+                    conversation: conversation, encoded: encoded,
+                    key: memory.idempotencyKey.map { Array($0.utf8) }))
         }
         guard !items.isEmpty else {
             return Append(action: .add([], expecting: expecting), events: nil, rawBytes: 0)
@@ -66,7 +70,9 @@ struct Append: Sendable {
         Append(action: .forget(sequences), events: nil, rawBytes: sequences.count * smallEventBytes)
     }
 
-    static func replace(_ sequence: UInt64, with memory: NewMemory, limits: Limits) throws(JournalError) -> Append {
+    static func replace(_ sequence: UInt64, with memory: NewMemory, limits: Limits) throws(JournalError)
+        -> Append
+    {
         try limits.check(memory)
         let size = EventEncoder.added(conversation: "", memory).bytes.count
         return Append(action: .replace(sequence, memory), events: nil, rawBytes: size + 2 * smallEventBytes)
@@ -107,7 +113,8 @@ struct Limits: Sendable {
             size = json.utf8.count
             guard json.kind != .string, json.kind != .null else {
                 throw JournalError(
-                    .invalidArgument, "JSON content is an object, an array, a number or a boolean; give a string as text")
+                    .invalidArgument,
+                    "JSON content is an object, an array, a number or a boolean; give a string as text")
             }
             try checkDepth(json, "content")
         }
@@ -136,7 +143,8 @@ struct Limits: Sendable {
         // What is short cannot be deep: each level takes two bytes.
         guard json.utf8.count > 2 * Limits.jsonDepth else { return }
         guard json.depth <= Limits.jsonDepth else {
-            throw JournalError(.invalidArgument, "The \(what) is nested deeper than \(Limits.jsonDepth) levels; flatten it")
+            throw JournalError(
+                .invalidArgument, "The \(what) is nested deeper than \(Limits.jsonDepth) levels; flatten it")
         }
     }
 
@@ -144,7 +152,8 @@ struct Limits: Sendable {
         guard bytes <= maximumFrameBytes else {
             throw JournalError(
                 .tooLarge,
-                "The batch is \(bytes) bytes long encoded; this journal takes \(maximumFrameBytes) at most. Split it")
+                "The batch is \(bytes) bytes long encoded; this journal takes \(maximumFrameBytes) at most. Split it"
+            )
         }
     }
 }

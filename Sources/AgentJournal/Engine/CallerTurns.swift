@@ -28,7 +28,8 @@ struct CallerTurns {
     ///   - mayBlock: The caller's thread is its own and would wait anyway.
     func allows(_ bytes: Int, mayBlock: Bool) -> Bool {
         let isShort =
-            bytes <= CallerTurns.mostBytes && lastCommit < CallerTurns.longestCommit && row < CallerTurns.longestRow
+            bytes <= CallerTurns.mostBytes && lastCommit < CallerTurns.longestCommit
+            && row < CallerTurns.longestRow
         return isAlone && (mayBlock || isShort)
     }
 

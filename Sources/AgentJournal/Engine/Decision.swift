@@ -38,7 +38,9 @@ struct Decision {
         // A key that comes twice in one batch is added once.
         var added: [State.Key: Receipt] = [:]
         for (index, item) in items.enumerated() {
-            let key = item.key.map { State.Key(conversation: state.number(of: item.conversation) ?? -1, bytes: $0) }
+            let key = item.key.map {
+                State.Key(conversation: state.number(of: item.conversation) ?? -1, bytes: $0)
+            }
             if let first = known[index] ?? key.flatMap({ added[$0] }) {
                 receipts.append(Receipt(sequence: first.sequence, recorded: first.recorded, isReplayed: true))
                 continue
@@ -55,7 +57,8 @@ struct Decision {
     }
 
     /// The first receipts of the items whose keys are known, by their index.
-    private func knownReceipts(_ items: [Append.Item], _ state: State) throws(JournalError) -> [Int: Receipt] {
+    private func knownReceipts(_ items: [Append.Item], _ state: State) throws(JournalError) -> [Int: Receipt]
+    {
         var known: [Int: Receipt] = [:]
         var inBatch: [BatchKey: Int] = [:]
         for (index, item) in items.enumerated() {
@@ -66,7 +69,8 @@ struct Decision {
                 let isSame = state.arena.withBytes(record.place) { Decision.isSame($0, item.encoded) }
                 guard isSame else { throw conflict(item, index, first: "sequence \(record.sequence)") }
                 known[index] = Receipt(
-                    sequence: record.sequence, recorded: Timestamp(clampingMicrosecondsSince1970: record.recordedMicroseconds),
+                    sequence: record.sequence,
+                    recorded: Timestamp(clampingMicrosecondsSince1970: record.recordedMicroseconds),
                     isReplayed: true)
             } else if let earlier = inBatch.updateValue(index, forKey: BatchKey(item.conversation, key)) {
                 let isSame = items[earlier].encoded.withBody { Decision.isSame($0, item.encoded) }
@@ -146,14 +150,16 @@ struct Decision {
     /// The name of the conversation that a live memory belongs to.
     @discardableResult
     private func checkLive(_ sequence: UInt64, _ state: State) throws(JournalError) -> [UInt8] {
-        guard let (number, index) = state.find(sequence), state.conversations[number].entries[index].removedAt == .max
+        guard let (number, index) = state.find(sequence),
+            state.conversations[number].entries[index].removedAt == .max
         else { throw noSuch(sequence) }
         return state.names.names[number]
     }
 
     private func noSuch(_ sequence: UInt64) -> JournalError {
         JournalError(
-            .noSuchMemory, "Not written: there is no memory with sequence \(sequence); it was never added, or is forgotten "
+            .noSuchMemory,
+            "Not written: there is no memory with sequence \(sequence); it was never added, or is forgotten "
                 + "already", sequences: sequence...sequence)
     }
 
@@ -171,7 +177,8 @@ struct Decision {
             }
         }
         return Receipt(
-            sequence: sequence, recorded: Timestamp(clampingMicrosecondsSince1970: recordedMicroseconds), isReplayed: false)
+            sequence: sequence, recorded: Timestamp(clampingMicrosecondsSince1970: recordedMicroseconds),
+            isReplayed: false)
     }
 
     private static func join(_ encoded: [EventEncoder.Encoded]) -> EncodedEvents? {

@@ -15,7 +15,9 @@ struct Replay {
     ) throws(JournalError) {
         guard state.lastSequence < min(bound, log.visibleSequence) else { return }
         let reader = log.reader(after: state.lastSequence)
-        while state.lastSequence < bound, let frame = try asJournalError({ () throws(LogError) in try reader.next() }) {
+        while state.lastSequence < bound,
+            let frame = try asJournalError({ () throws(LogError) in try reader.next() })
+        {
             guard frame.recordedMicroseconds <= date else { return }
             do throws(EventProblem) {
                 try Replay.apply(frame, reader.payload, to: &state, upTo: bound)
@@ -27,7 +29,8 @@ struct Replay {
     }
 
     private static func apply(
-        _ frame: FrameCursor.Frame, _ payload: UnsafeRawBufferPointer, to state: inout State, upTo bound: UInt64
+        _ frame: FrameCursor.Frame, _ payload: UnsafeRawBufferPointer, to state: inout State,
+        upTo bound: UInt64
     ) throws(EventProblem) {
         var events = EventIterator(payload)
         var sequence = frame.firstSequence
@@ -38,7 +41,9 @@ struct Replay {
             sequence += 1
         }
         guard sequence == frame.lastSequence + 1 else {
-            throw .malformed("the frame holds \(sequence - frame.firstSequence) events and says \(frame.header.eventCount)")
+            throw .malformed(
+                "the frame holds \(sequence - frame.firstSequence) events and says \(frame.header.eventCount)"
+            )
         }
     }
 }
@@ -50,7 +55,9 @@ extension JournalError {
         switch problem {
         case .malformed(let what):
             self.init(
-                .damaged, "\(path?.lastComponent?.string ?? "the log"), frame at offset \(frame.offset): \(what)", path: path,
+                .damaged,
+                "\(path?.lastComponent?.string ?? "the log"), frame at offset \(frame.offset): \(what)",
+                path: path,
                 offset: frame.offset, sequences: frame.firstSequence...frame.lastSequence)
         case .unsupported(let what):
             self.init(

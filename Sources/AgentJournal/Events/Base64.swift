@@ -27,7 +27,9 @@ package enum Base64 {
         var index = 0
         while index < text.count {
             let isLast = index + 4 == text.count
-            let padding = !isLast ? 0 : text[index + 3] != UInt8(ascii: "=") ? 0 : text[index + 2] != UInt8(ascii: "=") ? 1 : 2
+            let padding =
+                !isLast
+                ? 0 : text[index + 3] != UInt8(ascii: "=") ? 0 : text[index + 2] != UInt8(ascii: "=") ? 1 : 2
             var group: UInt32 = 0
             for place in 0..<4 {
                 guard place < 4 - padding else {

@@ -31,7 +31,9 @@ struct EventCursor {
                 self.frame = nil
             }
             let reader = reader
-            guard let read = try asJournalError({ () throws(LogError) in try reader.next() }) else { return nil }
+            guard let read = try asJournalError({ () throws(LogError) in try reader.next() }) else {
+                return nil
+            }
             frame = read
             events = EventIterator(reader.payload)
             next = read.firstSequence
@@ -60,6 +62,7 @@ struct EventCursor {
     mutating func nextEvent(upTo bound: UInt64 = .max) throws(JournalError) -> Event? {
         guard let found = try nextFields(upTo: bound) else { return nil }
         return Event(
-            found.fields, found.bytes, sequence: found.sequence, recordedMicroseconds: found.recordedMicroseconds)
+            found.fields, found.bytes, sequence: found.sequence,
+            recordedMicroseconds: found.recordedMicroseconds)
     }
 }

@@ -22,7 +22,9 @@ extension EventFields {
             let field = Int(truncatingIfNeeded: tag >> 3)
             switch tag & 7 {
             case 0:
-                guard let value = Varint.read(bytes, &offset) else { throw .malformed("field \(field) is cut off") }
+                guard let value = Varint.read(bytes, &offset) else {
+                    throw .malformed("field \(field) is cut off")
+                }
                 try take(field, number: value)
             case 2:
                 guard let length = Varint.read(bytes, &offset), length <= UInt64(bytes.count - offset) else {
@@ -44,7 +46,8 @@ extension EventFields {
     private mutating func take(_ field: Int, number value: UInt64) throws(EventProblem) {
         switch field {
         case Field.kind: kind = value
-        case Field.timestamp: timestampMicroseconds = Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
+        case Field.timestamp:
+            timestampMicroseconds = Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
         case Field.target: target = value
         case 1..<Field.firstOptional: try passOver(field)
         default: break
@@ -78,9 +81,13 @@ extension EventFields {
     private func check() throws(EventProblem) {
         switch kind {
         case Kind.added:
-            guard conversation != nil, content != nil else { throw .malformed("an added memory lacks a part") }
+            guard conversation != nil, content != nil else {
+                throw .malformed("an added memory lacks a part")
+            }
         case Kind.forgotten:
-            guard conversation != nil, target != nil else { throw .malformed("a forgotten memory lacks a part") }
+            guard conversation != nil, target != nil else {
+                throw .malformed("a forgotten memory lacks a part")
+            }
         case Kind.cleared:
             guard conversation != nil else { throw .malformed("a cleared conversation lacks its name") }
         case Kind.flushed: break
@@ -101,7 +108,9 @@ struct EventIterator {
     /// The next event's bytes; nil at the end.
     mutating func next() throws(EventProblem) -> UnsafeRawBufferPointer? {
         guard offset < payload.count else { return nil }
-        guard payload[offset] == EventEncoder.eventTag else { throw .malformed("the payload is not a series of events") }
+        guard payload[offset] == EventEncoder.eventTag else {
+            throw .malformed("the payload is not a series of events")
+        }
         offset += 1
         guard let length = Varint.read(payload, &offset), length <= UInt64(payload.count - offset) else {
             throw .malformed("an event is cut off")

@@ -26,7 +26,9 @@ struct EventEncoder {
             }
             if let mimeType = memory.mimeType { body.field(EventFields.Field.mimeType, mimeType) }
             if let role = memory.role { body.field(EventFields.Field.role, role.rawValue) }
-            if !memory.metadata.isEmpty { body.field(EventFields.Field.metadata, memory.metadata.canonicalBytes) }
+            if !memory.metadata.isEmpty {
+                body.field(EventFields.Field.metadata, memory.metadata.canonicalBytes)
+            }
             if let time = memory.timestamp?.microsecondsSince1970 {
                 body.number(EventFields.Field.timestamp, UInt64(bitPattern: (time << 1) ^ (time >> 63)))
             }

@@ -7,7 +7,9 @@ enum ExportLine {
         _ fields: EventFields, _ bytes: UnsafeRawBufferPointer, sequence: UInt64, recordedMicroseconds: Int64,
         to output: inout [UInt8]
     ) {
-        func slice(_ range: Range<Int>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[range]) }
+        func slice(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(rebasing: bytes[range])
+        }
         func string(_ name: StaticString, _ range: Range<Int>?) {
             guard let range else { return }
             output.append(contentsOf: raw(name))

@@ -10,11 +10,13 @@ enum NameRules {
     static func check(_ text: String, _ what: String, maximumBytes: Int) throws(JournalError) {
         let length = text.utf8.count
         guard length > 0 else {
-            throw JournalError(.invalidArgument, "The \(what) is empty; it takes 1 to \(maximumBytes) bytes of UTF-8")
+            throw JournalError(
+                .invalidArgument, "The \(what) is empty; it takes 1 to \(maximumBytes) bytes of UTF-8")
         }
         guard length <= maximumBytes else {
             throw JournalError(
-                .invalidArgument, "The \(what) is \(length) bytes long; the limit is \(maximumBytes) bytes of UTF-8")
+                .invalidArgument,
+                "The \(what) is \(length) bytes long; the limit is \(maximumBytes) bytes of UTF-8")
         }
         if let control = text.unicodeScalars.first(where: isControl) {
             let code = String(control.value, radix: 16, uppercase: true)

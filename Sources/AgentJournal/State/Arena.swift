@@ -14,7 +14,9 @@ struct Arena {
         fileprivate init(capacity: Int) { bytes = .allocate(byteCount: capacity, alignment: 8) }
         deinit { bytes.deallocate() }
 
-        func withBytes<R>(_ offset: UInt32, _ length: UInt32, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        func withBytes<R>(_ offset: UInt32, _ length: UInt32, _ body: (UnsafeRawBufferPointer) throws -> R)
+            rethrows -> R
+        {
             try body(UnsafeRawBufferPointer(rebasing: bytes[Int(offset)..<(Int(offset) + Int(length))]))
         }
     }

@@ -71,7 +71,8 @@ struct State {
                 let key = Key(conversation: number, bytes: Array(bytes[key]))
                 // The first add with a key is the one that counts; a log never holds a second.
                 if keys[key] == nil {
-                    keys[key] = KeyRecord(sequence: sequence, recordedMicroseconds: recordedMicroseconds, place: place)
+                    keys[key] = KeyRecord(
+                        sequence: sequence, recordedMicroseconds: recordedMicroseconds, place: place)
                 }
             }
         case EventFields.Kind.forgotten: remove(fields.target!, at: sequence)
@@ -100,7 +101,8 @@ struct State {
     }
 
     private mutating func remove(_ target: UInt64, at sequence: UInt64) {
-        guard let (number, index) = find(target), conversations[number].entries[index].removedAt == .max else { return }
+        guard let (number, index) = find(target), conversations[number].entries[index].removedAt == .max
+        else { return }
         conversations[number].entries[index].removedAt = sequence
         conversations[number].removedCount += 1
         touched.insert(number)

@@ -98,6 +98,8 @@ final class StateBox: Sendable {
 
     /// The last event of a conversation that is visible.
     func lastSequence(of conversation: String) -> UInt64 {
-        state.withLock { state in state.number(of: conversation).map { state.conversations[$0].lastSequence } ?? 0 }
+        state.withLock { state in
+            state.number(of: conversation).map { state.conversations[$0].lastSequence } ?? 0
+        }
     }
 }

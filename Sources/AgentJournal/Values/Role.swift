@@ -1,5 +1,6 @@
 /// Who a memory is from. An open set: any text of 1 to 64 bytes is a role.
-public struct Role: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
+public struct Role: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible
+{
     /// The role as it is recorded.
     public let rawValue: String
 

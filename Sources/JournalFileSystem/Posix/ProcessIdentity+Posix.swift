@@ -14,7 +14,8 @@ extension PosixFileSystem {
         // The shell's own idea of it is not asked: a variable may lie.
         var buffer = [CChar](repeating: 0, count: 16 << 10)
         return buffer.withUnsafeMutableBufferPointer { room in
-            aj_working_directory(room.baseAddress!, room.count) ? FilePath(platformString: room.baseAddress!) : "/"
+            aj_working_directory(room.baseAddress!, room.count)
+                ? FilePath(platformString: room.baseAddress!) : "/"
         }
     }
 

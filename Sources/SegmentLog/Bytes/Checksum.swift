@@ -5,7 +5,8 @@ package enum Checksum {
     /// Continues `seed` over `bytes`; begin with 0.
     package static func crc32(_ seed: UInt32 = 0, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return seed }
-        return UInt32(truncatingIfNeeded: crc32_z(UInt(seed), base.assumingMemoryBound(to: UInt8.self), bytes.count))
+        return UInt32(
+            truncatingIfNeeded: crc32_z(UInt(seed), base.assumingMemoryBound(to: UInt8.self), bytes.count))
     }
 
     /// The same over an array.

@@ -1,3 +1,11 @@
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Glibc
+#endif
+
 /// Little-endian integers in raw memory, bounds-checked.
 extension UnsafeRawBufferPointer {
     /// Reads an integer at `offset`, which need not be aligned.
@@ -7,18 +15,12 @@ extension UnsafeRawBufferPointer {
         return T(littleEndian: loadUnaligned(fromByteOffset: offset, as: T.self))
     }
 
-    /// Whether all bytes are zero. Eight at a time, because a preallocated tail is megabytes of them.
+    /// Whether all bytes are zero: the first one is, and each is what the one before it is.
+    ///
+    /// By `memcmp`, because a preallocated tail is megabytes of zeros.
     func isAllZero() -> Bool {
-        var offset = 0
-        while offset &+ 8 <= count {
-            if loadUnaligned(fromByteOffset: offset, as: UInt64.self) != 0 { return false }
-            offset &+= 8
-        }
-        while offset < count {
-            if self[offset] != 0 { return false }
-            offset &+= 1
-        }
-        return true
+        guard let base = baseAddress, count > 0 else { return true }
+        return self[0] == 0 && memcmp(base, base + 1, count - 1) == 0
     }
 }
 

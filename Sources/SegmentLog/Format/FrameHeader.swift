@@ -56,7 +56,9 @@ package struct FrameHeader: Hashable, Sendable {
 
     /// Writes the header into `out` with the CRC that belongs to `offset` of that segment, and returns the CRC.
     @discardableResult
-    mutating func encode(into out: UnsafeMutableRawBufferPointer, segment: SegmentHeader, offset: UInt64) -> UInt32 {
+    mutating func encode(into out: UnsafeMutableRawBufferPointer, segment: SegmentHeader, offset: UInt64)
+        -> UInt32
+    {
         out.setLittle(payloadCRC, 4)
         out.setLittle(previous, 8)
         out.setLittle(storedLength, 12)
@@ -103,7 +105,9 @@ package struct FrameHeader: Hashable, Sendable {
     }
 
     /// The payload CRC. The part over the raw payload comes first, so that whoever compresses can compute it there.
-    static func payloadCRC(raw: UInt32, data: UnsafeRawBufferPointer, varint: UnsafeRawBufferPointer) -> UInt32 {
+    static func payloadCRC(raw: UInt32, data: UnsafeRawBufferPointer, varint: UnsafeRawBufferPointer)
+        -> UInt32
+    {
         Checksum.crc32(Checksum.crc32(raw, data), varint)
     }
 

@@ -60,7 +60,9 @@ package struct JournalIdentity: Hashable, Sendable {
         }
         guard case .object(let members) = value else { throw .damaged }
         let unsigned = members.filter { $0.key != Array("checksum".utf8) }
-        guard unsigned.count + 1 == members.count, JournalIdentity.line(unsigned) == bytes else { throw .damaged }
+        guard unsigned.count + 1 == members.count, JournalIdentity.line(unsigned) == bytes else {
+            throw .damaged
+        }
         func member(_ name: String) -> JSONValue? { members.first { $0.key == Array(name.utf8) }?.value }
         func integer(_ name: String) -> Int? {
             guard case .number(let digits)? = member(name) else { return nil }

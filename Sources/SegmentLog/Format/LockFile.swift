@@ -52,7 +52,8 @@ package enum LockFile {
         guard pid != 0 else { return nil }
         return Writer(
             process: ProcessIdentity(
-                pid: pid, startTime: bytes.little(8), host: text(bytes[16..<80]), command: text(bytes[80..<336]),
+                pid: pid, startTime: bytes.little(8), host: text(bytes[16..<80]),
+                command: text(bytes[80..<336]),
                 bootIdentity: page.little(bootOffset)),
             sinceMicroseconds: bytes.little(336))
     }

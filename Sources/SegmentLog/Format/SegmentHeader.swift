@@ -97,7 +97,8 @@ package struct SegmentHeader: Hashable, Sendable {
         minimumReader = bytes.little(10)
         id = bytes.little(12)
         journal = JournalUUID(
-            high: bytes.little(16, as: UInt64.self).byteSwapped, low: bytes.little(24, as: UInt64.self).byteSwapped)
+            high: bytes.little(16, as: UInt64.self).byteSwapped,
+            low: bytes.little(24, as: UInt64.self).byteSwapped)
         firstSequence = bytes.little(32)
         createdMicroseconds = bytes.little(40)
         salt = bytes.little(48)

@@ -12,7 +12,8 @@ package struct SegmentName: Hashable, Sendable, CustomStringConvertible {
     package init?(_ name: String) {
         let bytes = Array(name.utf8)
         guard bytes.count == 37, name.hasSuffix(".segment"), bytes[20] == UInt8(ascii: "-"),
-            (bytes[0..<20] + bytes[21..<29]).allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }),
+            (bytes[0..<20] + bytes[21..<29]).allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
+            ),
             let first = UInt64(name.prefix(20)), let id = UInt32(name.dropFirst(21).prefix(8))
         else { return nil }
         self.init(firstSequence: first, id: id)

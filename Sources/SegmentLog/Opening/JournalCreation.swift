@@ -27,9 +27,12 @@ struct JournalCreation {
         guard let status else { return .nothing }
         guard status.kind == .directory else {
             throw LogError(
-                .notAJournal, "\(directory) is a file; a journal is a directory. Name another path", path: directory)
+                .notAJournal, "\(directory) is a file; a journal is a directory. Name another path",
+                path: directory)
         }
-        let names = try asLogError { () throws(FileSystemError) in try fileSystem.names(inDirectory: directory) }
+        let names = try asLogError { () throws(FileSystemError) in
+            try fileSystem.names(inDirectory: directory)
+        }
         if names.contains(JournalIdentity.fileName) { return .journal }
         // A volume's own directory does not make it somebody else's.
         let own: Set = ["lock", "log", "snapshots", "lost+found", JournalIdentity.fileName + ".new"]
@@ -51,7 +54,9 @@ struct JournalCreation {
         }
         for segment in segments {
             let path = paths.segment(segment)
-            let length = try asLogError { () throws(FileSystemError) in try fileSystem.status(of: path)?.length ?? 0 }
+            let length = try asLogError { () throws(FileSystemError) in
+                try fileSystem.status(of: path)?.length ?? 0
+            }
             guard segment.id == 1, length <= SegmentHeader.framesOffset else {
                 throw LogProblem(
                     file: JournalIdentity.fileName, kind: .identity,
@@ -93,7 +98,9 @@ struct JournalCreation {
         } else if parent != directory {
             // Whoever made it may not have synced its entry. Where its parent may not be read, that cannot be mended.
             do { try fileSystem.syncDirectory(parent) } catch {
-                guard directory != paths.directory || error.errno == .permissionDenied || error.errno == .notPermitted
+                guard
+                    directory != paths.directory || error.errno == .permissionDenied
+                        || error.errno == .notPermitted
                 else { throw error }
             }
             try makeDirectories(parent)
@@ -109,7 +116,8 @@ struct JournalCreation {
         if case .record(let record) = record, record.lastSequence > 0 {
             throw LogProblem(
                 file: JournalIdentity.fileName, kind: .identity, lost: 1...record.lastSequence,
-                message: "it is missing, and the last clean close says that there were events. Restore the journal from a "
+                message:
+                    "it is missing, and the last clean close says that there were events. Restore the journal from a "
                     + "copy, or remove the file `lock` to begin anew"
             ).error(in: paths)
         }
@@ -128,12 +136,13 @@ struct JournalCreation {
             let factory = SegmentFactory(options, paths)
             let header = factory.header(
                 id: 1, journal: journal, firstSequence: 1, createdMicroseconds: now, predecessor: nil)
-            let segment = try factory.make(FrameWriter(header, level: options.compressionLevel))
+            let segment = try factory.makeForOpening(FrameWriter(header, level: options.compressionLevel))
             segment.file.close()
             try writeIdentity(
                 JournalIdentity(
                     journal: journal, created: options.formatTime(now),
-                    maximumContentBytes: options.maximumContentBytes, maximumFrameBytes: options.maximumFrameBytes))
+                    maximumContentBytes: options.maximumContentBytes,
+                    maximumFrameBytes: options.maximumFrameBytes))
         } catch {
             throw LogError(
                 error.isFull ? .noSpace : .system, "The journal cannot be made: \(error)", path: error.path,

@@ -42,7 +42,8 @@ struct LogOpening {
         }
     }
 
-    private func openLocked(_ lockFile: any File, _ creation: JournalCreation) throws(LogError) -> SegmentLog {
+    private func openLocked(_ lockFile: any File, _ creation: JournalCreation) throws(LogError) -> SegmentLog
+    {
         try takeWriterLock(lockFile)
         var report = OpeningReport()
         // Under the lock: another process may have finished it meanwhile.
@@ -86,7 +87,8 @@ struct LogOpening {
                         + "open the journal for reading only", path: paths.directory, cause: error)
             case .noSpace, .diskQuotaExceeded:
                 throw LogError(
-                    .noSpace, "The disk is full: the journal cannot be opened for writing. Free some space, or open it for "
+                    .noSpace,
+                    "The disk is full: the journal cannot be opened for writing. Free some space, or open it for "
                         + "reading only", path: paths.directory, cause: error)
             default: throw LogError(system: error)
             }
@@ -101,11 +103,13 @@ struct LogOpening {
         let holder = try LogOpening.readPage(lockFile).withUnsafeBytes { LockFile.decodeWriter($0) }
         var who = "another process"
         if let holder {
-            who = "process \(holder.process.pid) on \(holder.process.host) (\(holder.process.command)), since "
+            who =
+                "process \(holder.process.pid) on \(holder.process.host) (\(holder.process.command)), since "
                 + options.formatTime(holder.sinceMicroseconds)
         }
         throw LogError(
-            .busy, "The journal is open for writing in \(who). Close it there, or open it here for reading only",
+            .busy,
+            "The journal is open for writing in \(who). Close it there, or open it here for reading only",
             path: paths.directory)
     }
 
@@ -125,7 +129,8 @@ struct LogOpening {
     /// What a writer that died while making a segment or the identity left.
     private func removeUnfinished() throws(LogError) {
         try asLogError { () throws(FileSystemError) in
-            for name in try fileSystem.names(inDirectory: paths.log) where name.hasSuffix(SegmentName.unfinishedSuffix) {
+            for name in try fileSystem.names(inDirectory: paths.log)
+            where name.hasSuffix(SegmentName.unfinishedSuffix) {
                 try fileSystem.removeFile(paths.log.appending(name))
             }
             if try fileSystem.status(of: paths.unfinishedIdentity) != nil {
@@ -215,7 +220,8 @@ struct LogOpening {
         for entry in catalog.entries {
             for offset in entry.badHeaderCopies {
                 report.notes.append(
-                    "\(paths.relative(entry.path)): the copy of the header at offset \(offset) is damaged; the other serves")
+                    "\(paths.relative(entry.path)): the copy of the header at offset \(offset) is damaged; the other serves"
+                )
             }
         }
         return catalog
@@ -223,7 +229,8 @@ struct LogOpening {
 
     private func refuseUntrusted() throws(LogError) {
         let directory = paths.directory
-        let volume = try asLogError { () throws(FileSystemError) in try fileSystem.volume(holding: directory) }
+        let volume = try asLogError { () throws(FileSystemError) in try fileSystem.volume(holding: directory)
+        }
         guard volume.kind == .untrusted else { return }
         throw LogError(
             .untrustedVolume,

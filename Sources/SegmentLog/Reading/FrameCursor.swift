@@ -120,7 +120,8 @@ package final class FrameCursor {
         let restarts = found.flags.contains(.restart)
         if restarts {
             restart = Position(
-                offset: at, chain: found.previous, nextSequence: first, recordedMicroseconds: recordedMicroseconds)
+                offset: at, chain: found.previous, nextSequence: first,
+                recordedMicroseconds: recordedMicroseconds)
             inflater.restart()
         }
         guard let base = restarts ? header.createdMicroseconds : recordedMicroseconds else {
@@ -133,7 +134,8 @@ package final class FrameCursor {
         // Taken out, so that the window and the buffer can be used at once.
         var output = RawBuffer(capacity: 0)
         swap(&output, &raw)
-        let problem = try window.withBytes(at: at + UInt64(FrameHeader.length), length: wanted) { bytes -> Step? in
+        let problem = try window.withBytes(at: at + UInt64(FrameHeader.length), length: wanted) {
+            bytes -> Step? in
             var position = 0
             guard bytes.count == wanted, let delta = Varint.read(bytes, &position),
                 let time = base.addingDelta(delta)
@@ -155,7 +157,8 @@ package final class FrameCursor {
                 return .invalid("the payload does not inflate to its raw length")
             }
             let crc = FrameHeader.payloadCRC(
-                raw: Checksum.crc32(0, output.bytes), data: data, varint: UnsafeRawBufferPointer(rebasing: bytes[..<position]))
+                raw: Checksum.crc32(0, output.bytes), data: data,
+                varint: UnsafeRawBufferPointer(rebasing: bytes[..<position]))
             return crc == found.payloadCRC ? nil : .invalid("the payload's checksum is wrong")
         }
         swap(&output, &raw)
@@ -175,7 +178,8 @@ package final class FrameCursor {
     /// Where the cursor is.
     package var position: Position {
         Position(
-            offset: offset, chain: chain, nextSequence: nextSequence, recordedMicroseconds: recordedMicroseconds)
+            offset: offset, chain: chain, nextSequence: nextSequence,
+            recordedMicroseconds: recordedMicroseconds)
     }
 
     /// Goes to a place where this cursor was, or another one of the same segment. Payloads can then be read only from
@@ -188,6 +192,8 @@ package final class FrameCursor {
         isUnlinked = false
         inflater.lose()
     }
+
+    private static let zeroBlockBytes = 4096 + 24
 
     /// Forgets what was read ahead: the writer has written since.
     package func refresh() { window.invalidate() }
@@ -217,9 +223,18 @@ package final class FrameCursor {
                 isAtEnd = bytes.count < piece
                 var index = 0
                 while index &+ FrameHeader.length <= bytes.count {
-                    // Zeros are most of a preallocated tail; the type's word is tested first.
+                    // Zeros are most of a preallocated tail: they are passed over in blocks, and else the type's word, which is
+                    // in a header's last eight bytes, is tested first.
+                    let block = index &+ FrameCursor.zeroBlockBytes
+                    if index % 512 == 0, block <= bytes.count,
+                        UnsafeRawBufferPointer(rebasing: bytes[index..<block]).isAllZero()
+                    {
+                        index = block &- 24
+                        continue
+                    }
                     if bytes.little(index &+ 24, as: UInt32.self) != 0 {
-                        let place = UnsafeRawBufferPointer(rebasing: bytes[index..<(index + FrameHeader.length)])
+                        let place = UnsafeRawBufferPointer(
+                            rebasing: bytes[index..<(index + FrameHeader.length)])
                         if let header = FrameHeader(place, segment: segment, offset: at + UInt64(index)),
                             accepting(at + UInt64(index), header)
                         {

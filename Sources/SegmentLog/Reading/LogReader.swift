@@ -28,7 +28,9 @@ package final class LogReader {
     package var path: FilePath? { entry?.path }
 
     /// The raw payload of the frame that `next` returned last, valid until the next call.
-    package var payload: UnsafeRawBufferPointer { cursor?.payload ?? UnsafeRawBufferPointer(start: nil, count: 0) }
+    package var payload: UnsafeRawBufferPointer {
+        cursor?.payload ?? UnsafeRawBufferPointer(start: nil, count: 0)
+    }
 
     /// The next frame that holds an event behind `after`; nil when everything visible has been read.
     ///
@@ -41,7 +43,9 @@ package final class LogReader {
             switch try cursor!.next(.payload) {
             case .frame(let frame):
                 if let ending = entry!.ending, frame.end > ending.end {
-                    throw problem(at: frame.offset, "the frame reaches beyond where the next segment says this one ends")
+                    throw problem(
+                        at: frame.offset, "the frame reaches beyond where the next segment says this one ends"
+                    )
                 }
                 reloads = 0
                 guard frame.lastSequence > after else { continue }
@@ -62,7 +66,8 @@ package final class LogReader {
     private func begin(at wanted: UInt64) throws(LogError) {
         guard let start = log.entries.last(where: { $0.header.firstSequence <= wanted }) else {
             throw LogError(
-                .damaged, "sequence \(wanted) is not in any segment", path: log.paths.log, sequences: wanted...wanted)
+                .damaged, "sequence \(wanted) is not in any segment", path: log.paths.log,
+                sequences: wanted...wanted)
         }
         try open(start)
         guard wanted > start.header.firstSequence else { return }
@@ -79,7 +84,9 @@ package final class LogReader {
     private func open(_ next: CatalogEntry) throws(LogError) {
         file?.close()
         let fileSystem = log.options.fileSystem
-        let opened = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(next.path, .readOnly) }
+        let opened = try asLogError { () throws(FileSystemError) in
+            try fileSystem.openFile(next.path, .readOnly)
+        }
         file = opened
         entry = next
         cursor = FrameCursor(
@@ -111,7 +118,9 @@ package final class LogReader {
         reloads += 1
         let here = cursor!.position
         try log.refreshCatalog()
-        if let id = entry?.header.id, let fresh = log.entries.first(where: { $0.header.id == id }) { entry = fresh }
+        if let id = entry?.header.id, let fresh = log.entries.first(where: { $0.header.id == id }) {
+            entry = fresh
+        }
         cursor!.refresh()
         // First simply once more: a header that was not there yet has touched nothing. Then from where the deflate stream
         // begins, whose context a payload read too early has spoilt.

@@ -27,7 +27,8 @@ package final class LogSurvey {
     private var record = CleanCloseRecord.Found.none
     private var maximumRawBytes = 64 << 20
 
-    package init(_ directory: FilePath, fileSystem: any FileSystem, visit: @escaping Visit = { _, _ in nil }) {
+    package init(_ directory: FilePath, fileSystem: any FileSystem, visit: @escaping Visit = { _, _ in nil })
+    {
         paths = JournalPaths(directory)
         self.fileSystem = fileSystem
         self.visit = visit
@@ -37,13 +38,16 @@ package final class LogSurvey {
     ///
     /// - Throws: `missing`, `notAJournal`, `unsupported` (a newer journal), `system` when a file cannot be read at all.
     package func run() throws(LogError) {
-        let opening = LogOpening(paths: paths, options: LogOptions(fileSystem: fileSystem, now: { 0 }, formatTime: { "\($0)" }))
+        let opening = LogOpening(
+            paths: paths, options: LogOptions(fileSystem: fileSystem, now: { 0 }, formatTime: { "\($0)" }))
         let journal = try readIdentity(opening)
         try readLock()
         let catalog = try SegmentCatalog.load(paths, journal: journal, fileSystem: fileSystem)
         segmentCount = catalog.entries.count + catalog.problems.count { $0.kind != .missingSegment }
         problems += catalog.problems
-        for entry in catalog.entries { try survey(entry, isLast: entry.header.id == catalog.entries.last?.header.id) }
+        for entry in catalog.entries {
+            try survey(entry, isLast: entry.header.id == catalog.entries.last?.header.id)
+        }
         noteMissingEnd(catalog)
     }
 
@@ -52,7 +56,8 @@ package final class LogSurvey {
         do throws(LogError) {
             guard try JournalCreation(paths: paths, options: opening.options).inspect() == .journal else {
                 throw LogError(
-                    .missing, "There is no journal in \(paths.directory) (is the right volume mounted?)", path: paths.directory)
+                    .missing, "There is no journal in \(paths.directory) (is the right volume mounted?)",
+                    path: paths.directory)
             }
             let identity = try opening.readIdentity()
             maximumRawBytes = identity.maximumFrameBytes
@@ -62,7 +67,9 @@ package final class LogSurvey {
             problems.append(
                 LogProblem(
                     file: JournalIdentity.fileName, offset: error.offset, kind: .identity,
-                    message: error.offset == nil ? "it is missing, and there are segments" : "it is not what was written when the journal was made"))
+                    message: error.offset == nil
+                        ? "it is missing, and there are segments"
+                        : "it is not what was written when the journal was made"))
             return nil
         }
     }
@@ -86,7 +93,9 @@ package final class LogSurvey {
 
     /// The last segment that a clean close names is not there.
     private func noteMissingEnd(_ catalog: SegmentCatalog) {
-        guard case .record(let record) = record, let last = catalog.entries.last, record.segment > last.header.id else { return }
+        guard case .record(let record) = record, let last = catalog.entries.last,
+            record.segment > last.header.id
+        else { return }
         problems.append(
             LogProblem(
                 file: "log", kind: .missingSegment, lost: .checked(lastSequence + 1, record.lastSequence),
@@ -111,10 +120,13 @@ package final class LogSurvey {
                     message: "this copy of the header is damaged; the other serves"))
         }
         let fileSystem = fileSystem
-        let file = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(entry.path, .readOnly) }
+        let file = try asLogError { () throws(FileSystemError) in
+            try fileSystem.openFile(entry.path, .readOnly)
+        }
         defer { file.close() }
         try checkHeaderGaps(file, name)
-        let cursor = FrameCursor(file, path: entry.path, header: entry.header, maximumRawBytes: maximumRawBytes)
+        let cursor = FrameCursor(
+            file, path: entry.path, header: entry.header, maximumRawBytes: maximumRawBytes)
         var gap: Gap?
         while try !isAtEnd(cursor, entry) {
             switch try cursor.next(.payload) {
@@ -129,7 +141,9 @@ package final class LogSurvey {
                 return
             case .invalid(let reason):
                 if isLast, gap == nil, try isEnd(cursor, entry, name, file) { return }
-                if gap == nil { gap = Gap(offset: cursor.offset, sequence: cursor.nextSequence, reason: reason) }
+                if gap == nil {
+                    gap = Gap(offset: cursor.offset, sequence: cursor.nextSequence, reason: reason)
+                }
                 guard let next = try nextHeader(cursor, entry, isLast: isLast) else {
                     closeAtEnd(&gap, entry, name)
                     return
@@ -163,7 +177,8 @@ package final class LogSurvey {
         guard !frame.header.isSkippable, let wrong = visit(frame, payload) else { return }
         problems.append(
             LogProblem(
-                file: name, offset: frame.offset, kind: .event, lost: frame.firstSequence...frame.lastSequence,
+                file: name, offset: frame.offset, kind: .event,
+                lost: frame.firstSequence...frame.lastSequence,
                 message: wrong))
     }
 
@@ -196,14 +211,18 @@ package final class LogSurvey {
             let length = try asLogError { () throws(FileSystemError) in try file.length() }
             if length < tail.end.offset {
                 problems.append(
-                    LogProblem(file: name, offset: length, kind: .padding, message: "the last zeros of the file are cut off"))
+                    LogProblem(
+                        file: name, offset: length, kind: .padding,
+                        message: "the last zeros of the file are cut off"))
             }
         case .unclean:
             if tail.evidence.record == .matches {
                 problems.append(
                     LogProblem(
                         file: name, offset: tail.end.offset, kind: .frame,
-                        message: "there are bytes behind the end that the last clean close left; no event is touched"))
+                        message:
+                            "there are bytes behind the end that the last clean close left; no event is touched"
+                    ))
             } else if tail.evidence.hasBytesBeyond {
                 notes.append("\(name): a torn write, never acknowledged, from offset \(tail.end.offset) on")
             } else {
@@ -228,7 +247,9 @@ package final class LogSurvey {
             guard let last else { return nil }
             limit = last + 1
         }
-        guard let found = try cursor.scan(from: cursor.offset + 8, accepting: { _, _ in true }), found.offset < limit else {
+        guard let found = try cursor.scan(from: cursor.offset + 8, accepting: { _, _ in true }),
+            found.offset < limit
+        else {
             return nil
         }
         return found.offset
@@ -236,15 +257,18 @@ package final class LogSurvey {
 
     private func checkEnding(_ cursor: FrameCursor, _ entry: CatalogEntry, _ name: String) {
         guard let ending = entry.ending,
-            cursor.offset != ending.end || cursor.chain != ending.chain || cursor.nextSequence != ending.lastSequence + 1
+            cursor.offset != ending.end || cursor.chain != ending.chain
+                || cursor.nextSequence != ending.lastSequence + 1
         else { return }
         // A gap up to the end was reported already.
-        guard cursor.offset <= ending.end, cursor.nextSequence <= ending.lastSequence || cursor.chain != ending.chain,
+        guard cursor.offset <= ending.end,
+            cursor.nextSequence <= ending.lastSequence || cursor.chain != ending.chain,
             problems.last?.file != name || problems.last?.kind != .frame
         else { return }
         problems.append(
             LogProblem(
-                file: name, offset: cursor.offset, kind: .frame, lost: .checked(cursor.nextSequence, ending.lastSequence),
+                file: name, offset: cursor.offset, kind: .frame,
+                lost: .checked(cursor.nextSequence, ending.lastSequence),
                 message: "the segment does not end as its successor says"))
     }
 
@@ -254,7 +278,8 @@ package final class LogSurvey {
         }
         for offset in SegmentHeader.copyOffsets {
             let from = min(offset + SegmentHeader.length, start.count)
-            guard let wrong = start[from..<min(offset + 512, start.count)].firstIndex(where: { $0 != 0 }) else { continue }
+            guard let wrong = start[from..<min(offset + 512, start.count)].firstIndex(where: { $0 != 0 })
+            else { continue }
             problems.append(
                 LogProblem(
                     file: name, offset: UInt64(wrong), kind: .padding,

@@ -49,7 +49,8 @@ package struct LogProblem: Sendable, Hashable {
         if let lost {
             text += "; sequences \(lost.lowerBound) to \(lost.upperBound) cannot be read"
         }
-        text += ". Nothing was changed. Run `agent-journal verify` for all that is wrong; `export --salvage` and "
+        text +=
+            ". Nothing was changed. Run `agent-journal verify` for all that is wrong; `export --salvage` and "
         text += "`log --salvage` read what lies on either side"
         return LogError(
             kind == .unsupported ? .unsupported : .damaged, text, path: paths.directory.appending(file),
@@ -85,7 +86,9 @@ package struct SegmentCatalog: Sendable {
             catalog.link(paths)
             return catalog
         }
-        for name in names.compactMap({ SegmentName($0) }).sorted(by: { ($0.id, $0.firstSequence) < ($1.id, $1.firstSequence) }) {
+        for name in names.compactMap({ SegmentName($0) }).sorted(by: {
+            ($0.id, $0.firstSequence) < ($1.id, $1.firstSequence)
+        }) {
             try catalog.add(name, paths, journal: journal, fileSystem: fileSystem)
         }
         catalog.link(paths)
@@ -100,14 +103,17 @@ package struct SegmentCatalog: Sendable {
         let (header, bad) = try SegmentCatalog.readHeader(path, fileSystem: fileSystem)
         guard let header else {
             problems.append(
-                LogProblem(file: file, offset: 0, kind: .segmentHeader, message: "neither copy of the header is valid"))
+                LogProblem(
+                    file: file, offset: 0, kind: .segmentHeader,
+                    message: "neither copy of the header is valid"))
             return
         }
         guard header.isSupported else {
             problems.append(
                 LogProblem(
                     file: file, offset: 8, kind: .unsupported,
-                    message: "written by a newer version (needs a reader of version \(header.minimumReader))"))
+                    message: "written by a newer version (needs a reader of version \(header.minimumReader))")
+            )
             return
         }
         guard journal == nil || header.journal == journal else {
@@ -142,7 +148,8 @@ package struct SegmentCatalog: Sendable {
             for offset in SegmentHeader.copyOffsets {
                 let copy =
                     offset + SegmentHeader.length <= raw.count
-                    ? SegmentHeader(UnsafeRawBufferPointer(rebasing: raw[offset..<(offset + SegmentHeader.length)]))
+                    ? SegmentHeader(
+                        UnsafeRawBufferPointer(rebasing: raw[offset..<(offset + SegmentHeader.length)]))
                     : nil
                 if let copy, header == nil || header == copy { header = copy } else { bad.append(offset) }
             }
@@ -162,22 +169,27 @@ package struct SegmentCatalog: Sendable {
             return
         }
         if first.header.predecessor != nil || first.header.firstSequence != 1 {
-            noteMissing(first.header.predecessor, before: first, lost: .checked(1, first.header.firstSequence - 1), paths)
+            noteMissing(
+                first.header.predecessor, before: first, lost: .checked(1, first.header.firstSequence - 1),
+                paths)
         }
         for index in entries.indices.dropFirst() {
             let header = entries[index].header
             let before = entries[index - 1]
-            guard let predecessor = header.predecessor, predecessor.originalID == before.header.originalID else {
+            guard let predecessor = header.predecessor, predecessor.originalID == before.header.originalID
+            else {
                 let last = header.predecessor?.lastSequence ?? header.firstSequence &- 1
                 noteMissing(
-                    header.predecessor, before: entries[index], lost: .checked(before.header.firstSequence, last), paths)
+                    header.predecessor, before: entries[index],
+                    lost: .checked(before.header.firstSequence, last), paths)
                 continue
             }
             guard header.firstSequence == predecessor.lastSequence &+ 1 else {
                 problems.append(
                     LogProblem(
                         file: paths.relative(entries[index].path), offset: 32, kind: .segmentHeader,
-                        message: "it begins with sequence \(header.firstSequence) and says that the segment before it ends with "
+                        message:
+                            "it begins with sequence \(header.firstSequence) and says that the segment before it ends with "
                             + "\(predecessor.lastSequence)"))
                 continue
             }

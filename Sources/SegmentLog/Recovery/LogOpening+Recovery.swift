@@ -14,9 +14,11 @@ extension LogOpening {
         let vouched = tail.vouched
         var writer = SegmentLog.Writer(
             lastSequence: tail.end.nextSequence - 1, durableSequence: tail.end.nextSequence - 1,
-            recordedMicroseconds: max(tail.end.recordedMicroseconds ?? 0, entry.header.createdMicroseconds), active: nil,
+            recordedMicroseconds: max(tail.end.recordedMicroseconds ?? 0, entry.header.createdMicroseconds),
+            active: nil,
             predecessor: SegmentHeader.Predecessor(
-                originalID: entry.header.originalID, chain: vouched.chain, lastSequence: vouched.nextSequence - 1,
+                originalID: entry.header.originalID, chain: vouched.chain,
+                lastSequence: vouched.nextSequence - 1,
                 end: vouched.offset), nextSegmentID: entry.header.id + 1)
         // A journal made just now has a durable segment and nothing in it.
         if tail.verdict == .clean || (report.ending == .created && !tail.evidence.hasBytesBeyond) {
@@ -32,8 +34,9 @@ extension LogOpening {
             // Nobody but us has had the first segment of a journal made now.
             if report.ending == .created { writer.active = try resume(entry, tail) }
             if vouched.offset < tail.end.offset {
-                let again = try rewrite(entry, tail, writer.predecessor, id: writer.nextSegmentID, identity, &report)
-                let active = try SegmentFactory(options, paths).make(again)
+                let again = try rewrite(
+                    entry, tail, writer.predecessor, id: writer.nextSegmentID, identity, &report)
+                let active = try SegmentFactory(options, paths).makeForOpening(again)
                 catalog.append(CatalogEntry(path: active.path, header: active.frames.header))
                 writer.predecessor = active.asPredecessor
                 writer.active = active
@@ -42,14 +45,16 @@ extension LogOpening {
             let end = writer.predecessor
             try SegmentLog.leaveMark(
                 CleanCloseRecord(
-                    segment: catalog.entries.last!.header.id, chain: end.chain, end: end.end, lastSequence: end.lastSequence,
+                    segment: catalog.entries.last!.header.id, chain: end.chain, end: end.end,
+                    lastSequence: end.lastSequence,
                     closedMicroseconds: options.now()), lockFile)
             writer.isMarked = true
         } catch let error as FileSystemError {
             throw LogError(
                 error.isFull ? .noSpace : .system,
                 "The journal was not closed cleanly, and recovering it failed: \(error). Nothing is lost: free some space "
-                    + "or mend the disk and open it again, or open it for reading only", path: error.path, cause: error)
+                    + "or mend the disk and open it again, or open it for reading only", path: error.path,
+                cause: error)
         } catch let error as LogError {
             throw error
         } catch {
@@ -63,7 +68,9 @@ extension LogOpening {
         _ entry: CatalogEntry, _ identity: JournalIdentity, _ record: CleanCloseRecord.Found,
         _ report: inout OpeningReport
     ) throws(LogError) -> Tail {
-        let file = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(entry.path, .readOnly) }
+        let file = try asLogError { () throws(FileSystemError) in
+            try fileSystem.openFile(entry.path, .readOnly)
+        }
         defer { file.close() }
         let tail = try Tail.find(
             in: entry, record: record, file: file, paths: paths, maximumRawBytes: identity.maximumFrameBytes)
@@ -74,14 +81,18 @@ extension LogOpening {
         if record == .unreadable { report.notes.append("lock: the clean-close record is damaged") }
         if tail.verdict == .unclean, report.ending != .created {
             report.ending = .unclean
-            if tail.evidence.hasBytesBeyond { report.tornTail = (paths.relative(entry.path), tail.end.offset) }
+            if tail.evidence.hasBytesBeyond {
+                report.tornTail = (paths.relative(entry.path), tail.end.offset)
+            }
         }
         return tail
     }
 
     private func resume(_ entry: CatalogEntry, _ tail: Tail) throws(LogError) -> ActiveSegment {
         let fileSystem = fileSystem
-        let file = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(entry.path, .readWrite) }
+        let file = try asLogError { () throws(FileSystemError) in
+            try fileSystem.openFile(entry.path, .readWrite)
+        }
         var frames = FrameWriter(entry.header, level: options.compressionLevel)
         frames.resume(
             end: tail.end.offset, chain: tail.end.chain, lastSequence: tail.end.nextSequence - 1,
@@ -99,14 +110,17 @@ extension LogOpening {
         _ identity: JournalIdentity, _ report: inout OpeningReport
     ) throws(LogError) -> FrameWriter {
         let fileSystem = fileSystem
-        let file = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(entry.path, .readOnly) }
+        let file = try asLogError { () throws(FileSystemError) in
+            try fileSystem.openFile(entry.path, .readOnly)
+        }
         defer { file.close() }
         let header = SegmentFactory(options, paths).header(
             id: id, journal: identity.journal, firstSequence: tail.vouched.nextSequence,
             createdMicroseconds: tail.vouched.recordedMicroseconds ?? entry.header.createdMicroseconds,
             predecessor: predecessor)
         var writer = FrameWriter(header, level: options.compressionLevel)
-        let cursor = FrameCursor(file, path: entry.path, header: entry.header, maximumRawBytes: identity.maximumFrameBytes)
+        let cursor = FrameCursor(
+            file, path: entry.path, header: entry.header, maximumRawBytes: identity.maximumFrameBytes)
         cursor.seek(to: tail.promise.restart)
         while cursor.offset < tail.end.offset {
             guard case .frame(let frame) = try cursor.next(.payload) else {

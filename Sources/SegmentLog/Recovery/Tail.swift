@@ -27,7 +27,8 @@ extension Tail {
         in entry: CatalogEntry, record: CleanCloseRecord.Found, file: any File, paths: JournalPaths,
         maximumRawBytes: Int
     ) throws(LogError) -> Tail {
-        let cursor = FrameCursor(file, path: entry.path, header: entry.header, maximumRawBytes: maximumRawBytes)
+        let cursor = FrameCursor(
+            file, path: entry.path, header: entry.header, maximumRawBytes: maximumRawBytes)
         var promise = (position: cursor.position, restart: cursor.position)
         walk: while true {
             let before = cursor.position
@@ -49,7 +50,8 @@ extension Tail {
                 guard before.offset >= promise.position.offset else {
                     throw LogProblem(
                         file: paths.relative(entry.path), offset: before.offset, kind: .frame,
-                        lost: .checked(before.nextSequence, promise.position.nextSequence - 1), message: reason
+                        lost: .checked(before.nextSequence, promise.position.nextSequence - 1),
+                        message: reason
                     ).error(in: paths)
                 }
                 break payloads
@@ -61,15 +63,18 @@ extension Tail {
 
     /// Decides what it means that no valid frame stands at the cursor.
     static func judge(
-        _ cursor: FrameCursor, promise: (position: FrameCursor.Position, restart: FrameCursor.Position)? = nil,
+        _ cursor: FrameCursor,
+        promise: (position: FrameCursor.Position, restart: FrameCursor.Position)? = nil,
         entry: CatalogEntry, record: CleanCloseRecord.Found, paths: JournalPaths
     ) throws(LogError) -> Tail {
         let end = cursor.position
         let (evidence, beyond) = try gather(cursor, end: end, entry: entry, record: record)
-        var tail = Tail(end: end, verdict: TailVerdict(evidence), evidence: evidence, promise: promise ?? (end, end))
+        var tail = Tail(
+            end: end, verdict: TailVerdict(evidence), evidence: evidence, promise: promise ?? (end, end))
         if tail.verdict == .damaged {
             tail.problem = problem(
-                end, beyond: beyond.map { entry.header.firstSequence + UInt64($0.sequenceOffset) }, record: record,
+                end, beyond: beyond.map { entry.header.firstSequence + UInt64($0.sequenceOffset) },
+                record: record,
                 file: paths.relative(entry.path))
         }
         return tail
@@ -116,7 +121,8 @@ extension Tail {
             message = "the last clean close says that the log reaches to sequence \(record.lastSequence)"
         }
         return LogProblem(
-            file: file, offset: end.offset, kind: .frame, lost: .checked(end.nextSequence, last), message: message)
+            file: file, offset: end.offset, kind: .frame, lost: .checked(end.nextSequence, last),
+            message: message)
     }
 
     static func unsupported(

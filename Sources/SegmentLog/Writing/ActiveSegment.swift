@@ -27,7 +27,9 @@ final class ActiveSegment: @unchecked Sendable {
     func reserve(_ bytes: UInt64) throws(FileSystemError) {
         let needed = frames.end + bytes
         guard needed > allocatedEnd else { return }
-        var goal = max(needed, allocatedEnd + min(max(allocatedEnd, ActiveSegment.firstBytes), ActiveSegment.largestStepBytes))
+        var goal = max(
+            needed,
+            allocatedEnd + min(max(allocatedEnd, ActiveSegment.firstBytes), ActiveSegment.largestStepBytes))
         if allocatedEnd < ActiveSegment.firstBytes { goal = max(needed, ActiveSegment.firstBytes) }
         goal = (goal + 4095) & ~4095
         while true {
@@ -60,6 +62,7 @@ final class ActiveSegment: @unchecked Sendable {
     /// What the segment behind this one continues from.
     var asPredecessor: SegmentHeader.Predecessor {
         SegmentHeader.Predecessor(
-            originalID: frames.header.originalID, chain: frames.chain, lastSequence: frames.lastSequence, end: frames.end)
+            originalID: frames.header.originalID, chain: frames.chain, lastSequence: frames.lastSequence,
+            end: frames.end)
     }
 }

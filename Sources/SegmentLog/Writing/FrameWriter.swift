@@ -156,7 +156,8 @@ struct FrameWriter: ~Copyable {
             eventCount: UInt32(count), flags: followsSync ? flags.union(.followsSync) : flags)
         frame.type = type
         followsSync = false
-        let place = UnsafeMutableRawBufferPointer(rebasing: pending.mutableBytes[start..<(start + FrameHeader.length)])
+        let place = UnsafeMutableRawBufferPointer(
+            rebasing: pending.mutableBytes[start..<(start + FrameHeader.length)])
         chain = frame.encode(into: place, segment: header, offset: end)
         end += frame.paddedLength
         lastSequence += UInt64(count)

@@ -17,41 +17,72 @@ struct SegmentFactory {
     ) -> SegmentHeader {
         SegmentHeader(
             id: id, journal: journal, firstSequence: firstSequence, createdMicroseconds: createdMicroseconds,
-            salt: UInt32(truncatingIfNeeded: random()), secret: (0..<4).map { _ in random() }, predecessor: predecessor)
+            salt: UInt32(truncatingIfNeeded: random()), secret: (0..<4).map { _ in random() },
+            predecessor: predecessor)
+    }
+
+    /// A segment could not be made.
+    struct Failure: Error {
+        var cause: FileSystemError
+        /// False when a file may have got the segment's name.
+        var isCertainlyNotMade: Bool
     }
 
     /// Makes the file of a segment, with the frames that are pending in `frames`, durable under its name.
-    ///
-    /// - Throws: after an error, whether the file is there is not certain, unless the error is `.noSpace`.
-    func make(_ frames: consuming FrameWriter) throws(FileSystemError) -> ActiveSegment {
-        let header = frames.header
-        let path = paths.segment(header.name)
+    func make(_ frames: consuming FrameWriter) throws(Failure) -> ActiveSegment {
+        let path = paths.segment(frames.header.name)
         let unfinished = FilePath(path.string + SegmentName.unfinishedSuffix)
+        let file: any File
+        do {
+            file = try write(&frames, to: unfinished)
+        } catch {
+            throw Failure(cause: error, isCertainlyNotMade: true)
+        }
+        do {
+            try fileSystem.rename(unfinished, to: path)
+            try fileSystem.syncDirectory(paths.log)
+        } catch {
+            throw Failure(cause: error, isCertainlyNotMade: false)
+        }
+        let end = frames.end
+        return ActiveSegment(file: file, path: path, frames: frames, allocatedEnd: end)
+    }
+
+    /// The same for an opening, which fails whatever became of the segment: the next one finds it or makes it.
+    func makeForOpening(_ frames: consuming FrameWriter) throws(FileSystemError) -> ActiveSegment {
+        do {
+            return try make(frames)
+        } catch {
+            throw error.cause
+        }
+    }
+
+    /// Header and frames, synced, under the unfinished name.
+    private func write(
+        _ frames: inout FrameWriter, to unfinished: FilePath
+    ) throws(FileSystemError) -> any File {
         if try fileSystem.status(of: unfinished) != nil { try fileSystem.removeFile(unfinished) }
         let file = try fileSystem.openFile(unfinished, .createNew)
         do {
             let length = SegmentHeader.framesOffset + UInt64(frames.pending.count)
             try file.allocate(0..<length)
             var start = [UInt8](repeating: 0, count: Int(SegmentHeader.framesOffset))
-            let encoded = header.encoded()
+            let encoded = frames.header.encoded()
             for offset in SegmentHeader.copyOffsets {
                 start.replaceSubrange(offset..<(offset + encoded.count), with: encoded)
             }
             try file.write(start, at: 0)
-            if frames.pending.count > 0 { try file.write(frames.pending.bytes, at: SegmentHeader.framesOffset) }
+            if frames.pending.count > 0 {
+                try file.write(frames.pending.bytes, at: SegmentHeader.framesOffset)
+            }
             frames.clearPending()
             try file.sync()
+            return file
         } catch {
             file.close()
             // Best effort: the next writer removes what remains under that name.
             try? fileSystem.removeFile(unfinished)
             throw error
         }
-        try fileSystem.rename(unfinished, to: path)
-        try fileSystem.syncDirectory(paths.log)
-        let end = frames.end
-        // Opened again, so that errors name the file as it is called now.
-        file.close()
-        return ActiveSegment(file: try fileSystem.openFile(path, .readWrite), path: path, frames: frames, allocatedEnd: end)
     }
 }

@@ -56,7 +56,9 @@ extension SegmentLog {
         do {
             try file.syncData()
         } catch {
-            throw writer.withLock { writer in poison(&writer, .outcomeUnknown, "Syncing the log failed", error) }
+            throw writer.withLock { writer in
+                poison(&writer, .outcomeUnknown, "Syncing the log failed", error)
+            }
         }
         writer.withLock { writer in becameDurable(&writer, last) }
     }
@@ -90,7 +92,8 @@ extension SegmentLog {
                 try lockFile?.unlock(LockFile.writerRange)
             } catch {
                 throw LogError(
-                    .system, "The journal was not closed cleanly: \(error). Nothing acknowledged is lost; the next "
+                    .system,
+                    "The journal was not closed cleanly: \(error). Nothing acknowledged is lost; the next "
                         + "opening recovers", path: error.path, cause: error)
             }
         }
@@ -117,11 +120,13 @@ extension SegmentLog {
     private func poison(
         _ writer: inout Writer, _ kind: LogError.Kind, _ what: String, _ cause: FileSystemError
     ) -> LogError {
+        let cause = cause.underPresentName
         let outcome =
             kind == .outcomeUnknown
             ? "it is not known whether the events are on disk" : "the events are certainly not written"
         let error = LogError(
-            kind, "\(what): \(outcome): \(cause). The journal takes no more writes; close it and open it again to recover",
+            kind,
+            "\(what): \(outcome): \(cause). The journal takes no more writes; close it and open it again to recover",
             path: cause.path, cause: cause)
         if writer.poison == nil {
             writer.poison = error
@@ -156,10 +161,12 @@ extension SegmentLog {
     }
 
     /// A full disk or another refusal met before anything was written poisons nothing.
-    private func notWritten(_ error: FileSystemError) -> LogError {
+    private func notWritten(_ failure: FileSystemError) -> LogError {
+        let error = failure.underPresentName
         if error.isFull {
             return LogError(
-                .noSpace, "Not written: the disk is full. Nothing is lost, and adding works again when there is space",
+                .noSpace,
+                "Not written: the disk is full. Nothing is lost, and adding works again when there is space",
                 path: error.path, cause: error)
         }
         return LogError(.notWritten, "Not written: \(error)", path: error.path, cause: error)
@@ -180,13 +187,13 @@ extension SegmentLog {
         let header = factory.header(
             id: writer.nextSegmentID, journal: identity.journal, firstSequence: writer.lastSequence + 1,
             createdMicroseconds: writer.recordedMicroseconds, predecessor: writer.predecessor)
-        do {
+        do throws(SegmentFactory.Failure) {
             let made = try factory.make(FrameWriter(header, level: options.compressionLevel))
             writer.active?.file.close()
             writer.active = made
         } catch {
-            if error.isFull { throw notWritten(error) }
-            throw poison(&writer, .notWritten, "Beginning a segment failed", error)
+            if error.isCertainlyNotMade, error.cause.isFull { throw notWritten(error.cause) }
+            throw poison(&writer, .notWritten, "Beginning a segment failed", error.cause)
         }
         writer.nextSegmentID += 1
         let path = writer.active!.path
@@ -202,8 +209,18 @@ extension SegmentLog {
             let cause = FileSystemError(operation: "stat", path: paths.lock, errno: .noSuchFileOrDirectory)
             throw poison(
                 &writer, .notWritten,
-                "The journal's directory, or its file `lock`, was removed or replaced while it was open", cause)
+                "The journal's directory, or its file `lock`, was removed or replaced while it was open",
+                cause)
         }
+    }
+}
+
+extension FileSystemError {
+    /// An open segment's file is still known by the name under which it was made; people look for the present one.
+    fileprivate var underPresentName: FileSystemError {
+        guard path.string.hasSuffix(SegmentName.unfinishedSuffix) else { return self }
+        let present = path.string.dropLast(SegmentName.unfinishedSuffix.utf8.count)
+        return FileSystemError(operation: operation, path: FilePath(String(present)), errno: errno)
     }
 }
 

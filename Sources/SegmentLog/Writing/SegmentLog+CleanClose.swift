@@ -25,11 +25,13 @@ extension SegmentLog {
     }
 
     private static func writeMark(_ mark: UInt64, _ lockFile: any File) throws(FileSystemError) {
-        try lockFile.write((0..<8).map { UInt8(truncatingIfNeeded: mark >> (8 * $0)) }, at: UInt64(LockFile.markOffset))
+        try lockFile.write(
+            (0..<8).map { UInt8(truncatingIfNeeded: mark >> (8 * $0)) }, at: UInt64(LockFile.markOffset))
         try lockFile.syncData()
     }
 
     func clearWriterRecord() throws(FileSystemError) {
-        try lockFile?.write([UInt8](repeating: 0, count: LockFile.writerLength), at: UInt64(LockFile.writerOffset))
+        try lockFile?.write(
+            [UInt8](repeating: 0, count: LockFile.writerLength), at: UInt64(LockFile.writerOffset))
     }
 }

@@ -10,7 +10,8 @@ struct AddCommand: AsyncParsableCommand {
             stdin, byte for byte: also a newline at its end. Text that begins with a hyphen goes behind --.
 
               agent-journal add ./memory support/user-42 "prefers email" --role user
-              agent-journal add ./memory support/user-42 "prefers email" --key msg-17 --metadata topic=contact
+              agent-journal add ./memory support/user-42 "and tea" --key msg-17
+              agent-journal add ./memory support/user-42 "and tea" --metadata topic=drinks
               agent-journal add ./memory support/user-42 --mime-type image/png < photo.png
               agent-journal add ./memory support/user-42 "and tea" --expect 17
 

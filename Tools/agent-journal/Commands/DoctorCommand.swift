@@ -70,7 +70,7 @@ struct DoctorCommand: AsyncParsableCommand {
             ])
         }
         return JSONLine.object([
-            "findings": .array(list), "healthy": .bool(findings.allSatisfy { $0.grade == .ok }),
+            "findings": .array(list), "healthy": .bool(!findings.contains { $0.grade == .problem }),
         ])
     }
 }

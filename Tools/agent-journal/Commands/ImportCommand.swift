@@ -12,7 +12,7 @@ struct ImportCommand: AsyncParsableCommand {
             metadata under its own name; "sequence" is passed over. No content is the empty text.
 
               agent-journal import ./memory history.jsonl.gz
-              agent-journal import ./memory chat.jsonl --conversation support/user-42 --key-field id
+              agent-journal import ./memory chat.jsonl --conversation team --key-field id
               agent-journal export ./old | agent-journal import ./new --batch 1000
 
             Lines are written in batches, each whole or not at all. A line that cannot be taken is named, nothing of its \

@@ -12,7 +12,7 @@ struct LogCommand: AsyncParsableCommand {
 
               agent-journal log ./memory
               agent-journal log ./memory --conversation support/user-42 --reverse
-              agent-journal log ./memory --from "after onboarding" --to 2025-03-02T00:00:00Z
+              agent-journal log ./memory --from onboarded --to 2025-03-02T00:00:00Z
               agent-journal log ./memory --follow --json
 
             --from and --to are points, both included: \(Point.words) \

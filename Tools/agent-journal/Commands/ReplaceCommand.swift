@@ -10,7 +10,7 @@ struct ReplaceCommand: AsyncParsableCommand {
             unless others are given. The new memory has a sequence of its own. Without TEXT the content is stdin.
 
               agent-journal replace ./memory 17 "prefers phone"
-              agent-journal replace ./memory 17 "prefers phone" --metadata topic=contact --json
+              agent-journal replace ./memory 17 "prefers phone" --role user --json
             """)
 
     @OptionGroup var journal: JournalArgument

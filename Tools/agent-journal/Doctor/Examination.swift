@@ -159,6 +159,6 @@ struct Examination {
 
     /// It cannot be opened.
     mutating func examineDamage(_ error: JournalError) {
-        add("journal", .problem, "\(error.description). `verify` lists all that is damaged")
+        add("journal", .problem, error.message)
     }
 }

@@ -44,9 +44,11 @@ struct MemoryColumns {
     private func lines(_ text: String, indent: Int) -> [String] {
         let shown = terminal.isTerminal ? text.escapingControls(keepingNewlines: true) : text
         // By scalars: to Swift a carriage return and a newline are one character.
-        let parts = shown.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map {
+        var parts = shown.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map {
             String($0)
         }
+        // A newline at the end is no line to be seen.
+        if parts.count > 1, parts.last == "" { parts.removeLast() }
         guard let width = terminal.width else { return parts }
         return parts.flatMap { $0.wrapped(to: max(20, width - indent)) }
     }

@@ -1,0 +1,404 @@
+import JournalFileSystem
+import SystemPackage
+import Testing
+
+@testable import SegmentLog
+
+@Suite("The layouts of the format")
+struct FormatTests {
+    private func header(_ seed: UInt64, predecessor: Bool = true) -> SegmentHeader {
+        var generator = SplitMix(seed)
+        var header = SegmentHeader(
+            id: UInt32(truncatingIfNeeded: generator.next()),
+            journal: JournalUUID(high: generator.next(), low: generator.next()),
+            firstSequence: generator.next(),
+            createdMicroseconds: Int64(truncatingIfNeeded: generator.next()),
+            salt: UInt32(truncatingIfNeeded: generator.next()), secret: (0..<4).map { _ in generator.next() },
+            predecessor: predecessor
+                ? .init(
+                    originalID: UInt32(truncatingIfNeeded: generator.next()) | 1,
+                    chain: UInt32(truncatingIfNeeded: generator.next()), lastSequence: generator.next(),
+                    end: generator.next()) : nil)
+        header.flags = UInt32(truncatingIfNeeded: generator.next())
+        header.originalID = UInt32(truncatingIfNeeded: generator.next())
+        header.minimumReader = UInt16(truncatingIfNeeded: generator.next())
+        return header
+    }
+
+    @Test("a segment header comes back, and every flipped bit of it is noticed")
+    func segmentHeader() {
+        for seed in 0..<20 as Range<UInt64> {
+            let original = header(seed, predecessor: seed % 2 == 0)
+            let bytes = original.encoded()
+            #expect(bytes.count == SegmentHeader.length)
+            #expect(bytes.withUnsafeBytes { SegmentHeader($0) } == original)
+            #expect(original.chain == bytes.withUnsafeBytes { $0.little(124) })
+            for bit in 0..<8 * bytes.count {
+                var damaged = bytes
+                damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+                #expect(damaged.withUnsafeBytes { SegmentHeader($0) } == nil, "bit \(bit)")
+            }
+            for length in 0..<bytes.count {
+                #expect(bytes[..<length].withUnsafeBytes { SegmentHeader($0) } == nil)
+            }
+        }
+    }
+
+    @Test("a segment header is laid out as docs/format.md says")
+    func segmentHeaderLayout() {
+        let header = SegmentHeader(
+            id: 0x0102_0304, journal: JournalUUID("00112233-4455-6677-8899-aabbccddeeff")!,
+            firstSequence: 0x1112_1314_1516_1718, createdMicroseconds: -2, salt: 0x2122_2324,
+            secret: [1, 2, 3, 4],
+            predecessor: .init(originalID: 0x3132_3334, chain: 0x4142_4344, lastSequence: 0x51, end: 0x61))
+        let bytes = header.encoded()
+        #expect(Array(bytes[0..<8]) == [0x89, 0x41, 0x4A, 0x53, 0x0D, 0x0A, 0x1A, 0x0A])
+        #expect(Array(bytes[8..<16]) == [1, 0, 1, 0, 4, 3, 2, 1])
+        let uuid: [UInt8] = [
+            0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE, 0xFF,
+        ]
+        #expect(Array(bytes[16..<32]) == uuid)
+        #expect(Array(bytes[32..<40]) == [0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11])
+        #expect(Array(bytes[40..<48]) == [0xFE] + [UInt8](repeating: 0xFF, count: 7))
+        #expect(Array(bytes[48..<56]) == [0x24, 0x23, 0x22, 0x21, 0, 0, 0, 0])
+        #expect(bytes[56] == 1 && bytes[64] == 2 && bytes[72] == 3 && bytes[80] == 4)
+        #expect(Array(bytes[88..<96]) == [0x34, 0x33, 0x32, 0x31, 0x44, 0x43, 0x42, 0x41])
+        #expect(bytes[96] == 0x51 && bytes[104] == 0x61)
+        #expect(Array(bytes[112..<124]) == [4, 3, 2, 1] + [UInt8](repeating: 0, count: 8))
+    }
+
+    @Test("bytes of a segment header that are zero must be, whatever the checksum says")
+    func segmentHeaderZeros() {
+        let original = header(3)
+        var bytes = original.encoded()
+        bytes[118] = 1
+        bytes.withUnsafeMutableBytes {
+            $0.setLittle(Checksum.crc32(0, UnsafeRawBufferPointer(rebasing: $0[..<124])), 124)
+        }
+        #expect(original.belongs(to: original.name))
+        #expect(bytes.withUnsafeBytes { SegmentHeader($0) }?.belongs(to: original.name) == false)
+    }
+
+    private func frame(_ seed: UInt64) -> FrameHeader {
+        var generator = SplitMix(seed)
+        func word() -> UInt32 { UInt32(truncatingIfNeeded: generator.next()) }
+        var frame = FrameHeader(
+            payloadCRC: word(), previous: word(), storedLength: word(), rawLength: word(),
+            sequenceOffset: word(),
+            eventCount: seed == 0 ? UInt32(FrameHeader.maximumEventCount) : max(1, word() & 0xFF_FFFF),
+            flags: .init(rawValue: UInt16(truncatingIfNeeded: generator.next())))
+        frame.type = UInt8(truncatingIfNeeded: generator.next()) | 1
+        return frame
+    }
+
+    @Test("a frame header comes back; no flipped bit, other place, segment or salt passes")
+    func frameHeader() {
+        for seed in 0..<20 as Range<UInt64> {
+            var segment = header(seed)
+            var original = frame(seed)
+            let offset = 1024 + 8 * seed
+            var bytes = [UInt8](repeating: 0, count: FrameHeader.length)
+            let crc = bytes.withUnsafeMutableBytes {
+                original.encode(into: $0, segment: segment, offset: offset)
+            }
+            func decoded(_ bytes: [UInt8], at offset: UInt64) -> FrameHeader? {
+                bytes.withUnsafeBytes { FrameHeader($0, segment: segment, offset: offset) }
+            }
+            #expect(decoded(bytes, at: offset) == original)
+            #expect(original.headerCRC == crc)
+            for bit in 0..<8 * bytes.count {
+                var damaged = bytes
+                damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+                #expect(decoded(damaged, at: offset) == nil, "bit \(bit)")
+            }
+            for other in [offset + 8, offset - 8, offset + 1 << 32, 0] {
+                #expect(decoded(bytes, at: other) == nil)
+            }
+            #expect(bytes[..<31].withUnsafeBytes { FrameHeader($0, segment: segment, offset: offset) } == nil)
+            segment.salt ^= 1
+            #expect(decoded(bytes, at: offset) == nil)
+            segment.salt ^= 1
+            segment.id ^= 1
+            #expect(decoded(bytes, at: offset) == nil)
+        }
+    }
+
+    @Test("a frame header of zeros, type 0 or no events is none, whatever its CRC")
+    func noFrameHeader() {
+        let segment = header(1)
+        let zeros = [UInt8](repeating: 0, count: FrameHeader.length)
+        #expect(zeros.withUnsafeBytes { FrameHeader($0, segment: segment, offset: 1024) } == nil)
+        for change in 0..<3 {
+            var original = frame(1)
+            var bytes = zeros
+            if change == 0 { original.type = 0 }
+            if change == 1 { original.eventCount = 0 }
+            bytes.withUnsafeMutableBytes { out in
+                original.encode(into: out, segment: segment, offset: 1024)
+                if change == 2 { out[30] = 1 }
+                // The CRC over what it is now.
+                var seed: [UInt8] = [UInt8](repeating: 0, count: 16)
+                seed.withUnsafeMutableBytes {
+                    $0.setLittle(segment.salt, 0)
+                    $0.setLittle(segment.id, 4)
+                    $0.setLittle(1024 as UInt64, 8)
+                }
+                let crc = Checksum.crc32(
+                    Checksum.crc32(0, seed),
+                    UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(out)[4...]))
+                out.setLittle(crc, 0)
+            }
+            #expect(bytes.withUnsafeBytes { FrameHeader($0, segment: segment, offset: 1024) } == nil)
+        }
+    }
+
+    @Test("which types and flags must be understood")
+    func mustUnderstand() {
+        for type in 1...255 as ClosedRange<UInt8> {
+            for bit in 0..<16 {
+                var frame = frame(2)
+                frame.type = type
+                frame.flags = .init(rawValue: 1 << UInt16(bit))
+                #expect(frame.isUnsupported == ((2...127).contains(type) || (3...7).contains(bit)))
+                #expect(frame.isSkippable == (type >= 128))
+            }
+        }
+    }
+
+    @Test("a segment's name comes back, and sorts as its numbers do")
+    func segmentName() {
+        for (first, id) in [(1, 1), (27, 99_999_999), (UInt64.max, 12)] as [(UInt64, UInt32)] {
+            let name = SegmentName(firstSequence: first, id: id)
+            #expect(SegmentName(name.description) == name)
+        }
+        #expect(SegmentName(firstSequence: 1, id: 1).description == "00000000000000000001-00000001.segment")
+        let wrong = [
+            "", "1-1.segment", "00000000000000000001-00000001.segment.new",
+            "00000000000000000001-00000001.Segment",
+            "0000000000000000000a-00000001.segment", "+0000000000000000001-00000001.segment",
+            "00000000000000000001_00000001.segment", "99999999999999999999-00000001.segment",
+            "0000000000000000001-000000001.segment", "00000000000000000001-0000001.segment ",
+            "00000000000000000001-00000001.segmenu", "٠0000000000000000001-0000001.segment",
+        ]
+        for name in wrong { #expect(SegmentName(name) == nil, "\(name)") }
+    }
+
+    @Test("a UUID comes back, is of version 4, and takes no other spelling")
+    func uuid() {
+        var generator = SplitMix(4)
+        for _ in 0..<50 {
+            let uuid = JournalUUID.random { generator.next() }
+            #expect(JournalUUID(uuid.description) == uuid)
+            let digits = Array(uuid.description)
+            #expect(digits.count == 36 && digits[14] == "4" && "89ab".contains(digits[19]))
+        }
+        let wrong = [
+            "", "00112233-4455-6677-8899-AABBCCDDEEFF", "00112233445566778899aabbccddeeff",
+            "00112233-4455-6677-8899-aabbccddeef", "00112233-4455-6677-8899-aabbccddeeff0",
+            "0011223-34455-6677-8899-aabbccddeeff", "+0112233-4455-6677-8899-aabbccddeeff",
+            "-0112233-4455-6677-8899-aabbccddeeff", "g0112233-4455-6677-8899-aabbccddeeff",
+            " 0112233-4455-6677-8899-aabbccddeeff", "00112233-4455-6677-8899-aabbccddeeff\n",
+        ]
+        for text in wrong { #expect(JournalUUID(text) == nil, "\(text)") }
+    }
+
+    // MARK: journal.json
+
+    private var identity: JournalIdentity {
+        JournalIdentity(
+            journal: JournalUUID("00112233-4455-6677-8899-aabbccddeeff")!,
+            created: "2026-01-02T03:04:05.000006Z",
+            maximumContentBytes: 16 << 20, maximumFrameBytes: 64 << 20)
+    }
+
+    @Test("journal.json is the line that docs/format.md shows, and comes back")
+    func identityLine() throws {
+        let line =
+            #"{"checksum":"a8ba815d","created":"2026-01-02T03:04:05.000006Z","format":1,"#
+            + #""journal":"00112233-4455-6677-8899-aabbccddeeff","maximum_content_bytes":16777216,"#
+            + #""maximum_frame_bytes":67108864,"minimum_reader":1}"# + "\n"
+        #expect(String(decoding: identity.encoded(), as: UTF8.self) == line)
+        #expect(try JournalIdentity(decoding: identity.encoded()) == identity)
+    }
+
+    @Test("every flipped bit, truncation and addition of journal.json is noticed")
+    func identityDamage() {
+        let bytes = identity.encoded()
+        func failure(_ bytes: [UInt8]) -> JournalIdentity.DecodingFailure? {
+            do throws(JournalIdentity.DecodingFailure) {
+                _ = try JournalIdentity(decoding: bytes)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        for bit in 0..<8 * bytes.count {
+            var damaged = bytes
+            damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+            #expect(failure(damaged) == .damaged, "bit \(bit)")
+        }
+        for length in bytes.indices { #expect(failure(Array(bytes[..<length])) == .damaged) }
+        for more in [" ", "\n", "{}", "\u{0}"] { #expect(failure(bytes + Array(more.utf8)) == .damaged) }
+        #expect(failure([UInt8](repeating: 0, count: bytes.count)) == .damaged)
+        for text in ["null", "[]", "{}", #"{"checksum":"00000000"}"# + "\n", #"{"checksum":1}"# + "\n"] {
+            #expect(failure(Array(text.utf8)) == .damaged)
+        }
+    }
+
+    @Test("a newer journal.json says which reader it needs; members that are not known are allowed")
+    func identityOfLater() throws {
+        var newer = identity
+        newer.minimumReader = 7
+        #expect(throws: JournalIdentity.DecodingFailure.newer(7)) {
+            try JournalIdentity(decoding: newer.encoded())
+        }
+        // A member more, its checksum made as the document says.
+        let old = String(decoding: identity.encoded(), as: UTF8.self)
+        let unsigned = old.replacing(#""checksum":"a8ba815d","#, with: "").replacing(
+            #""minimum_reader":1}"# + "\n", with: #""minimum_reader":1,"zone":"x"}"#)
+        let digits = hexadecimal(Checksum.crc32(0, Array(unsigned.utf8)), digits: 8)
+        let signed = unsigned.replacing(#"{"created""#, with: #"{"checksum":"\#(digits)","created""#) + "\n"
+        #expect(try JournalIdentity(decoding: Array(signed.utf8)) == identity)
+    }
+
+    // MARK: The lock file
+
+    @Test("the writer's record comes back, also with names that are too long for it")
+    func writerRecord() throws {
+        let process = ProcessIdentity(
+            pid: 4711, startTime: 1 << 40, host: "höst", command: "agent --journal dir", bootIdentity: 77)
+        for process in [
+            process, with(process) { $0.host = String(repeating: "h", count: 500) },
+            with(process) { $0.command = String(repeating: "ç", count: 500) },
+        ] {
+            var page = [UInt8](repeating: 0, count: LockFile.length)
+            let record = LockFile.encode(.init(process: process, sinceMicroseconds: -5))
+            #expect(record.count == LockFile.writerLength)
+            page.replaceSubrange(LockFile.writerOffset..<LockFile.writerOffset + record.count, with: record)
+            page.withUnsafeMutableBytes { $0.setLittle(process.bootIdentity, LockFile.bootOffset) }
+            let found = try #require(page.withUnsafeBytes { LockFile.decodeWriter($0) })
+            #expect(found.process.pid == process.pid && found.process.startTime == process.startTime)
+            #expect(found.sinceMicroseconds == -5)
+            #expect(process.host.hasPrefix(found.process.host.prefix(60)))
+            #expect(process.command.hasPrefix(found.process.command.prefix(100)))
+            #expect(found.process.bootIdentity == 77)
+        }
+        let empty = [UInt8](repeating: 0, count: LockFile.length)
+        #expect(empty.withUnsafeBytes { LockFile.decodeWriter($0) } == nil)
+        #expect(empty[..<100].withUnsafeBytes { LockFile.decodeWriter($0) } == nil)
+    }
+
+    private func with(_ process: ProcessIdentity, _ change: (inout ProcessIdentity) -> Void)
+        -> ProcessIdentity
+    {
+        var changed = process
+        change(&changed)
+        return changed
+    }
+
+    @Test("the clean-close record comes back, and every flipped bit of it or of its mark is noticed")
+    func cleanCloseRecord() {
+        let record = CleanCloseRecord(
+            segment: 7, chain: 0xDEAD_BEEF, end: 123_456, lastSequence: 99, closedMicroseconds: 1 << 50)
+        var page = [UInt8](repeating: 0, count: LockFile.length)
+        func found(_ page: [UInt8]) -> CleanCloseRecord.Found {
+            page.withUnsafeBytes { CleanCloseRecord.read($0) }
+        }
+        #expect(found(page) == .none)
+        let bytes = record.encoded()
+        page.replaceSubrange(LockFile.recordOffset..<LockFile.recordOffset + bytes.count, with: bytes)
+        #expect(found(page) == .none)
+        page.withUnsafeMutableBytes { $0.setLittle(CleanCloseRecord.mark(bytes), LockFile.markOffset) }
+        #expect(found(page) == .record(record))
+        for bit in 8 * LockFile.markOffset..<8 * (LockFile.recordOffset + CleanCloseRecord.length) {
+            var damaged = page
+            damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+            #expect(found(damaged) == .unreadable, "bit \(bit)")
+        }
+        for length in 0..<LockFile.recordOffset + CleanCloseRecord.length {
+            #expect(found(Array(page[..<length])) == .none)
+        }
+    }
+
+    // MARK: Bytes
+
+    @Test("varints come back at every boundary, and no truncation of one is taken")
+    func varints() {
+        var values: [UInt64] = [0, 1, .max, UInt64(Int64.max)]
+        for shift in 0..<64 as Range<UInt64> { values += [1 << shift, (1 << shift) &- 1, (1 << shift) | 1] }
+        for value in values {
+            var bytes = [UInt8](repeating: 0xEE, count: Varint.maximumLength)
+            let length = bytes.withUnsafeMutableBytes { Varint.write(value, into: $0) }
+            #expect(length == Varint.length(of: value))
+            for start in 0...2 {
+                let padded = [UInt8](repeating: 0x80, count: start) + bytes[..<length] + [0x55]
+                var offset = start
+                #expect(padded.withUnsafeBytes { Varint.read($0, &offset) } == value)
+                #expect(offset == start + length)
+            }
+            for cut in 0..<length {
+                var offset = 0
+                #expect(bytes[..<cut].withUnsafeBytes { Varint.read($0, &offset) } == nil)
+            }
+        }
+    }
+
+    @Test("varints of more than 64 bits, or that do not end, are refused")
+    func overlongVarints() {
+        func read(_ bytes: [UInt8]) -> UInt64? {
+            var offset = 0
+            return bytes.withUnsafeBytes { Varint.read($0, &offset) }
+        }
+        let nine = [UInt8](repeating: 0xFF, count: 9)
+        #expect(read(nine + [1]) == .max)
+        for last in 2...255 as ClosedRange<UInt8> { #expect(read(nine + [last]) == nil) }
+        #expect(read(nine + [0x81, 0]) == nil)
+        #expect(read([UInt8](repeating: 0x80, count: 20)) == nil)
+        #expect(read([]) == nil)
+    }
+
+    @Test("a raw buffer keeps what was put in while it grows, shrinks and is used again")
+    func rawBuffer() {
+        var buffer = RawBuffer(capacity: 0)
+        var expected: [UInt8] = []
+        var generator = SplitMix(5)
+        for round in 0..<300 {
+            switch generator.next() % 6 {
+            case 0:
+                let zeros = Int(generator.next() % 300)
+                buffer.appendZeros(zeros)
+                expected += [UInt8](repeating: 0, count: zeros)
+            case 1:
+                let part = Int(generator.next() % UInt64(expected.count + 1))
+                buffer.resize(to: part)
+                expected.removeLast(expected.count - part)
+            case 2:
+                buffer.shrink(above: max(64, expected.count))
+            case 3:
+                let bytes = generator.bytes(10)
+                buffer.reserve(400).copyBytes(from: bytes)
+                buffer.grow(by: 10)
+                expected += bytes
+            default:
+                let bytes = generator.bytes(Int(generator.next() % 500))
+                bytes.withUnsafeBytes { buffer.append($0) }
+                expected += bytes
+            }
+            if round == 150 {
+                buffer.removeAll()
+                expected = []
+            }
+            #expect(buffer.count == expected.count)
+            #expect(Array(buffer.bytes) == expected)
+        }
+        buffer.append(UnsafeRawBufferPointer(start: nil, count: 0))
+        #expect(buffer.count == expected.count)
+    }
+
+    @Test("CRC-32 is zlib's")
+    func checksum() {
+        #expect(Checksum.crc32(0, Array("123456789".utf8)) == 0xCBF4_3926)
+        #expect(Checksum.crc32(0, []) == 0)
+        #expect(Checksum.crc32(Checksum.crc32(0, Array("1234".utf8)), Array("56789".utf8)) == 0xCBF4_3926)
+    }
+}
