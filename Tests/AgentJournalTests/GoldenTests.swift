@@ -36,6 +36,7 @@ struct GoldenTests {
             // In one segment for the others, so that frames precede the torn one in it.
             options.segmentBytes = self == .shapes ? 4096 : 1 << 20
             options.logger.logLevel = .critical
+            options.compressionLevel = 6
             var writer = try await Shapes(seed: 2026, directory: Self.directory, options: options)
             for _ in 0..<14 { try await writer.step() }
             try await writer.reopen()

@@ -33,7 +33,7 @@ struct Append: Sendable {
         var items: [Item] = []
         items.reserveCapacity(memories.count)
         var checked: String?
-        var raw: [UInt8] = []
+        var count = 0
         for (conversation, memory) in memories {
             if conversation != checked {
                 try NameRules.check(
@@ -42,7 +42,7 @@ struct Append: Sendable {
             }
             try limits.check(memory)
             let encoded = EventEncoder.added(conversation: conversation, memory)
-            raw.append(contentsOf: encoded.bytes)
+            count += encoded.bytes.count
             items.append(
                 Item(
                     conversation: conversation, encoded: encoded,
@@ -51,11 +51,19 @@ struct Append: Sendable {
         guard !items.isEmpty else {
             return Append(action: .add([], expecting: expecting), events: nil, rawBytes: 0)
         }
-        let count = raw.count
         try limits.checkBatch(count)
-        var events = EncodedEvents(raw: raw, count: items.count)
+        var events = EncodedEvents(raw: join(items, count), count: items.count)
         events.compressIfLarge(level: limits.compressionLevel)
         return Append(action: .add(items, expecting: expecting), events: events, rawBytes: count)
+    }
+
+    private static func join(_ items: [Item], _ count: Int) -> [UInt8] {
+        // One memory is the most frequent batch, and need not be copied.
+        if items.count == 1 { return items[0].encoded.bytes }
+        var raw: [UInt8] = []
+        raw.reserveCapacity(count)
+        for item in items { raw.append(contentsOf: item.encoded.bytes) }
+        return raw
     }
 
     static func forget(_ sequences: [UInt64]) -> Append {
@@ -132,6 +140,8 @@ struct Limits: Sendable {
     }
 
     private func checkDepth(_ json: JSON, _ what: String) throws(JournalError) {
+        // What is short cannot be deep: each level takes two bytes.
+        guard json.utf8.count > 2 * Limits.jsonDepth else { return }
         guard json.depth <= Limits.jsonDepth else {
             throw JournalError(
                 .invalidArgument, "The \(what) is nested deeper than \(Limits.jsonDepth) levels; flatten it")

@@ -11,7 +11,9 @@ struct CallerTurns {
     /// A disk that takes longer is not one where wake-ups matter.
     private static let longestCommit = Duration.milliseconds(1)
     /// For so long a task commits one append after the other without being suspended.
-    private static let longestRow = Duration.milliseconds(4)
+    private static let longestRow = Duration.milliseconds(10)
+    /// What a quick disk takes in that time.
+    private static let mostBytes = 64 << 10
 
     /// The last commit was of one append, and nobody waited when it ended.
     private var isAlone = true
@@ -21,9 +23,14 @@ struct CallerTurns {
 
     /// Whether a caller for whom nobody else waits commits itself.
     ///
-    /// - Parameter mayBlock: The caller's thread is its own and would wait anyway.
-    func allows(mayBlock: Bool) -> Bool {
-        isAlone && (mayBlock || (lastCommit < CallerTurns.longestCommit && row < CallerTurns.longestRow))
+    /// - Parameters:
+    ///   - bytes: The payload it appends.
+    ///   - mayBlock: The caller's thread is its own and would wait anyway.
+    func allows(_ bytes: Int, mayBlock: Bool) -> Bool {
+        let isShort =
+            bytes <= CallerTurns.mostBytes && lastCommit < CallerTurns.longestCommit
+            && row < CallerTurns.longestRow
+        return isAlone && (mayBlock || isShort)
     }
 
     mutating func callerCommitted(in duration: Duration, othersWait: Bool) {

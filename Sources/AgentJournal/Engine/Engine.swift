@@ -89,7 +89,7 @@ final class Engine: Sendable {
     func commitAsCaller(_ append: Append, mayBlock: Bool) -> Result<[Receipt], any Error>? {
         let isMine = queue.withLock { queue in
             guard !queue.isCommitting, queue.pending.isEmpty, !queue.isStopping,
-                queue.turns.allows(mayBlock: mayBlock)
+                queue.turns.allows(append.rawBytes, mayBlock: mayBlock)
             else { return false }
             queue.isCommitting = true
             return true

@@ -133,10 +133,16 @@ package final class LogReader {
         return true
     }
 
+    /// What cannot be read goes up to the next frame that begins a deflate stream: behind it, all can be read again.
     private func problem(at offset: UInt64, _ message: String) -> LogError {
-        let last = entry?.ending?.lastSequence ?? log.visibleSequence
+        let entry = entry!
+        var last = entry.ending?.lastSequence ?? log.visibleSequence
+        let next = try? cursor!.scan(from: offset + 8) { $1.flags.contains(.restart) }
+        if let next, next.offset < entry.ending?.end ?? .max {
+            last = min(last, entry.header.firstSequence + UInt64(next.header.sequenceOffset) - 1)
+        }
         return LogProblem(
-            file: log.paths.relative(entry!.path), offset: offset, kind: .frame,
+            file: log.paths.relative(entry.path), offset: offset, kind: .frame,
             lost: .checked(cursor!.nextSequence, last), message: message
         ).error(in: log.paths)
     }
