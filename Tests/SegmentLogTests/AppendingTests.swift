@@ -324,6 +324,25 @@ struct AppendingTests {
         }
     }
 
+    @Test("a batch that no frame may hold is not written, since it could not be read again")
+    func tooLarge() throws {
+        let fileSystem = InMemoryFileSystem()
+        var options = LogOptions.test(fileSystem)
+        options.maximumFrameBytes = 1000
+        let log = try SegmentLog.open(directory, options)
+        try log.add()
+        let largest = EncodedEvents(raw: encode([[UInt8](repeating: 1, count: 997)]).raw, count: 1)
+        #expect(largest.raw.count == 1000)
+        try log.write([largest])
+        try log.sync()
+        #expect(log.visibleSequence == 2)
+        let larger = encode([[UInt8](repeating: 1, count: 998)])
+        #expect(logError { try log.write([larger]) }?.kind == .notWritten)
+        #expect(logError { try log.add() }?.kind == .poisoned)
+        try log.close()
+        #expect(try fileSystem.open().frames().count == 2)
+    }
+
     @Test("space is reserved in growing steps, and given back at close")
     func preallocation() throws {
         let fileSystem = InMemoryFileSystem()

@@ -26,6 +26,11 @@ extension SegmentLog {
                 recordedMicroseconds: max(options.now(), writer.recordedMicroseconds))
             let events = decide(head)
             guard !events.isEmpty else { return head }
+            // The caller checks this before; here it would be acknowledged and never be read again.
+            guard events.allSatisfy({ fitsFrame($0) }) else {
+                let cause = FileSystemError(operation: "append", path: paths.log, errno: .fileTooLarge)
+                throw poison(&writer, .notWritten, "A batch is larger than a frame may be", cause)
+            }
             writer.active!.frames.append(
                 events, recordedMicroseconds: head.recordedMicroseconds,
                 followsSync: writer.durableSequence == writer.lastSequence)
@@ -97,6 +102,10 @@ extension SegmentLog {
                         + "opening recovers", path: error.path, cause: error)
             }
         }
+    }
+
+    private func fitsFrame(_ events: EncodedEvents) -> Bool {
+        events.raw.count <= identity.maximumFrameBytes && events.count <= FrameHeader.maximumEventCount
     }
 
     private func check(_ writer: inout Writer) throws(LogError) {
