@@ -15,14 +15,14 @@ package final class SegmentLog: Sendable {
     let lockFile: (any File)?
     let lockIdentity: FileIdentity?
     let page: (any SharedPage)?
+    /// The page's counter, where no writer was at work when this reader opened: a page that still has it is what a dead
+    /// writer left, or a copy, which may be of another moment than the log beside it.
+    private let staleCounter: UInt32?
     let catalog: Mutex<SegmentCatalog>
     /// Under the mutex: the log's exclusion within the process.
     let writer: Mutex<Writer>
     /// The boot that the page must be of.
     private let bootIdentity: UInt64
-    /// For a reader that found no writer: the page's counter then. Until a writer changes it, the log itself was judged,
-    /// and the page is a dead writer's.
-    private let idleCounter: UInt32?
     /// The last sequence that is durable, as this process knows it.
     private let visible: Atomic<UInt64>
 
@@ -34,9 +34,7 @@ package final class SegmentLog: Sendable {
         lockFile = parts.lockFile
         lockIdentity = parts.lockIdentity
         page = parts.page
-        idleCounter =
-            parts.options.access == .readOnly && parts.report.ending != .shared
-            ? parts.page?.load32(at: LockFile.counterOffset) : nil
+        staleCounter = parts.staleCounter
         bootIdentity = parts.options.fileSystem.process.bootIdentity
         catalog = Mutex(parts.catalog)
         visible = Atomic(parts.writer.lastSequence)
@@ -52,6 +50,7 @@ package final class SegmentLog: Sendable {
         var lockFile: (any File)?
         var lockIdentity: FileIdentity?
         var page: (any SharedPage)?
+        var staleCounter: UInt32?
         var catalog: SegmentCatalog
         var writer: Writer
     }
@@ -83,7 +82,7 @@ package final class SegmentLog: Sendable {
         guard options.access == .readOnly, let page else { return own }
         // Another boot's page says nothing; and what was durable stays so.
         guard page.load64(at: LockFile.bootOffset) == bootIdentity else { return own }
-        if let idleCounter, page.load32(at: LockFile.counterOffset) == idleCounter { return own }
+        if let staleCounter, page.load32(at: LockFile.counterOffset) == staleCounter { return own }
         return max(own, page.load64(at: LockFile.visibleOffset))
     }
 

@@ -272,6 +272,27 @@ struct AppendingTests {
         #expect(try other.checkPrefix() == last)
     }
 
+    @Test("without a living writer the page is not asked: it may be of another moment than the log beside it")
+    func stalePage() throws {
+        let fileSystem = InMemoryFileSystem()
+        let writer = fileSystem.asProcess(pid: 10)
+        let log = try writer.open()
+        for _ in 0..<3 { try log.add() }
+        let segment = fileSystem.segments.last!
+        let older = try fileSystem.contents(of: segment)
+        try log.add()
+        writer.kill()
+        // A copy of the directory, the log before the last commit and the lock file after it.
+        try fileSystem.replaceContents(of: segment, with: older)
+        let reader = try fileSystem.openForReading()
+        #expect(try reader.checkPrefix() == 3)
+        // A writer that comes is heard again.
+        let next = try fileSystem.asProcess(pid: 11).open()
+        #expect(try reader.checkPrefix() == 3)
+        try next.add(2)
+        #expect(try reader.checkPrefix() == 5)
+    }
+
     @Test("two commits and one sync, also over the end of a segment, are all there")
     func severalWritesOneSync() throws {
         for kept in InMemoryFileSystem.Kept.allCases {

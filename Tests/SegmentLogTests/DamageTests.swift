@@ -7,15 +7,22 @@ import Testing
 
 @Suite("Damage is noticed and named, and never makes the log smaller")
 struct DamageTests {
-    /// A journal of three segments, with stored and shared frames and some of several events.
+    /// A journal of three segments of several frames each, one of them stored and some of several events.
     private static func journal() throws -> (disk: InMemoryFileSystem, count: UInt64) {
         let disk = InMemoryFileSystem()
-        let log = try disk.open(segmentBytes: 1500)
-        try log.add(1)
-        while disk.segments.count < 3 { try log.add(2) }
-        for _ in 0..<2 { try log.add() }
-        try log.close()
-        return (disk.copy(), log.lastSequence)
+        var count: UInt64 = 0
+        // An opening with a small limit begins a segment with its first commit; one with a large goes on in it.
+        for (segmentBytes, counts) in [
+            (1 << 20, [1, 2, 1]), (1100, [1]), (1 << 20, [2, 1, 4]), (1100, [3]), (1 << 20, [1, 1]),
+        ]
+            as [(UInt64, [Int])]
+        {
+            let log = try disk.open(segmentBytes: segmentBytes, seed: count)
+            for next in counts { count = try log.add(next) }
+            try log.close()
+        }
+        try #require(disk.segments.count == 3)
+        return (disk.copy(), count)
     }
 
     /// Their indices in the disk's paths: `journal.json`, the lock, the segments.
@@ -262,9 +269,10 @@ struct DamageTests {
         let frames = try log.frames().map(\.frame)
         let bytes = try disk.contents(of: segment)
         let real = Array(bytes[Int(frames[1].offset)..<Int(frames[1].end)])
-        // Eight times, for each place in eight bytes.
+        // Noise around it, so that it is stored as it is; eight times, for each place in eight bytes.
+        var generator = SplitMix(21)
         for shift in 0..<8 {
-            try log.write([SplitMixBytes.noise(700 + shift) + real + SplitMixBytes.noise(700)])
+            try log.write([generator.bytes(700 + shift) + real + generator.bytes(700)])
             try log.sync()
         }
         let all = try log.events()

@@ -152,10 +152,11 @@ struct LogOpening {
         var report = OpeningReport()
         let pageBytes = try lockFile.map { (file) throws(LogError) in try LogOpening.readPage(file) } ?? []
         let bootIdentity = fileSystem.process.bootIdentity
+        let page = lockFile.flatMap { try? $0.mapSharedPage(length: LockFile.length, writable: false) }
+        let counter = page?.load32(at: LockFile.counterOffset)
         let isShared = try asLogError { () throws(FileSystemError) in
             try lockFile?.isLockedByOther(LockFile.writerRange, .exclusive) ?? false
         }
-        let page = lockFile.flatMap { try? $0.mapSharedPage(length: LockFile.length, writable: false) }
         let catalog = try loadCatalog(identity, &report)
         var last: UInt64
         var time: Int64 = 0
@@ -175,7 +176,8 @@ struct LogOpening {
         return SegmentLog(
             .init(
                 paths: paths, options: options, identity: identity, report: report, lockFile: lockFile,
-                lockIdentity: nil, page: page, catalog: catalog, writer: writer))
+                lockIdentity: nil, page: page, staleCounter: report.ending == .shared ? nil : counter,
+                catalog: catalog, writer: writer))
     }
 
     private func openLockForReading() throws(LogError) -> (any File)? {
