@@ -33,7 +33,7 @@ extension Journal {
         /// A segment file is ended when it would grow beyond this, in bytes. 64 MiB.
         public var segmentBytes = 64 << 20
         /// zlib's level, 1 (fast) to 9 (small).
-        public var compressionLevel = 6
+        public var compressionLevel = 8
 
         /// The file system; tests put a simulated one here.
         package var fileSystem: any FileSystem = PosixFileSystem()

@@ -16,7 +16,7 @@ package struct LogOptions: Sendable {
     /// A segment is ended when the next commit would make it longer than this.
     package var segmentBytes: UInt64 = 64 << 20
     /// zlib's level, 1 to 9.
-    package var compressionLevel: Int32 = 6
+    package var compressionLevel: Int32 = 8
     /// For a new journal: the largest content.
     package var maximumContentBytes = 16 << 20
     /// For a new journal: the largest raw payload of a frame, and so of a batch.

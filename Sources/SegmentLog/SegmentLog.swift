@@ -20,6 +20,9 @@ package final class SegmentLog: Sendable {
     let writer: Mutex<Writer>
     /// The boot that the page must be of.
     private let bootIdentity: UInt64
+    /// For a reader that found no writer: the page's counter then. Until a writer changes it, the log itself was judged,
+    /// and the page is a dead writer's.
+    private let idleCounter: UInt32?
     /// The last sequence that is durable, as this process knows it.
     private let visible: Atomic<UInt64>
 
@@ -31,6 +34,9 @@ package final class SegmentLog: Sendable {
         lockFile = parts.lockFile
         lockIdentity = parts.lockIdentity
         page = parts.page
+        idleCounter =
+            parts.options.access == .readOnly && parts.report.ending != .shared
+            ? parts.page?.load32(at: LockFile.counterOffset) : nil
         bootIdentity = parts.options.fileSystem.process.bootIdentity
         catalog = Mutex(parts.catalog)
         visible = Atomic(parts.writer.lastSequence)
@@ -77,6 +83,7 @@ package final class SegmentLog: Sendable {
         guard options.access == .readOnly, let page else { return own }
         // Another boot's page says nothing; and what was durable stays so.
         guard page.load64(at: LockFile.bootOffset) == bootIdentity else { return own }
+        if let idleCounter, page.load32(at: LockFile.counterOffset) == idleCounter { return own }
         return max(own, page.load64(at: LockFile.visibleOffset))
     }
 
@@ -111,6 +118,9 @@ package final class SegmentLog: Sendable {
 
     /// The first failure, if there was one.
     package var poison: LogError? { writer.withLock { $0.poison } }
+
+    /// Whether a failure ended writing for good.
+    package var isPoisoned: Bool { poison != nil }
 
     /// Whoever else has it open for writing, for a reader's information.
     package var otherWriter: LockFile.Writer? {

@@ -164,7 +164,7 @@ struct AppendingTests {
     }
 
     @Test(
-        "the stream restarts after each 256 KiB of input, and the offsets in between are read from a restart")
+        "the stream restarts after each 512 KiB of input, and the offsets in between are read from a restart")
     func restarts() throws {
         let fileSystem = InMemoryFileSystem()
         let log = try fileSystem.open()

@@ -96,10 +96,19 @@ final class StateBox: Sendable {
         }.sorted { $0.name.lexicographicallyPrecedes($1.name) }
     }
 
-    /// The last event of a conversation that is visible.
-    func lastSequence(of conversation: String) -> UInt64 {
+    /// The last event of a conversation at `bound`.
+    ///
+    /// - Complexity: constant, but linear in the conversation while something behind the bound is being made durable.
+    func lastSequence(of conversation: String, at bound: UInt64) -> UInt64 {
         state.withLock { state in
-            state.number(of: conversation).map { state.conversations[$0].lastSequence } ?? 0
+            guard let number = state.number(of: conversation) else { return 0 }
+            let conversation = state.conversations[number]
+            if conversation.lastSequence <= bound { return conversation.lastSequence }
+            return conversation.entries.reduce(0) { last, entry in
+                max(
+                    last, entry.sequence <= bound ? entry.sequence : 0,
+                    entry.removedAt <= bound ? entry.removedAt : 0)
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ internal import CZlib
 /// one at a time; whoever holds it holds it alone.
 package final class Deflater: @unchecked Sendable {
     /// After this much input the stream is restarted, so that a reader need not begin at the segment's start.
-    package static let restartInterval = 256 << 10
+    package static let restartInterval = 512 << 10
 
     private let stream: UnsafeMutablePointer<z_stream>
     /// Input since the stream's start.

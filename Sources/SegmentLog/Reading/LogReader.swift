@@ -21,7 +21,7 @@ package final class LogReader {
     init(_ log: SegmentLog, after: UInt64) {
         self.log = log
         self.after = after
-        nextSequence = after + 1
+        nextSequence = after == .max ? .max : after + 1
     }
 
     /// The segment that is being read.
@@ -51,7 +51,7 @@ package final class LogReader {
                 guard frame.lastSequence > after else { continue }
                 after = frame.lastSequence
                 nextSequence = frame.lastSequence + 1
-                if !frame.header.isSkippable { return frame }
+                return frame
             case .invalid(let reason):
                 if try reload() { continue }
                 throw problem(at: cursor!.offset, reason)
@@ -133,10 +133,16 @@ package final class LogReader {
         return true
     }
 
+    /// What cannot be read goes up to the next frame that begins a deflate stream: behind it, all can be read again.
     private func problem(at offset: UInt64, _ message: String) -> LogError {
-        let last = entry?.ending?.lastSequence ?? log.visibleSequence
+        let entry = entry!
+        var last = entry.ending?.lastSequence ?? log.visibleSequence
+        let next = try? cursor!.scan(from: offset + 8) { $1.flags.contains(.restart) }
+        if let next, next.offset < entry.ending?.end ?? .max {
+            last = min(last, entry.header.firstSequence + UInt64(next.header.sequenceOffset) - 1)
+        }
         return LogProblem(
-            file: log.paths.relative(entry!.path), offset: offset, kind: .frame,
+            file: log.paths.relative(entry.path), offset: offset, kind: .frame,
             lost: .checked(cursor!.nextSequence, last), message: message
         ).error(in: log.paths)
     }
