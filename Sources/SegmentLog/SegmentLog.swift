@@ -18,9 +18,9 @@ package final class SegmentLog: Sendable {
     /// The page's counter, where no writer was at work when this reader opened: a page that still has it is what a dead
     /// writer left, or a copy, which may be of another moment than the log beside it.
     private let staleCounter: UInt32?
-    let catalog: Mutex<SegmentCatalog>
+    let catalog: Monitor<SegmentCatalog>
     /// Under the mutex: the log's exclusion within the process.
-    let writer: Mutex<Writer>
+    let writer: Monitor<Writer>
     /// The boot that the page must be of.
     private let bootIdentity: UInt64
     /// The last sequence that is durable, as this process knows it.
@@ -36,9 +36,9 @@ package final class SegmentLog: Sendable {
         page = parts.page
         staleCounter = parts.staleCounter
         bootIdentity = parts.options.fileSystem.process.bootIdentity
-        catalog = Mutex(parts.catalog)
+        catalog = Monitor(parts.catalog)
         visible = Atomic(parts.writer.lastSequence)
-        writer = Mutex(parts.writer)
+        writer = Monitor(parts.writer)
     }
 
     /// What opening puts together.

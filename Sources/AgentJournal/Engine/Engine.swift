@@ -13,9 +13,9 @@ final class Engine: Sendable {
     let limits: Limits
     let logger: Logger
     private let queue: Monitor<Queue>
-    private let thread = Mutex<JoinableThread?>(nil)
+    private let thread = Monitor<JoinableThread?>(nil)
     /// Tasks that wait for events, by the number of their iterator.
-    private let followers = Mutex<[UInt64: CheckedContinuation<Void, Never>]>([:])
+    private let followers = Monitor<[UInt64: CheckedContinuation<Void, Never>]>([:])
     private let isPoisonedFlag = Atomic<Bool>(false)
 
     private struct Queue {

@@ -1,6 +1,5 @@
 import JournalFileSystem
 import SegmentLog
-import Synchronization
 import SystemPackage
 
 /// The engines of this process, one a directory: the one piece of process-wide state.
@@ -22,7 +21,7 @@ final class EngineRegistry: Sendable {
         var users: [ObjectIdentifier: Int] = [:]
     }
 
-    private let engines = Mutex(Engines())
+    private let engines = Monitor(Engines())
 
     /// The engine of a directory: the one that is open, or a new one.
     ///

@@ -1,13 +1,13 @@
 import SegmentLog
-import Synchronization
+import JournalFileSystem
 
 /// A state that threads share, and what can be read from it at a bound.
 ///
 /// Reads collect places under the lock and decode outside it, so that a long read does not hold up commits.
 final class StateBox: Sendable {
-    private let state: Mutex<State>
+    private let state: Monitor<State>
 
-    init(_ state: sending State = State()) { self.state = Mutex(state) }
+    init(_ state: sending State = State()) { self.state = Monitor(state) }
 
     func withLock<R, E: Error>(_ body: (inout sending State) throws(E) -> sending R) throws(E) -> sending R {
         try state.withLock(body)
