@@ -65,7 +65,7 @@ public struct Conversation: Sendable {
     @discardableResult
     public func forget(_ sequence: UInt64) async throws -> Receipt {
         try checkOwn(sequence)
-        return try await journal.submit(Append.forget([sequence]))[0]
+        return try await journal.submit(try Append.forget([sequence], limits: journal.engine.limits))[0]
     }
 
     /// Forgets all memories of this conversation, as they are when this is recorded.
@@ -103,7 +103,6 @@ public struct Conversation: Sendable {
     /// The sequence of the conversation's last event, for `expecting`; 0 when it has none.
     public func lastSequence() async throws(JournalError) -> UInt64 {
         try journal.checkOpen()
-        _ = try journal.engine.catchUp()
-        return journal.engine.box.lastSequence(of: name)
+        return journal.engine.box.lastSequence(of: name, at: try journal.engine.catchUp())
     }
 }

@@ -48,11 +48,13 @@ public struct EventSequence: AsyncSequence, Sendable {
         /// - Throws: `damaged` with the place; what lies before it was delivered.
         public mutating func next() async throws(JournalError) -> Event? {
             while true {
+                if sequence.isFollowing, sequence.journal.isClosedNow { return nil }
                 try sequence.journal.checkOpen()
                 if let event = try cursor.nextEvent(upTo: end ?? .max) { return event }
                 guard end == nil, !Task.isCancelled else { return nil }
-                await sequence.journal.engine.waitForMore(after: cursor.lastSequence, id: id)
-                if sequence.journal.engine.isStopping { return nil }
+                let journal = sequence.journal
+                await journal.engine.waitForMore(after: cursor.lastSequence, id: id) { journal.isClosedNow }
+                if journal.engine.isStopping { return nil }
             }
         }
     }

@@ -99,9 +99,17 @@ public final class Journal: Sendable {
         return fileSystem.workingDirectory.appending(path.components).lexicallyNormalized()
     }
 
+    /// A frame holds four of the largest contents, and its length must fit into 31 bits.
+    private static let largestContentBytes = 256 << 20
+
     private static func makeEngine(
         _ directory: FilePath, _ create: Creation, _ options: Options
     ) throws(JournalError) -> (Engine, SegmentLog) {
+        guard (1...largestContentBytes).contains(options.maximumContentBytes) else {
+            throw JournalError(
+                .invalidArgument,
+                "maximumContentBytes is \(options.maximumContentBytes); it takes 1 to \(largestContentBytes)")
+        }
         let clock = options.clock
         var logOptions = LogOptions(
             fileSystem: options.fileSystem, now: { clock().microsecondsSince1970 },
@@ -110,7 +118,7 @@ public final class Journal: Sendable {
         logOptions.createsIfMissing = create == .ifMissing && options.access == .readWrite
         logOptions.segmentBytes = UInt64(max(options.segmentBytes, 4096))
         logOptions.compressionLevel = Int32(min(max(options.compressionLevel, 1), 9))
-        logOptions.maximumContentBytes = max(options.maximumContentBytes, 1)
+        logOptions.maximumContentBytes = options.maximumContentBytes
         logOptions.maximumFrameBytes = max(4 * logOptions.maximumContentBytes, 64 << 20)
         logOptions.random = options.random
         let log = try asJournalError { () throws(LogError) in try SegmentLog.open(directory, logOptions) }
@@ -142,6 +150,8 @@ public final class Journal: Sendable {
 
     package func closeNow() throws(JournalError) {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        // Those who follow through this handle end, also when others keep the engine.
+        engine.wakeFollowers()
         try release()
     }
 
@@ -149,8 +159,10 @@ public final class Journal: Sendable {
         if isRegistered { try EngineRegistry.shared.release(engine) } else { try engine.shutDown() }
     }
 
+    var isClosedNow: Bool { isClosed.load(ordering: .acquiring) }
+
     func checkOpen() throws(JournalError) {
-        if isClosed.load(ordering: .acquiring) { throw Engine.closed }
+        if isClosedNow { throw Engine.closed }
     }
 
     private func checkWritable() throws(JournalError) {
@@ -194,7 +206,7 @@ public final class Journal: Sendable {
     /// - Throws: `noSuchMemory` when one of them is not there (any more), and none is forgotten.
     @discardableResult
     public func forget(_ sequences: [UInt64]) async throws -> [Receipt] {
-        try await submit(Append.forget(sequences))
+        try await submit(try Append.forget(sequences, limits: engine.limits))
     }
 
     /// Waits until everything added before is durable, and records that as an event, perhaps with a name.

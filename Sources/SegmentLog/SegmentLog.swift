@@ -18,9 +18,9 @@ package final class SegmentLog: Sendable {
     /// The page's counter, where no writer was at work when this reader opened: a page that still has it is what a dead
     /// writer left, or a copy, which may be of another moment than the log beside it.
     private let staleCounter: UInt32?
-    let catalog: Mutex<SegmentCatalog>
+    let catalog: Monitor<SegmentCatalog>
     /// Under the mutex: the log's exclusion within the process.
-    let writer: Mutex<Writer>
+    let writer: Monitor<Writer>
     /// The boot that the page must be of.
     private let bootIdentity: UInt64
     /// The last sequence that is durable, as this process knows it.
@@ -36,9 +36,9 @@ package final class SegmentLog: Sendable {
         page = parts.page
         staleCounter = parts.staleCounter
         bootIdentity = parts.options.fileSystem.process.bootIdentity
-        catalog = Mutex(parts.catalog)
+        catalog = Monitor(parts.catalog)
         visible = Atomic(parts.writer.lastSequence)
-        writer = Mutex(parts.writer)
+        writer = Monitor(parts.writer)
     }
 
     /// What opening puts together.
@@ -117,6 +117,9 @@ package final class SegmentLog: Sendable {
 
     /// The first failure, if there was one.
     package var poison: LogError? { writer.withLock { $0.poison } }
+
+    /// Whether a failure ended writing for good.
+    package var isPoisoned: Bool { poison != nil }
 
     /// Whoever else has it open for writing, for a reader's information.
     package var otherWriter: LockFile.Writer? {

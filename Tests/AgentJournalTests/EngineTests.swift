@@ -235,3 +235,105 @@ import Testing
         try await journal.close()
     }
 }
+
+/// What a reviewer found, each with its test.
+@Suite struct ReviewedTests {
+    @Test func aForgetTooLargeForAFrameIsRefused() async throws {
+        let journal = try await Journal.open(InMemoryFileSystem())
+        try await journal.conversation("a").add("one")
+        #expect(await code { _ = try await journal.forget(Array(1...200_000)) } == .tooLarge)
+        #expect(try await journal.texts("a") == ["one"])
+        try await journal.close()
+    }
+
+    @Test func openingWhileAnotherHandleClosesIsNeverBusy() async throws {
+        let disk = InMemoryFileSystem()
+        try await Journal.open(disk).close()
+        await withTaskGroup(of: JournalError.Code?.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    await code {
+                        for _ in 0..<20 {
+                            let journal = try await Journal.open(disk)
+                            try await journal.conversation("a").add("x")
+                            try await journal.close()
+                        }
+                    }
+                }
+            }
+            for await result in group { #expect(result == nil) }
+        }
+        let journal = try await Journal.open(disk)
+        #expect(try await journal.texts("a").count == 160)
+        try await journal.close()
+    }
+
+    @Test func afterAFailureThatPoisonsNothingTheEngineIsStillShared() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await Journal.open(disk)
+        try await journal.conversation("a").add("one")
+        disk.failNext(.status, at: "/srv/memory/lock", with: .inputOutputError)
+        #expect(await code { _ = try await journal.conversation("a").add("two") } == .notWritten)
+        let second = try await Journal.open(disk)
+        try await second.conversation("a").add("three")
+        #expect(try await journal.texts("a") == ["one", "three"])
+        try await second.close()
+        try await journal.close()
+    }
+
+    @Test func followingThroughAClosedHandleEndsAlsoWhenOthersGoOn() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await Journal.open(disk)
+        let other = try await Journal.open(disk)
+        try await other.conversation("a").add("one")
+        let seen = Mutex(0)
+        let follower = Task {
+            await code { for try await _ in journal.follow() { seen.withLock { $0 += 1 } } }
+        }
+        while seen.withLock({ $0 }) < 1 { await Task.yield() }
+        try await journal.close()
+        #expect(await follower.value == nil)
+        try await other.close()
+    }
+
+    @Test func limitsThatAFrameCannotHoldAreRefusedBeforeAnythingIsMade() async throws {
+        let disk = InMemoryFileSystem()
+        for bytes in [0, -1, 512 << 20, Int.max] {
+            var wrong = options(disk)
+            wrong.maximumContentBytes = bytes
+            let opening = wrong
+            #expect(
+                await code { _ = try await Journal.open(at: directory, options: opening) } == .invalidArgument
+            )
+        }
+        #expect(!disk.paths.contains { $0.starts(with: directory) })
+    }
+
+    @Test func nothingComesAfterTheHighestSequence() async throws {
+        let journal = try await Journal.open(InMemoryFileSystem())
+        try await journal.conversation("a").add("one")
+        for try await _ in journal.events(after: .max) { Issue.record("an event after the last number") }
+        try await journal.close()
+    }
+
+    @Test func aRemovedSegmentIsNoticed() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await Journal.open(disk)
+        try await journal.conversation("a").add("one")
+        let segment = try #require(disk.paths.first { $0.string.hasSuffix(".segment") })
+        try disk.remove(segment)
+        #expect(await code { _ = try await journal.conversation("a").add("two") } == .notWritten)
+        try await journal.close()
+    }
+
+    @Test func aNameTooLongIsFoundBehindItsShorterSpelling() async throws {
+        let journal = try await Journal.open(InMemoryFileSystem())
+        let composed = String(repeating: "\u{E9}", count: 256)
+        let decomposed = String(repeating: "e\u{301}", count: 256)
+        #expect(
+            await code { _ = try await journal.add(contentsOf: [(composed, "x"), (decomposed, "y")]) }
+                == .invalidArgument)
+        #expect(try journal.view().sequence == 0)
+        try await journal.close()
+    }
+}

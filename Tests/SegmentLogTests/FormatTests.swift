@@ -69,7 +69,10 @@ struct FormatTests {
 
     @Test("bytes of a segment header that are zero must be, whatever the checksum says")
     func segmentHeaderZeros() {
-        let original = header(3)
+        var original = header(3)
+        original.firstSequence >>= 8
+        original.createdMicroseconds >>= 8
+        original.predecessor = nil
         var bytes = original.encoded()
         bytes[118] = 1
         bytes.withUnsafeMutableBytes {

@@ -148,11 +148,12 @@ extension SegmentLog {
         var bodies: [[UInt8]]
     }
 
-    /// All frames behind `after`.
+    /// All frames of events behind `after`.
     func frames(after: UInt64 = 0) throws -> [ReadFrame] {
         let reader = reader(after: after)
         var frames: [ReadFrame] = []
         while let frame = try reader.next() {
+            if frame.header.isSkippable { continue }
             guard let bodies = decode(reader.payload), bodies.count == frame.header.eventCount else {
                 throw Wrong("the payload at offset \(frame.offset) is not what was written")
             }

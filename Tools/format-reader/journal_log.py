@@ -198,6 +198,8 @@ class Walk:
         if zlib.crc32(data[offset + FRAME.size:start], crc) != header.payload_crc:
             return "the payload CRC is wrong"
         recorded = delta + (self.segment.header.created if header.flags & RESTART else self.recorded)
+        if recorded < self.recorded:
+            return "the recorded time runs backwards"
         if recorded > canonical_json.LAST_TIME:
             return "recorded time after the year 9999"
         self.frames.append(Frame(offset, header, self.next_sequence, recorded, raw, end))

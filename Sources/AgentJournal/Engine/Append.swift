@@ -35,7 +35,7 @@ struct Append: Sendable {
         var checked: String?
         var count = 0
         for (conversation, memory) in memories {
-            if conversation != checked {
+            if checked?.utf8.elementsEqual(conversation.utf8) != true {
                 try NameRules.check(
                     conversation, "conversation's name", maximumBytes: NameRules.conversationBytes)
                 checked = conversation
@@ -66,8 +66,10 @@ struct Append: Sendable {
         return raw
     }
 
-    static func forget(_ sequences: [UInt64]) -> Append {
-        Append(action: .forget(sequences), events: nil, rawBytes: sequences.count * smallEventBytes)
+    static func forget(_ sequences: [UInt64], limits: Limits) throws(JournalError) -> Append {
+        // The names of the conversations are not known yet; they count with their longest.
+        try limits.checkBatch(sequences.count * smallEventBytes)
+        return Append(action: .forget(sequences), events: nil, rawBytes: sequences.count * smallEventBytes)
     }
 
     static func replace(_ sequence: UInt64, with memory: NewMemory, limits: Limits) throws(JournalError)

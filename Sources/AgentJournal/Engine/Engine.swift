@@ -13,9 +13,9 @@ final class Engine: Sendable {
     let limits: Limits
     let logger: Logger
     private let queue: Monitor<Queue>
-    private let thread = Mutex<JoinableThread?>(nil)
+    private let thread = Monitor<JoinableThread?>(nil)
     /// Tasks that wait for events, by the number of their iterator.
-    private let followers = Mutex<[UInt64: CheckedContinuation<Void, Never>]>([:])
+    private let followers = Monitor<[UInt64: CheckedContinuation<Void, Never>]>([:])
     private let isPoisonedFlag = Atomic<Bool>(false)
 
     private struct Queue {
@@ -200,9 +200,11 @@ final class Engine: Sendable {
         if decided.isEmpty, error.kind == .noSpace, appends.count > 1 {
             return appends.flatMap { commit([$0]) }
         }
-        if error.kind != .noSpace, !isPoisonedFlag.exchange(true, ordering: .acquiringAndReleasing) {
-            logger.critical("journal stopped taking writes", metadata: ["error": "\(error)"])
-        } else if error.kind == .noSpace {
+        if log.isPoisoned {
+            if !isPoisonedFlag.exchange(true, ordering: .acquiringAndReleasing) {
+                logger.critical("journal stopped taking writes", metadata: ["error": "\(error)"])
+            }
+        } else {
             logger.error("journal could not write", metadata: ["error": "\(error)"])
         }
         wakeFollowers()
@@ -226,12 +228,14 @@ final class Engine: Sendable {
     }
 
     /// Returns when something behind `sequence` may be visible, or the journal is closed, or the task is cancelled.
-    func waitForMore(after sequence: UInt64, id: UInt64) async {
+    func waitForMore(after sequence: UInt64, id: UInt64, isClosed: () -> Bool) async {
         startWatcherIfNeeded()
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 followers.withLock { $0[id] = continuation }
-                if log.visibleSequence > sequence || isStopping || Task.isCancelled { wakeFollower(id) }
+                if log.visibleSequence > sequence || isClosed() || isStopping || Task.isCancelled {
+                    wakeFollower(id)
+                }
             }
         } onCancel: {
             wakeFollower(id)
@@ -242,11 +246,16 @@ final class Engine: Sendable {
     private func startWatcherIfNeeded() {
         thread.withLock { thread in
             guard thread == nil, !isStopping else { return }
-            thread = try? spawnThread(name: "journal-watch") { [self] in
-                while !isStopping {
-                    log.wait(after: log.visibleSequence, timeoutMilliseconds: Engine.watchMilliseconds)
-                    wakeFollowers()
+            do {
+                thread = try spawnThread(name: "journal-watch") { [self] in
+                    while !isStopping {
+                        log.wait(after: log.visibleSequence, timeoutMilliseconds: Engine.watchMilliseconds)
+                        wakeFollowers()
+                    }
                 }
+            } catch {
+                // The next event that is waited for tries again.
+                logger.error("journal cannot watch for events", metadata: ["error": "\(error)"])
             }
         }
     }

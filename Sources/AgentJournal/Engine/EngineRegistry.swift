@@ -1,6 +1,5 @@
 import JournalFileSystem
 import SegmentLog
-import Synchronization
 import SystemPackage
 
 /// The engines of this process, one a directory: the one piece of process-wide state.
@@ -15,44 +14,45 @@ final class EngineRegistry: Sendable {
         var directory: FileIdentity
     }
 
-    private struct Entry {
-        var engine: Engine
-        var count: Int
+    private struct Engines {
+        /// The engine that a new opening of a directory shares.
+        var open: [Key: Engine] = [:]
+        /// How many hold each engine, also those that are not shared any further.
+        var users: [ObjectIdentifier: Int] = [:]
     }
 
-    private let entries = Mutex<[Key: Entry]>([:])
+    private let engines = Monitor(Engines())
 
     /// The engine of a directory: the one that is open, or a new one.
     ///
-    /// Openings are one after the other, so that two of the same directory meet in one engine.
+    /// Openings and closings are one after the other, so that two openings of a directory meet in one engine, and one
+    /// does not meet the lock of an engine that is being closed.
     func engine(
         _ directory: FilePath, _ fileSystem: any FileSystem, open: () throws(JournalError) -> Engine
     ) throws(JournalError) -> Engine {
-        try entries.withLock { (entries) throws(JournalError) in
-            if let key = key(directory, fileSystem), var entry = entries[key], !entry.engine.isPoisoned {
-                entry.count += 1
-                entries[key] = entry
-                return entry.engine
+        try engines.withLock { (engines) throws(JournalError) in
+            if let key = key(directory, fileSystem), let engine = engines.open[key], !engine.isPoisoned {
+                engines.users[ObjectIdentifier(engine), default: 0] += 1
+                return engine
             }
             let engine = try open()
             // A poisoned engine that is still held goes on serving reads to those who hold it.
-            if let key = key(directory, fileSystem) { entries[key] = Entry(engine: engine, count: 1) }
+            if let key = key(directory, fileSystem) { engines.open[key] = engine }
+            engines.users[ObjectIdentifier(engine)] = 1
             return engine
         }
     }
 
     /// Lets go of an engine; the last one to do so closes it.
     func release(_ engine: Engine) throws(JournalError) {
-        let isLast = entries.withLock { entries in
-            guard let key = entries.first(where: { $0.value.engine === engine })?.key else {
-                return true
-            }
-            entries[key]!.count -= 1
-            guard entries[key]!.count == 0 else { return false }
-            entries[key] = nil
-            return true
+        try engines.withLock { (engines) throws(JournalError) in
+            let id = ObjectIdentifier(engine)
+            engines.users[id, default: 1] -= 1
+            guard engines.users[id] == 0 else { return }
+            engines.users[id] = nil
+            if let key = engines.open.first(where: { $0.value === engine })?.key { engines.open[key] = nil }
+            try engine.shutDown()
         }
-        if isLast { try engine.shutDown() }
     }
 
     private func key(_ directory: FilePath, _ fileSystem: any FileSystem) -> Key? {

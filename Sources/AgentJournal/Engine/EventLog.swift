@@ -16,6 +16,8 @@ package protocol EventLog: AnyObject, Sendable {
     func reader(after: UInt64) -> LogReader
     /// Sleeps until something behind `sequence` may be visible, at most so long.
     func wait(after sequence: UInt64, timeoutMilliseconds: Int)
+    /// Whether a failure ended writing for good.
+    var isPoisoned: Bool { get }
     /// Ends cleanly.
     func close() throws(LogError)
 }

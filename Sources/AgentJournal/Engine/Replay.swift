@@ -19,6 +19,10 @@ struct Replay {
             let frame = try asJournalError({ () throws(LogError) in try reader.next() })
         {
             guard frame.recordedMicroseconds <= date else { return }
+            guard !frame.header.isSkippable else {
+                state.skip(to: frame.lastSequence, recordedMicroseconds: frame.recordedMicroseconds)
+                continue
+            }
             do throws(EventProblem) {
                 try Replay.apply(frame, reader.payload, to: &state, upTo: bound)
             } catch {

@@ -34,6 +34,10 @@ struct EventCursor {
             guard let read = try asJournalError({ () throws(LogError) in try reader.next() }) else {
                 return nil
             }
+            guard !read.header.isSkippable else {
+                lastSequence = read.lastSequence
+                continue
+            }
             frame = read
             events = EventIterator(reader.payload)
             next = read.firstSequence

@@ -1,13 +1,13 @@
 import SegmentLog
-import Synchronization
+import JournalFileSystem
 
 /// A state that threads share, and what can be read from it at a bound.
 ///
 /// Reads collect places under the lock and decode outside it, so that a long read does not hold up commits.
 final class StateBox: Sendable {
-    private let state: Mutex<State>
+    private let state: Monitor<State>
 
-    init(_ state: sending State = State()) { self.state = Mutex(state) }
+    init(_ state: sending State = State()) { self.state = Monitor(state) }
 
     func withLock<R, E: Error>(_ body: (inout sending State) throws(E) -> sending R) throws(E) -> sending R {
         try state.withLock(body)
@@ -96,10 +96,19 @@ final class StateBox: Sendable {
         }.sorted { $0.name.lexicographicallyPrecedes($1.name) }
     }
 
-    /// The last event of a conversation that is visible.
-    func lastSequence(of conversation: String) -> UInt64 {
+    /// The last event of a conversation at `bound`.
+    ///
+    /// - Complexity: constant, but linear in the conversation while something behind the bound is being made durable.
+    func lastSequence(of conversation: String, at bound: UInt64) -> UInt64 {
         state.withLock { state in
-            state.number(of: conversation).map { state.conversations[$0].lastSequence } ?? 0
+            guard let number = state.number(of: conversation) else { return 0 }
+            let conversation = state.conversations[number]
+            if conversation.lastSequence <= bound { return conversation.lastSequence }
+            return conversation.entries.reduce(0) { last, entry in
+                max(
+                    last, entry.sequence <= bound ? entry.sequence : 0,
+                    entry.removedAt <= bound ? entry.removedAt : 0)
+            }
         }
     }
 }

@@ -118,7 +118,7 @@ package struct FrameHeader: Hashable, Sendable {
     }
 
     /// Whether the frame may be passed over: an optional type that this version does not know.
-    var isSkippable: Bool { type >= 128 }
+    package var isSkippable: Bool { type >= 128 }
 
     /// Bytes from this frame's offset to the next's.
     var paddedLength: UInt64 { aligned8(UInt64(FrameHeader.length) + UInt64(storedLength)) }

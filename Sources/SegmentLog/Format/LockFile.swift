@@ -106,9 +106,9 @@ package struct CleanCloseRecord: Hashable, Sendable {
         let bytes = UnsafeRawBufferPointer(
             rebasing: page[LockFile.recordOffset..<(LockFile.recordOffset + length)])
         guard mark == 1 << 32 | UInt64(Checksum.crc32(0, bytes)) else { return .unreadable }
-        return .record(
-            CleanCloseRecord(
-                segment: bytes.little(0), chain: bytes.little(4), end: bytes.little(8),
-                lastSequence: bytes.little(16), closedMicroseconds: bytes.little(24)))
+        let record = CleanCloseRecord(
+            segment: bytes.little(0), chain: bytes.little(4), end: bytes.little(8),
+            lastSequence: bytes.little(16), closedMicroseconds: bytes.little(24))
+        return record.end < 1 << 62 && record.lastSequence < 1 << 62 ? .record(record) : .unreadable
     }
 }

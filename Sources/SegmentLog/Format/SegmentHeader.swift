@@ -121,5 +121,12 @@ package struct SegmentHeader: Hashable, Sendable {
     }
 
     /// Whether a file of that name may begin with this header.
-    func belongs(to name: SegmentName) -> Bool { self.name == name && zero == 0 && firstSequence > 0 }
+    ///
+    /// Sequences, offsets and times have bounds that no journal reaches, so that sums of them do not overflow.
+    func belongs(to name: SegmentName) -> Bool {
+        let bound: UInt64 = 1 << 62
+        return self.name == name && zero == 0 && firstSequence > 0 && firstSequence < bound
+            && createdMicroseconds.magnitude < bound && (predecessor?.lastSequence ?? 0) < bound
+            && (predecessor?.end ?? 0) < bound
+    }
 }

@@ -166,6 +166,10 @@ package final class FrameCursor {
             inflater.lose()
             return problem
         }
+        if let before = recordedMicroseconds, !isUnlinked, recorded < before {
+            inflater.lose()
+            return .invalid("the recorded time runs backwards")
+        }
         recordedMicroseconds = recorded
         return nil
     }

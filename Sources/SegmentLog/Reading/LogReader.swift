@@ -21,7 +21,7 @@ package final class LogReader {
     init(_ log: SegmentLog, after: UInt64) {
         self.log = log
         self.after = after
-        nextSequence = after + 1
+        nextSequence = after == .max ? .max : after + 1
     }
 
     /// The segment that is being read.
@@ -51,7 +51,7 @@ package final class LogReader {
                 guard frame.lastSequence > after else { continue }
                 after = frame.lastSequence
                 nextSequence = frame.lastSequence + 1
-                if !frame.header.isSkippable { return frame }
+                return frame
             case .invalid(let reason):
                 if try reload() { continue }
                 throw problem(at: cursor!.offset, reason)

@@ -97,8 +97,12 @@ extension LogOpening {
         frames.resume(
             end: tail.end.offset, chain: tail.end.chain, lastSequence: tail.end.nextSequence - 1,
             recordedMicroseconds: tail.end.recordedMicroseconds ?? entry.header.createdMicroseconds)
-        let length = try asLogError { () throws(FileSystemError) in try file.length() }
-        return ActiveSegment(file: file, path: entry.path, frames: frames, allocatedEnd: length)
+        do {
+            return try ActiveSegment(
+                file: file, path: entry.path, frames: frames, allocatedEnd: try file.length())
+        } catch {
+            throw LogError(system: error)
+        }
     }
 
     /// Encodes the frames from the last promise on for a new segment: same events, sequences and times.

@@ -7,6 +7,7 @@ import SystemPackage
 final class ActiveSegment: @unchecked Sendable {
     let file: any File
     let path: FilePath
+    let identity: FileIdentity
     var frames: FrameWriter
     /// The file's length: up to here its blocks are reserved.
     private(set) var allocatedEnd: UInt64
@@ -16,8 +17,11 @@ final class ActiveSegment: @unchecked Sendable {
     private static let firstBytes: UInt64 = 256 << 10
     private static let largestStepBytes: UInt64 = 8 << 20
 
-    init(file: any File, path: FilePath, frames: consuming FrameWriter, allocatedEnd: UInt64) {
+    init(
+        file: any File, path: FilePath, frames: consuming FrameWriter, allocatedEnd: UInt64
+    ) throws(FileSystemError) {
         self.file = file
+        identity = try file.identity()
         self.path = path
         self.frames = frames
         self.allocatedEnd = allocatedEnd

@@ -41,11 +41,11 @@ struct SegmentFactory {
         do {
             try fileSystem.rename(unfinished, to: path)
             try fileSystem.syncDirectory(paths.log)
+            let end = frames.end
+            return try ActiveSegment(file: file, path: path, frames: frames, allocatedEnd: end)
         } catch {
             throw Failure(cause: error, isCertainlyNotMade: false)
         }
-        let end = frames.end
-        return ActiveSegment(file: file, path: path, frames: frames, allocatedEnd: end)
     }
 
     /// The same for an opening, which fails whatever became of the segment: the next one finds it or makes it.

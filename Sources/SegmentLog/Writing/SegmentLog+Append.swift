@@ -209,17 +209,21 @@ extension SegmentLog {
         catalog.withLock { $0.append(CatalogEntry(path: path, header: header)) }
     }
 
-    /// Notices that the directory was deleted, unmounted or replaced under the open journal: what is written to
-    /// unlinked files would be acknowledged and gone.
+    /// Notices that the directory, or the segment, was deleted, unmounted or replaced under the open journal: what is
+    /// written to unlinked files would be acknowledged and gone.
     private func checkStillThere(_ writer: inout Writer) throws(LogError) {
-        let status: FileStatus?
-        do { status = try options.fileSystem.status(of: paths.lock) } catch { throw notWritten(error) }
-        guard status?.identity == lockIdentity else {
-            let cause = FileSystemError(operation: "stat", path: paths.lock, errno: .noSuchFileOrDirectory)
-            throw poison(
-                &writer, .notWritten,
-                "The journal's directory, or its file `lock`, was removed or replaced while it was open",
-                cause)
+        var expected = [(path: paths.lock, identity: lockIdentity)]
+        if let active = writer.active { expected.append((active.path, active.identity)) }
+        for (path, identity) in expected {
+            let status: FileStatus?
+            do { status = try options.fileSystem.status(of: path) } catch { throw notWritten(error) }
+            guard status?.identity == identity else {
+                let cause = FileSystemError(operation: "stat", path: path, errno: .noSuchFileOrDirectory)
+                throw poison(
+                    &writer, .notWritten,
+                    "The journal's directory, or its file \(paths.relative(path)), was removed or replaced while it was open",
+                    cause)
+            }
         }
     }
 }

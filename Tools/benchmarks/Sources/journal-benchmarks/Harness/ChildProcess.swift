@@ -48,7 +48,8 @@ enum ChildProcess {
     static func runAndPrintUsage(_ command: [String]) throws {
         let null = open("/dev/null", O_WRONLY)
         let start = ContinuousClock.now
-        let child = try spawn(command, standardOutput: null)
+        // The tool also says on stderr what it did.
+        let child = try spawn(command, standardOutput: null, standardError: null)
         var status: Int32 = 0
         var usage = rusage()
         guard wait4(child, &status, 0, &usage) == child, status == 0 else {
@@ -57,11 +58,14 @@ enum ChildProcess {
         print((ContinuousClock.now - start).inSeconds, usage.ru_maxrss * 1024)
     }
 
-    private static func spawn(_ command: [String], standardOutput: Int32) throws -> pid_t {
+    private static func spawn(
+        _ command: [String], standardOutput: Int32, standardError: Int32 = 2
+    ) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, standardOutput, 1)
+        posix_spawn_file_actions_adddup2(&actions, standardError, 2)
         var arguments = command.map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
         var child = pid_t()

@@ -17,6 +17,11 @@ enum Report {
                         ]
                     })
         }
+        for series in outcomes.flatMap(\.series) where series.isUnsteady {
+            text +=
+                "\nThe disk was not steady: \(series.name) was up to \(series.spread.fixed(1)) times as fast in one "
+                + "round as in another. Measure again when nothing else uses it, or let it rest.\n"
+        }
         text += "\n**Figures**\n\n"
         text += table(
             [["figure", "measured", "target", ""]]

@@ -14,6 +14,12 @@ struct Series {
 
     var median: Double { values.median }
 
+    /// How many times as fast the fastest round was as the slowest.
+    var spread: Double { values.max()! / values.min()! }
+
+    /// Of a rate: the rounds differ by more than the usual drift of a disk.
+    var isUnsteady: Bool { !samples.isEmpty && spread > 3 }
+
     /// The median of the ratios of the same rounds, not the ratio of the medians: a slow moment of the disk falls out.
     func ratio(to other: Series) -> Double {
         zip(values, other.values).map { $0 / $1 }.median
