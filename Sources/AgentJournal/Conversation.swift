@@ -30,7 +30,9 @@ public struct Conversation: Sendable {
         let memory = NewMemory(
             content, role: role, mimeType: mimeType, metadata: metadata, timestamp: timestamp,
             idempotencyKey: idempotencyKey)
-        return try await add(contentsOf: [memory], expecting: expecting)[0]
+        let append = try Append.add(
+            memory, to: name, expecting: expecting, limits: journal.engine.limits)
+        return try await journal.submit(append)[0]
     }
 
     /// Adds several memories as one batch: all of them, or none.

@@ -106,6 +106,9 @@ package protocol File: AnyObject, Sendable {
     /// Device and inode of the open file.
     func identity() throws(FileSystemError) -> FileIdentity
 
+    /// Whether a name still leads to the open file. Much cheaper than to look its path up.
+    func isLinked() throws(FileSystemError) -> Bool
+
     /// Closes the descriptor; later calls throw `.badFileDescriptor`. Closing twice is no error.
     func close()
 }

@@ -67,6 +67,8 @@ package final class SegmentLog: Sendable {
         /// What a new segment continues from.
         var predecessor: SegmentHeader.Predecessor
         var nextSegmentID: UInt32
+        /// When the paths were last looked up.
+        var lookedMicroseconds = Int64.min
         /// The clean-close mark stands and must be cleared before anything is written.
         var isMarked = false
         /// The first failure, after which nothing is written any more.

@@ -272,7 +272,7 @@ import Testing
         let disk = InMemoryFileSystem()
         let journal = try await Journal.open(disk)
         try await journal.conversation("a").add("one")
-        disk.failNext(.status, at: "/srv/memory/lock", with: .inputOutputError)
+        disk.failNext(.linkCount, at: "/srv/memory/lock", with: .inputOutputError)
         #expect(await code { _ = try await journal.conversation("a").add("two") } == .notWritten)
         let second = try await Journal.open(disk)
         try await second.conversation("a").add("three")

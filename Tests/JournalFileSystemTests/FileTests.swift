@@ -79,6 +79,10 @@ struct FileTests {
             #expect(try fileSystem.status(of: path)?.identity == first.identity())
             let other = try fileSystem.make(directory.appending("b"))
             #expect(try other.identity() != first.identity())
+            #expect(try first.isLinked())
+            try fileSystem.removeFile(path)
+            #expect(try !first.isLinked() && !second.isLinked())
+            #expect(try other.isLinked())
         }
     }
 

@@ -30,6 +30,7 @@ struct InMemoryFaultTests {
             .testLock: { _ = try file.isLockedByOther(0..<1, .shared) },
             .mapPage: { _ = try file.mapSharedPage(length: 4, writable: true) },
             .identity: { _ = try file.identity() },
+            .linkCount: { _ = try file.isLinked() },
         ]
         let body = try #require(tries[operation])
         fileSystem.resetCalls()

@@ -7,6 +7,20 @@ struct Append: Sendable {
         var conversation: String
         var encoded: EventEncoder.Encoded
         var key: [UInt8]?
+
+        init(conversation: String, encoded: EventEncoder.Encoded, key: [UInt8]?) {
+            self.conversation = conversation
+            self.encoded = encoded
+            self.key = key
+        }
+
+        /// Encodes a memory, when it is one that the journal takes.
+        init(_ conversation: String, _ memory: NewMemory, _ limits: Limits) throws(JournalError) {
+            try limits.check(memory)
+            self.init(
+                conversation: conversation, encoded: EventEncoder.added(conversation: conversation, memory),
+                key: memory.idempotencyKey.map { Array($0.utf8) })
+        }
     }
 
     enum Action: Sendable {
@@ -40,13 +54,9 @@ struct Append: Sendable {
                     conversation, "conversation's name", maximumBytes: NameRules.conversationBytes)
                 checked = conversation
             }
-            try limits.check(memory)
-            let encoded = EventEncoder.added(conversation: conversation, memory)
-            count += encoded.bytes.count
-            items.append(
-                Item(
-                    conversation: conversation, encoded: encoded,
-                    key: memory.idempotencyKey.map { Array($0.utf8) }))
+            let item = try Item(conversation, memory, limits)
+            count += item.encoded.bytes.count
+            items.append(item)
         }
         guard !items.isEmpty else {
             return Append(action: .add([], expecting: expecting), events: nil, rawBytes: 0)
@@ -55,6 +65,19 @@ struct Append: Sendable {
         var events = EncodedEvents(raw: join(items, count), count: items.count)
         events.compressIfLarge(level: limits.compressionLevel)
         return Append(action: .add(items, expecting: expecting), events: events, rawBytes: count)
+    }
+
+    /// One memory: the most frequent append by far.
+    static func add(
+        _ memory: NewMemory, to conversation: String, expecting: UInt64?, limits: Limits
+    ) throws(JournalError) -> Append {
+        try NameRules.check(conversation, "conversation's name", maximumBytes: NameRules.conversationBytes)
+        let item = try Item(conversation, memory, limits)
+        var events = EncodedEvents(raw: item.encoded.bytes, count: 1)
+        try limits.checkBatch(events.raw.count)
+        events.compressIfLarge(level: limits.compressionLevel)
+        return Append(
+            action: .add([item], expecting: expecting), events: events, rawBytes: item.encoded.bytes.count)
     }
 
     private static func join(_ items: [Item], _ count: Int) -> [UInt8] {

@@ -32,6 +32,9 @@ struct Decision {
         if let expecting, isNew, let conversation = items.first?.conversation {
             try check(expecting, conversation, state)
         }
+        if isNew, items.count == 1 {
+            return Outcome(receipts: [apply(items[0].encoded, &state)], events: events)
+        }
         var receipts: [Receipt] = []
         receipts.reserveCapacity(items.count)
         var fresh: [EventEncoder.Encoded] = []

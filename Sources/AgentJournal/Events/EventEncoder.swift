@@ -53,16 +53,25 @@ struct EventEncoder {
         }
     }
 
-    /// The body is written behind room for the longest tag and length, so that nothing is copied but those.
+    /// The body is written behind room for its tag and a length of `lengthBytes`; where that was not guessed right, the
+    /// body is moved, so that an event is one allocation.
     private static func encode(kind: UInt64, _ fill: (inout Body) -> Void) -> Encoded {
+        let lengthBytes = 2
         var body = Body()
+        for _ in 0..<(1 + lengthBytes) { body.bytes.append(eventTag) }
         body.number(EventFields.Field.kind, kind)
         fill(&body)
-        var prefix: [UInt8] = [eventTag]
-        Body.appendVarint(UInt64(body.bytes.count), to: &prefix)
-        let bodyOffset = prefix.count
-        prefix.append(contentsOf: body.bytes)
-        return Encoded(bytes: prefix, bodyOffset: bodyOffset)
+        var bytes = body.bytes
+        let count = bytes.count - 1 - lengthBytes
+        if Varint.length(of: UInt64(count)) == lengthBytes {
+            bytes[1] = UInt8(truncatingIfNeeded: count) | 0x80
+            bytes[2] = UInt8(truncatingIfNeeded: count >> 7)
+            return Encoded(bytes: bytes, bodyOffset: 1 + lengthBytes)
+        }
+        var length: [UInt8] = []
+        Body.appendVarint(UInt64(count), to: &length)
+        bytes.replaceSubrange(1..<(1 + lengthBytes), with: length)
+        return Encoded(bytes: bytes, bodyOffset: 1 + length.count)
     }
 
     private struct Body {

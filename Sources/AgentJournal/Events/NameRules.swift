@@ -18,6 +18,8 @@ enum NameRules {
                 .invalidArgument,
                 "The \(what) is \(length) bytes long; the limit is \(maximumBytes) bytes of UTF-8")
         }
+        // Most names are printable ASCII, and bytes are looked at faster than scalars.
+        guard !text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) else { return }
         if let control = text.unicodeScalars.first(where: isControl) {
             let code = String(control.value, radix: 16, uppercase: true)
             throw JournalError(

@@ -24,6 +24,8 @@ struct aj_status {
 
 int aj_status_of_path(const char *path, struct aj_status *status);
 int aj_status_of_file(int fd, struct aj_status *status);
+// How many names lead to the file.
+int aj_link_count(int fd, uint64_t *count);
 
 int aj_make_directory(const char *path, uint32_t mode);
 int aj_rename(const char *from, const char *to);

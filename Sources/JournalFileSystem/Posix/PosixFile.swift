@@ -66,6 +66,14 @@ package final class PosixFile: File {
         try status("identity").identity
     }
 
+    package func isLinked() throws(FileSystemError) -> Bool {
+        try descriptor.use("link count", path) { descriptor throws(FileSystemError) in
+            var count: UInt64 = 0
+            try check(aj_link_count(descriptor.rawValue, &count), "link count", path)
+            return count > 0
+        }
+    }
+
     func status(_ operation: String) throws(FileSystemError) -> FileStatus {
         try descriptor.use(operation, path) { descriptor throws(FileSystemError) in
             var status = aj_status()

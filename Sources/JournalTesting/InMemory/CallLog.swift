@@ -23,6 +23,7 @@ extension InMemoryFileSystem {
         case testLock = "test of lock"
         case mapPage = "map"
         case identity = "identity"
+        case linkCount = "link count"
 
         /// Whether it can change the disk, or what of it outlasts a power cut.
         public var changesDisk: Bool {
@@ -31,7 +32,7 @@ extension InMemoryFileSystem {
                 .truncate, .syncData, .sync:
                 true
             case .status, .listDirectory, .volume, .read, .length, .lock, .unlock, .testLock, .mapPage,
-                .identity:
+                .identity, .linkCount:
                 false
             }
         }

@@ -162,6 +162,13 @@ struct Disk: Sendable {
         for inode in files.keys where !kept.contains(inode) { files[inode] = nil }
     }
 
+    /// Whether a name leads to the file.
+    func isLinked(_ inode: UInt64) -> Bool {
+        directories.values.contains { directory in
+            directory.present.values.contains { if case .file(inode) = $0 { true } else { false } }
+        }
+    }
+
     /// Bytes of disk blocks of the files that have a name or are open.
     func usedBytes(open: Set<UInt64>) -> UInt64 {
         var counted = open

@@ -89,6 +89,13 @@ final class InMemoryFile: File {
         }
     }
 
+    func isLinked() throws(FileSystemError) -> Bool {
+        try fileSystem.call(.linkCount, path) { machine throws(Errno) in
+            let inode = try machine.openFile(number).inode
+            return machine.disk.isLinked(inode)
+        }
+    }
+
     // MARK: Locks
 
     func lock(_ range: Range<UInt64>, _ kind: LockKind, wait: Bool) throws(FileSystemError) -> Bool {

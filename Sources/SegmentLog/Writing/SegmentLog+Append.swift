@@ -19,11 +19,12 @@ extension SegmentLog {
     ) throws(LogError) -> LogHead {
         try writer.withLock { (writer) throws(LogError) in
             try check(&writer)
-            try prepare(&writer, for: FrameWriter.bound(rawBytes: rawBytes, pieces: pieces))
+            let now = options.now()
+            try prepare(&writer, for: FrameWriter.bound(rawBytes: rawBytes, pieces: pieces), now)
             // A clock that went back does not take recorded times back.
             var head = LogHead(
                 lastSequence: writer.lastSequence,
-                recordedMicroseconds: max(options.now(), writer.recordedMicroseconds))
+                recordedMicroseconds: max(now, writer.recordedMicroseconds))
             let events = decide(head)
             guard !events.isEmpty else { return head }
             // The caller checks this before; here it would be acknowledged and never be read again.
@@ -145,8 +146,8 @@ extension SegmentLog {
     }
 
     /// Sees to it that there is a segment with room for `bytes`, and that the clean-close mark is gone.
-    private func prepare(_ writer: inout Writer, for bytes: UInt64) throws(LogError) {
-        try checkStillThere(&writer)
+    private func prepare(_ writer: inout Writer, for bytes: UInt64, _ now: Int64) throws(LogError) {
+        try checkStillThere(&writer, now)
         if writer.isMarked {
             do {
                 try SegmentLog.clearMark(lockFile!)
@@ -209,21 +210,46 @@ extension SegmentLog {
         catalog.withLock { $0.append(CatalogEntry(path: path, header: header)) }
     }
 
+    /// How old the last look at the paths may be, in microseconds. To look two paths up costs as much as to compress a
+    /// message.
+    private static let lookMicroseconds: Int64 = 10_000
+
     /// Notices that the directory, or the segment, was deleted, unmounted or replaced under the open journal: what is
     /// written to unlinked files would be acknowledged and gone.
-    private func checkStillThere(_ writer: inout Writer) throws(LogError) {
-        var expected = [(path: paths.lock, identity: lockIdentity)]
-        if let active = writer.active { expected.append((active.path, active.identity)) }
-        for (path, identity) in expected {
-            let status: FileStatus?
-            do { status = try options.fileSystem.status(of: path) } catch { throw notWritten(error) }
-            guard status?.identity == identity else {
-                let cause = FileSystemError(operation: "stat", path: path, errno: .noSuchFileOrDirectory)
-                throw poison(
-                    &writer, .notWritten,
-                    "The journal's directory, or its file \(paths.relative(path)), was removed or replaced while it was open",
-                    cause)
+    ///
+    /// Deleted files are noticed at once. That others have their paths (the directory was moved away, and with it what is
+    /// written) is noticed by the first append that comes 10 ms after the last look.
+    private func checkStillThere(_ writer: inout Writer, _ now: Int64) throws(LogError) {
+        let isDue = !(0..<SegmentLog.lookMicroseconds).contains(now &- writer.lookedMicroseconds)
+        if isDue { writer.lookedMicroseconds = now }
+        if let lockFile {
+            try checkStillThere(&writer, lockFile, isDue ? (paths.lock, lockIdentity) : nil, paths.lock)
+        }
+        if let active = writer.active {
+            try checkStillThere(
+                &writer, active.file, isDue ? (active.path, active.identity) : nil, active.path)
+        }
+    }
+
+    private func checkStillThere(
+        _ writer: inout Writer, _ file: any File, _ named: (path: FilePath, identity: FileIdentity?)?,
+        _ path: FilePath
+    ) throws(LogError) {
+        var isThere: Bool
+        do {
+            isThere = try file.isLinked()
+            if isThere, let named {
+                isThere = try options.fileSystem.status(of: named.path)?.identity == named.identity
             }
+        } catch {
+            throw notWritten(error)
+        }
+        guard isThere else {
+            let cause = FileSystemError(operation: "stat", path: path, errno: .noSuchFileOrDirectory)
+            throw poison(
+                &writer, .notWritten,
+                "The journal's directory, or its file \(paths.relative(path)), was removed or replaced while it was open",
+                cause)
         }
     }
 }
