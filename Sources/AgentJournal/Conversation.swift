@@ -79,9 +79,8 @@ public struct Conversation: Sendable {
     /// A memory never changes its conversation, so this can be checked before the append is queued.
     private func checkOwn(_ sequence: UInt64) throws(JournalError) {
         try journal.checkOpen()
-        _ = try journal.engine.catchUp()
-        let owner = journal.engine.box.withLock { state -> [UInt8]? in
-            state.conversation(ofAdd: sequence).map { state.names.names[$0] }
+        let owner = try journal.engine.now().box.withLock { (state) throws(JournalError) in
+            try state.conversation(ofAdd: sequence)
         }
         guard let owner, owner.elementsEqual(name.utf8) else {
             throw JournalError(
@@ -105,6 +104,7 @@ public struct Conversation: Sendable {
     /// The sequence of the conversation's last event, for `expecting`; 0 when it has none.
     public func lastSequence() async throws(JournalError) -> UInt64 {
         try journal.checkOpen()
-        return journal.engine.box.lastSequence(of: name, at: try journal.engine.catchUp())
+        let (box, bound) = try journal.engine.now()
+        return try box.lastSequence(of: Array(name.utf8), at: bound)
     }
 }

@@ -132,12 +132,15 @@ public final class Journal: Sendable {
                 throw error
             }
         }
-        announce(directory, log, state, options.logger)
         let limits = Limits(
             maximumContentBytes: log.identity.maximumContentBytes,
             maximumFrameBytes: log.identity.maximumFrameBytes,
             compressionLevel: logOptions.compressionLevel)
-        return (Engine(log: log, state: state, limits: limits, logger: options.logger), log)
+        let lastSequence = state.lastSequence
+        let engine = Engine(log: log, state: state, limits: limits, logger: options.logger)
+        let memories = try engine.box.count(at: lastSequence)
+        announce(directory, log, lastSequence: lastSequence, memories: memories, options.logger)
+        return (engine, log)
     }
 
     /// Ends the use of the journal; the last user in the process closes it cleanly. Closing deletes nothing.
@@ -262,7 +265,8 @@ public final class Journal: Sendable {
     /// The journal as it is now: everything acknowledged before this call, and nothing of what comes after.
     package func view() throws(JournalError) -> JournalView {
         try checkOpen()
-        return try JournalView(engine.box) { () throws(JournalError) in try engine.catchUp() }
+        let (box, bound) = try engine.now()
+        return JournalView(box, at: bound)
     }
 
     /// The journal as it was at a point.

@@ -31,7 +31,7 @@ extension Journal {
     /// - Complexity: linear in the log, which is read.
     public func statistics() async throws(JournalError) -> JournalStatistics {
         let view = try view()
-        let summaries = view.conversations()
+        let summaries = try view.conversations()
         let survey = LogSurvey(directory, fileSystem: segmentLog.options.fileSystem)
         try asJournalError { () throws(LogError) in try survey.run() }
         let files = try asJournalError { () throws(LogError) in

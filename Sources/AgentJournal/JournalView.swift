@@ -8,27 +8,17 @@ public final class JournalView: Sendable {
     /// The last event that counts.
     public let sequence: UInt64
 
-    /// - Parameter bound: asked for when the state is pinned, so that nothing below it is dropped in between.
-    init(_ box: StateBox, bound: () throws(JournalError) -> UInt64) throws(JournalError) {
+    /// What is visible in a state that others go on changing.
+    init(_ box: StateBox, at sequence: UInt64) {
         self.box = box
-        box.withLock { $0.pins += 1 }
-        do throws(JournalError) {
-            sequence = try bound()
-        } catch {
-            // The deinit of a half-made object does not run.
-            box.withLock { $0.pins -= 1 }
-            throw error
-        }
+        self.sequence = sequence
     }
 
     /// A state of its own.
     init(_ state: sending State) {
         sequence = state.lastSequence
         box = StateBox(state)
-        box.withLock { $0.pins += 1 }
     }
-
-    deinit { box.withLock { $0.pins -= 1 } }
 
     /// A conversation and how many memories it holds.
     public struct ConversationSummary: Sendable, Hashable {
@@ -39,8 +29,8 @@ public final class JournalView: Sendable {
     }
 
     /// The conversations that hold memories, in order of their UTF-8 bytes.
-    public func conversations(prefix: String = "") -> [ConversationSummary] {
-        box.conversations(prefix: prefix, at: sequence).map {
+    public func conversations(prefix: String = "") throws(JournalError) -> [ConversationSummary] {
+        try box.conversations(prefix: prefix, at: sequence).map {
             ConversationSummary(name: String(decoding: $0.name, as: UTF8.self), count: $0.count)
         }
     }
@@ -51,50 +41,56 @@ public final class JournalView: Sendable {
     ///   - last: At most so many, the newest; nil for all.
     ///   - before: Only those with a lower sequence, to page backwards.
     /// - Complexity: linear in the number returned (and in those forgotten between them).
-    public func memories(in conversation: String, last: Int? = nil, before: UInt64? = nil) -> [Memory] {
-        box.stored(in: conversation, at: sequence, last: last, before: before).map { $0.memory() }
+    public func memories(in conversation: String, last: Int? = nil, before: UInt64? = nil)
+        throws(JournalError)
+        -> [Memory]
+    {
+        try box.stored(in: Array(conversation.utf8), at: sequence, last: last, before: before).map {
+            $0.memory()
+        }
     }
 
     /// The memory with a sequence, if it is there.
-    public func memory(_ sequence: UInt64) -> Memory? {
-        box.stored(sequence: sequence, at: self.sequence)?.memory()
+    public func memory(_ sequence: UInt64) throws(JournalError) -> Memory? {
+        try box.stored(sequence: sequence, at: self.sequence)?.memory()
     }
 
     /// How many memories there are.
-    public var count: Int { box.conversations(prefix: "", at: sequence).reduce(0) { $0 + $1.count } }
+    public var count: Int {
+        get throws(JournalError) { try box.count(at: sequence) }
+    }
 
     /// Writes all memories as canonical JSON lines, by conversation and sequence.
     ///
     /// - Parameters:
     ///   - conversation: Only this one; nil for all.
     ///   - write: Is called with pieces of at most a few hundred kilobytes, but for larger single lines.
-    public func export<E: Error>(
-        conversation: String? = nil, write: (ArraySlice<UInt8>) throws(E) -> Void
-    ) throws(E) {
+    public func export(
+        conversation: String? = nil, write: (ArraySlice<UInt8>) throws -> Void
+    ) throws {
         var buffer: [UInt8] = []
         buffer.reserveCapacity(256 << 10)
-        for summary in box.conversations(prefix: conversation ?? "", at: sequence) {
-            if let conversation, !summary.name.elementsEqual(conversation.utf8) { continue }
-            for stored in box.stored(number: summary.number, at: sequence) {
-                stored.withFields { fields, bytes in
-                    ExportLine.append(
-                        fields, bytes, sequence: stored.sequence,
-                        recordedMicroseconds: stored.recordedMicroseconds,
-                        to: &buffer)
-                }
-                if buffer.count > 192 << 10 {
-                    try write(buffer[...])
-                    buffer.removeAll(keepingCapacity: true)
-                }
+        let names =
+            try conversation.map { [Array($0.utf8)] }
+            ?? box.conversations(prefix: "", at: sequence).map(\.name)
+        try box.forEachStored(in: names, at: sequence) { stored in
+            stored.withFields { fields, bytes in
+                ExportLine.append(
+                    fields, bytes, sequence: stored.sequence,
+                    recordedMicroseconds: stored.recordedMicroseconds, to: &buffer)
+            }
+            if buffer.count > 192 << 10 {
+                try write(buffer[...])
+                buffer.removeAll(keepingCapacity: true)
             }
         }
         if !buffer.isEmpty { try write(buffer[...]) }
     }
 
     /// The SHA-256 of the export, in lower-case hexadecimal digits: two states with the same digest hold the same memories.
-    public func digest() -> String {
+    public func digest() throws -> String {
         var hash = SHA256()
-        export { (piece: ArraySlice<UInt8>) in piece.withUnsafeBytes { hash.update(bufferPointer: $0) } }
+        try export { piece in piece.withUnsafeBytes { hash.update(bufferPointer: $0) } }
         let digits = Array("0123456789abcdef".utf8)
         return String(
             decoding: hash.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)

@@ -45,7 +45,7 @@ private enum Examples {
         try await journal.flush(label: "after onboarding")
         try await conversation.replace(receipt.sequence, with: "prefers the phone")
         let before = try await journal.view(at: .label("after onboarding"))
-        print(before.memories(in: "support/user-42").last?.content.text ?? "")  // prefers email
+        print(try before.memories(in: "support/user-42").last?.content.text ?? "")  // prefers email
 
         try await journal.close()
     }
@@ -90,7 +90,7 @@ private enum Examples {
         try await journal.flush(label: "after onboarding")
         try await conversation.add("wants to cancel", role: .user)
         let then = try await journal.view(at: .label("after onboarding"))
-        print(then.memories(in: "support/user-42").count, then.digest())
+        print(try then.memories(in: "support/user-42").count, try then.digest())
         return then
     }
 
@@ -180,7 +180,7 @@ struct DocumentationTests {
             #expect(older.isEmpty && preference?.sequence == 1)
             try await Examples.change(journal, conversation, receipt)
             let then = try await Examples.lookBack(journal, conversation)
-            #expect(then.count == 5)
+            #expect(try then.count == 5)
             try await Examples.once(conversation)
             try await Examples.compare(conversation)
             #expect(try await Examples.follow(journal) == conversation.lastSequence())

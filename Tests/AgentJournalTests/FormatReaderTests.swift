@@ -93,7 +93,13 @@ struct FormatReaderTests {
         do throws(JournalError) {
             let journal = try await Journal.open(at: FilePath(directory.path), options: options)
             var bytes: [UInt8] = []
-            try journal.view().export { bytes += $0 }
+            let view = try journal.view()
+            do {
+                try view.export { bytes += $0 }
+            } catch {
+                guard let error = error as? JournalError else { throw JournalError(.system, "\(error)") }
+                throw error
+            }
             try await journal.close()
             return .success(bytes)
         } catch {

@@ -19,7 +19,7 @@ import Testing
         try await journal.flush(label: "after onboarding")
         let digest = try journal.view().digest()
         let before = try await journal.view(at: .sequence(1))
-        #expect(before.memories(in: "support/user-42").map(\.content) == ["prefers email"])
+        #expect(try before.memories(in: "support/user-42").map(\.content) == ["prefers email"])
         try await journal.close()
 
         let reopened = try await Journal.open(at: "/memory", create: .never, options: options)

@@ -22,7 +22,9 @@ import Testing
         private var heldValue = RawBuffer(capacity: 64)
 
         init(_ entries: [[UInt8]: Entry]) {
-            self.entries = entries.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { ($0.key, $0.value) }
+            self.entries = entries.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map {
+                ($0.key, $0.value)
+            }
             hold()
         }
 
@@ -72,7 +74,8 @@ import Testing
         return table
     }
 
-    private func open(_ disk: InMemoryFileSystem, _ name: String, limit: Int = 1 << 20) throws -> TableReader {
+    private func open(_ disk: InMemoryFileSystem, _ name: String, limit: Int = 1 << 20) throws -> TableReader
+    {
         let path = FilePath("/" + name)
         return try TableReader(
             try disk.openFile(path, .readOnly), path: path, journal: journal, cache: BlockCache(limit: limit))
@@ -135,7 +138,8 @@ import Testing
         return result
     }
 
-    @Test("gives back what was written, whole, by key, and in both directions", arguments: [nil, 6] as [Int32?])
+    @Test(
+        "gives back what was written, whole, by key, and in both directions", arguments: [nil, 6] as [Int32?])
     func roundTrip(level: Int32?) throws {
         let disk = InMemoryFileSystem()
         let model = entries(1, 3000, deletions: false)
@@ -180,7 +184,9 @@ import Testing
         let base = entries(5, 3000, deletions: false)
         let below = try write(disk, "base", Model(base), blockBytes: 20_000)
         disk.resetCalls()
-        let merged = try write(disk, "merged", base: TableCursor(below), Model([Array("Mn3/5".utf8): .put([1])]), blockBytes: 20_000)
+        let merged = try write(
+            disk, "merged", base: TableCursor(below), Model([Array("Mn3/5".utf8): .put([1])]),
+            blockBytes: 20_000)
         #expect(try contents(merged) == apply([Array("Mn3/5".utf8): .put([1])], to: base))
         // Compressed data that are the same in both files were copied: all but a few blocks.
         let (a, b) = (try disk.contents(of: "/base"), try disk.contents(of: "/merged"))

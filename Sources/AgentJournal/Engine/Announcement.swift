@@ -4,11 +4,12 @@ import SystemPackage
 
 extension Journal {
     /// One line for the operator: what memory this is, where, how much, and what recovery found.
-    static func announce(_ directory: FilePath, _ log: SegmentLog, _ state: borrowing State, _ logger: Logger)
-    {
+    static func announce(
+        _ directory: FilePath, _ log: SegmentLog, lastSequence: UInt64, memories: Int, _ logger: Logger
+    ) {
         let report = log.report
         var metadata: Logger.Metadata = [
-            "directory": "\(directory)", "events": "\(state.lastSequence)", "memories": "\(state.liveCount)",
+            "directory": "\(directory)", "events": "\(lastSequence)", "memories": "\(memories)",
             "created": "\(log.identity.created)",
         ]
         if let closed = report.closedMicroseconds {

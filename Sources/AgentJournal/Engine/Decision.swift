@@ -39,19 +39,15 @@ struct Decision {
         receipts.reserveCapacity(items.count)
         var fresh: [EventEncoder.Encoded] = []
         // A key that comes twice in one batch is added once.
-        var added: [State.Key: Receipt] = [:]
+        var added: [BatchKey: Receipt] = [:]
         for (index, item) in items.enumerated() {
-            let key = item.key.map {
-                State.Key(conversation: state.number(of: item.conversation) ?? -1, bytes: $0)
-            }
+            let key = item.key.map { BatchKey(item.conversation, $0) }
             if let first = known[index] ?? key.flatMap({ added[$0] }) {
                 receipts.append(Receipt(sequence: first.sequence, recorded: first.recorded, isReplayed: true))
                 continue
             }
             let receipt = apply(item.encoded, &state)
-            if let bytes = item.key, let number = state.number(of: item.conversation) {
-                added[State.Key(conversation: number, bytes: bytes)] = receipt
-            }
+            if let key { added[key] = receipt }
             fresh.append(item.encoded)
             receipts.append(receipt)
         }
@@ -66,11 +62,10 @@ struct Decision {
         var inBatch: [BatchKey: Int] = [:]
         for (index, item) in items.enumerated() {
             guard let key = item.key else { continue }
-            if let number = state.number(of: item.conversation),
-                let record = state.keys[State.Key(conversation: number, bytes: key)]
-            {
-                let isSame = state.arena.withBytes(record.place) { Decision.isSame($0, item.encoded) }
-                guard isSame else { throw conflict(item, index, first: "sequence \(record.sequence)") }
+            if let record = try state.known(Array(item.conversation.utf8), key) {
+                guard record.hash == Decision.hash(item.encoded) else {
+                    throw conflict(item, index, first: "sequence \(record.sequence)")
+                }
                 known[index] = Receipt(
                     sequence: record.sequence,
                     recorded: Timestamp(clampingMicrosecondsSince1970: record.recordedMicroseconds),
@@ -102,6 +97,16 @@ struct Decision {
         return error
     }
 
+    /// The hash of what a repeated key is compared by.
+    private static func hash(_ encoded: EventEncoder.Encoded) -> [UInt8] {
+        encoded.withBody { body in
+            guard let compared = try? EventFields(body).compared else {
+                preconditionFailure("an event encoded here cannot be decoded")
+            }
+            return StateKeys.hash(ofCompared: UnsafeRawBufferPointer(rebasing: body[compared]))
+        }
+    }
+
     /// Whether content, mime type, role and metadata are the same bytes.
     static func isSame(_ body: UnsafeRawBufferPointer, _ other: EventEncoder.Encoded) -> Bool {
         other.withBody { other in
@@ -111,7 +116,7 @@ struct Decision {
     }
 
     private func check(_ expecting: UInt64, _ conversation: String, _ state: State) throws(JournalError) {
-        let last = state.number(of: conversation).map { state.conversations[$0].lastSequence } ?? 0
+        let last = try state.lastSequence(of: Array(conversation.utf8))
         guard last == expecting else {
             throw JournalError(
                 .unexpectedSequence,
@@ -136,8 +141,7 @@ struct Decision {
     private func replace(
         _ sequence: UInt64, _ memory: NewMemory, _ state: inout State
     ) throws(JournalError) -> Outcome {
-        guard let number = state.conversation(ofAdd: sequence) else { throw noSuch(sequence) }
-        let name = state.names.names[number]
+        guard let name = try state.conversation(ofAdd: sequence) else { throw noSuch(sequence) }
         let item = Append.Item(
             conversation: String(decoding: name, as: UTF8.self),
             encoded: EventEncoder.added(conversation: String(decoding: name, as: UTF8.self), memory),
@@ -153,10 +157,8 @@ struct Decision {
     /// The name of the conversation that a live memory belongs to.
     @discardableResult
     private func checkLive(_ sequence: UInt64, _ state: State) throws(JournalError) -> [UInt8] {
-        guard let (number, index) = state.find(sequence),
-            state.conversations[number].entries[index].removedAt == .max
-        else { throw noSuch(sequence) }
-        return state.names.names[number]
+        guard let name = try state.conversation(ofLive: sequence) else { throw noSuch(sequence) }
+        return name
     }
 
     private func noSuch(_ sequence: UInt64) -> JournalError {

@@ -9,7 +9,7 @@ import Synchronization
 /// round goes into one write and one sync; there is no artificial delay. A caller who is alone drives it itself.
 final class Engine: Sendable {
     let log: any EventLog
-    let box: StateBox
+    private let current: Monitor<StateBox>
     let limits: Limits
     let logger: Logger
     private let queue: Monitor<Queue>
@@ -33,11 +33,14 @@ final class Engine: Sendable {
 
     init(log: any EventLog, state: sending State, limits: Limits, logger: Logger) {
         self.log = log
-        self.box = StateBox(state)
+        current = Monitor(StateBox(state))
         self.limits = limits
         self.logger = logger
         queue = Monitor(Queue())
     }
+
+    /// The state. Another one takes its place when a snapshot begins and when it is done; whoever holds this one reads on in it.
+    var box: StateBox { current.withLock { $0 } }
 
     /// Whether an earlier failure ended writing; opening again makes a new engine.
     var isPoisoned: Bool { isPoisonedFlag.load(ordering: .acquiring) }
@@ -165,7 +168,6 @@ final class Engine: Sendable {
         } catch {
             return fail(appends, decided, error)
         }
-        box.withLock { $0.purge(upTo: log.visibleSequence) }
         wakeFollowers()
         return decided.map { outcome in
             switch outcome {
@@ -177,7 +179,7 @@ final class Engine: Sendable {
 
     private func decide(_ appends: [Append], _ head: LogHead, _ decided: inout [Decided]) -> [EncodedEvents] {
         let decision = Decision(recordedMicroseconds: head.recordedMicroseconds)
-        return box.withLock { state in
+        return self.box.withLock { state in
             precondition(state.lastSequence == head.lastSequence, "the state is that of the log's end")
             var events: [EncodedEvents] = []
             for append in appends {
@@ -216,8 +218,17 @@ final class Engine: Sendable {
 
     // MARK: Reading
 
-    /// The bound of a read that begins now: everything acknowledged before is at or below it, and in the state.
-    func catchUp() throws(JournalError) -> UInt64 {
+    /// The state of a read that begins now, and its bound: everything acknowledged before is at or below it, and in the state.
+    func now() throws(JournalError) -> (box: StateBox, bound: UInt64) {
+        while true {
+            let box = box
+            let bound = try catchUp(box)
+            // Else another state took its place meanwhile, and this one may lack what came between.
+            if self.box === box { return (box, bound) }
+        }
+    }
+
+    private func catchUp(_ box: StateBox) throws(JournalError) -> UInt64 {
         let visible = log.visibleSequence
         let isBehind = box.withLock { $0.lastSequence < visible }
         if isBehind {

@@ -91,6 +91,8 @@ extension EventFields {
         case Kind.cleared:
             guard conversation != nil else { throw .malformed("a cleared conversation lacks its name") }
         case Kind.flushed: break
+        case Kind.floor:
+            guard target != nil else { throw .malformed("a floor lacks its sequence") }
         case 0: throw .malformed("the event has no kind")
         case ..<Kind.firstOptional: throw .unsupported("event kind \(kind)")
         default: break

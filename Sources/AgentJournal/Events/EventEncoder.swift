@@ -47,6 +47,11 @@ struct EventEncoder {
         encode(kind: EventFields.Kind.cleared) { $0.field(EventFields.Field.conversation, conversation) }
     }
 
+    /// History up to a sequence is let go.
+    static func floor(_ sequence: UInt64) -> Encoded {
+        encode(kind: EventFields.Kind.floor) { $0.number(EventFields.Field.target, sequence) }
+    }
+
     static func flushed(label: String?) -> Encoded {
         encode(kind: EventFields.Kind.flushed) { body in
             if let label { body.field(EventFields.Field.label, label) }

@@ -8,6 +8,8 @@ struct EventFields {
         static let forgotten: UInt64 = 2
         static let cleared: UInt64 = 3
         static let flushed: UInt64 = 4
+        /// History up to `target` is let go: its segments may be gone.
+        static let floor: UInt64 = 5
         /// Unknown kinds from here on may be passed over.
         static let firstOptional: UInt64 = 64
     }

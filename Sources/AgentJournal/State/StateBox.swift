@@ -1,9 +1,10 @@
-import SegmentLog
 import JournalFileSystem
+import SegmentLog
 
 /// A state that threads share, and what can be read from it at a bound.
 ///
-/// Reads collect places under the lock and decode outside it, so that a long read does not hold up commits.
+/// What changes is looked at under the lock; what lies below does not change and is read outside it, and memories are
+/// decoded outside it, so that a long read does not hold up commits.
 final class StateBox: Sendable {
     private let state: Monitor<State>
 
@@ -13,102 +14,131 @@ final class StateBox: Sendable {
         try state.withLock(body)
     }
 
-    /// A memory's bytes, held while they are decoded.
-    struct Stored: Sendable {
-        var chunk: Arena.Chunk
-        var offset: UInt32
-        var length: UInt32
-        var sequence: UInt64
-        var recordedMicroseconds: Int64
+    /// What the layer says of a conversation, and what it lies upon.
+    private struct Top: Sendable {
+        var found: [Stored] = []
+        var mask = Below.Mask()
+        var below: Below
+    }
 
-        init(_ entry: State.Entry, in state: borrowing State) {
-            chunk = state.arena.chunks[Int(entry.place.chunk)]
-            offset = entry.place.offset
-            length = entry.place.length
-            sequence = entry.sequence
-            recordedMicroseconds = entry.recordedMicroseconds
-        }
-
-        /// The fields and the bytes. What is in the state was decoded before, so it can be decoded again.
-        func withFields<R>(_ body: (EventFields, UnsafeRawBufferPointer) -> R) -> R {
-            chunk.withBytes(offset, length) { bytes in
-                do {
-                    return body(try EventFields(bytes), bytes)
-                } catch {
-                    preconditionFailure("an event that was applied cannot be decoded: \(error)")
-                }
-            }
-        }
-
-        func memory() -> Memory {
-            withFields { Memory($0, $1, sequence: sequence, recordedMicroseconds: recordedMicroseconds) }
+    private func top(_ name: [UInt8], at bound: UInt64, last: Int, before: UInt64?) -> Top {
+        state.withLock { state in
+            var top = Top(below: state.below)
+            state.layer.collect(name, at: bound, last: last, before: before, &top.mask, &top.found)
+            return top
         }
     }
 
     /// The live memories of a conversation at `bound`, in order: the last `last` of those below `before`.
-    func stored(in conversation: String, at bound: UInt64, last: Int?, before: UInt64?) -> [Stored] {
-        state.withLock { state in
-            guard let number = state.number(of: conversation) else { return [] }
-            return StateBox.collect(state, number, at: bound, last: last, before: before)
+    func stored(
+        in name: [UInt8], at bound: UInt64, last: Int?, before: UInt64?
+    ) throws(JournalError) -> [Stored] {
+        let last = max(0, last ?? .max)
+        var top = top(name, at: bound, last: last, before: before)
+        if !top.mask.isCleared, top.found.count < last {
+            try top.below.collect(name, last: last, before: before, top.mask, &top.found)
         }
+        top.found.reverse()
+        return top.found
     }
 
-    /// The same by the conversation's number.
-    func stored(number: Int, at bound: UInt64) -> [Stored] {
-        state.withLock { StateBox.collect($0, number, at: bound, last: nil, before: nil) }
-    }
-
-    private static func collect(
-        _ state: borrowing State, _ number: Int, at bound: UInt64, last: Int?, before: UInt64?
-    ) -> [Stored] {
-        let entries = state.conversations[number].entries
-        var index = before.map { before in entries.partitionIndex { $0.sequence >= before } } ?? entries.count
-        var found: [Stored] = []
-        while index > 0, found.count < last ?? .max {
-            index -= 1
-            if entries[index].isLive(at: bound) { found.append(Stored(entries[index], in: state)) }
+    func stored(sequence: UInt64, at bound: UInt64) throws(JournalError) -> Stored? {
+        let (own, isAbove, below) = state.withLock { state -> (Stored?, Bool, Below) in
+            let isAbove = sequence > state.layer.baseSequence
+            guard let (number, index) = state.layer.find(sequence) else { return (nil, isAbove, state.below) }
+            let entry = state.layer.conversations[number].entries[index]
+            return (entry.isLive(at: bound) ? Stored(entry, in: state.layer.arena) : nil, true, state.below)
         }
-        found.reverse()
-        return found
+        if own != nil || isAbove { return own }
+        guard let name = try below.conversation(ofAdd: sequence) else { return nil }
+        let top = top(name, at: bound, last: 0, before: nil)
+        guard !top.mask.isCleared, !top.mask.removed.contains(sequence) else { return nil }
+        return try below.memory(name, sequence, top.mask)
     }
 
-    func stored(sequence: UInt64, at bound: UInt64) -> Stored? {
-        state.withLock { state in
-            guard let (number, index) = state.find(sequence) else { return nil }
-            let entry = state.conversations[number].entries[index]
-            return entry.isLive(at: bound) ? Stored(entry, in: state) : nil
+    /// Calls with the live memories of conversations at `bound`, oldest first, a conversation after the other in the given
+    /// order, which is quickest when it is that of their bytes.
+    func forEachStored(
+        in names: [[UInt8]], at bound: UInt64, _ body: (Stored) throws -> Void
+    ) throws {
+        var cursors: [TableCursor]?
+        for name in names {
+            let top = top(name, at: bound, last: .max, before: nil)
+            if cursors == nil { cursors = top.below.tables.map { TableCursor($0, isCaching: false) } }
+            if !top.mask.isCleared { try top.below.forEach(name, top.mask, cursors!, body) }
+            for stored in top.found.reversed() { try body(stored) }
         }
     }
 
     /// The conversations with live memories at `bound`, in order of their bytes, with how many.
-    func conversations(prefix: String, at bound: UInt64) -> [(number: Int, name: [UInt8], count: Int)] {
+    func conversations(
+        prefix: String, at bound: UInt64
+    ) throws(JournalError) -> [(name: [UInt8], count: Int)] {
         let prefix = Array(prefix.utf8)
-        return state.withLock { state in
-            state.conversations.indices.compactMap { number in
-                let name = state.names.names[number]
-                guard name.starts(with: prefix) else { return nil }
-                let conversation = state.conversations[number]
-                let count =
-                    conversation.removedCount == 0 && (conversation.entries.last?.sequence ?? 0) <= bound
-                    ? conversation.entries.count : conversation.entries.count { $0.isLive(at: bound) }
-                return count > 0 ? (number, name, count) : nil
+        let (changed, below) = state.withLock { state -> ([[UInt8]: ConversationValue], Below) in
+            var changed: [[UInt8]: ConversationValue] = [:]
+            for (number, name) in state.layer.names.names.enumerated() where name.starts(with: prefix) {
+                changed[name] = ConversationValue(state.layer.conversations[number], at: bound)
             }
-        }.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+            return (changed, state.below)
+        }
+        var upper = changed
+        if let layer = below.layer {
+            for (number, name) in layer.names.names.enumerated() where name.starts(with: prefix) {
+                let value = ConversationValue(layer.conversations[number])
+                upper[name] = upper[name]?.upon(value) ?? value
+            }
+        }
+        var result: [(name: [UInt8], count: Int)] = []
+        for (name, value) in try below.conversations(prefix: prefix) {
+            let joined = upper.removeValue(forKey: name)?.upon(value) ?? value
+            if joined.memories > 0 { result.append((name, joined.memories)) }
+        }
+        if upper.isEmpty { return result }
+        for (name, value) in upper where value.memories > 0 { result.append((name, value.memories)) }
+        return result.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+    }
+
+    /// How many memories there are at `bound`.
+    ///
+    /// - Complexity: linear in the conversations that changed since the snapshot; in all, where there are several tables.
+    func count(at bound: UInt64) throws(JournalError) -> Int {
+        let below = state.withLock { $0.below }
+        guard below.tables.count <= 1, below.layer == nil else {
+            return try conversations(prefix: "", at: bound).map(\.count).reduce(0, +)
+        }
+        let changed = state.withLock { state in
+            state.layer.conversations.indices.map { number in
+                (
+                    state.layer.names.names[number],
+                    ConversationValue(state.layer.conversations[number], at: bound)
+                )
+            }
+        }
+        var count = below.tables.first.flatMap { StateMeta($0.meta) }.map { Int($0.memories) } ?? 0
+        for (name, value) in changed {
+            count += value.memories
+            if value.isWhole { count -= try below.conversation(name)?.memories ?? 0 }
+        }
+        return count
     }
 
     /// The last event of a conversation at `bound`.
     ///
     /// - Complexity: constant, but linear in the conversation while something behind the bound is being made durable.
-    func lastSequence(of conversation: String, at bound: UInt64) -> UInt64 {
-        state.withLock { state in
-            guard let number = state.number(of: conversation) else { return 0 }
-            let conversation = state.conversations[number]
-            if conversation.lastSequence <= bound { return conversation.lastSequence }
-            return conversation.entries.reduce(0) { last, entry in
-                max(
-                    last, entry.sequence <= bound ? entry.sequence : 0,
-                    entry.removedAt <= bound ? entry.removedAt : 0)
-            }
+    func lastSequence(of name: [UInt8], at bound: UInt64) throws(JournalError) -> UInt64 {
+        let (own, below) = state.withLock { state -> (UInt64, Below) in
+            guard let number = state.layer.number(of: name) else { return (0, state.below) }
+            return (ConversationValue(state.layer.conversations[number], at: bound).lastSequence, state.below)
         }
+        return own > 0 ? own : try below.conversation(name)?.lastSequence ?? 0
+    }
+
+    /// The latest flush with a label at or below `bound`; nil when none is known. One behind the bound hides an older one.
+    func label(_ label: [UInt8], at bound: UInt64) throws(JournalError) -> UInt64? {
+        let (own, below) = state.withLock { ($0.layer.labels[label], $0.below) }
+        let sequence: UInt64?
+        if let own { sequence = own } else { sequence = try below.label(label) }
+        return sequence.flatMap { $0 <= bound ? $0 : nil }
     }
 }

@@ -12,9 +12,10 @@ package protocol TableSource: AnyObject {
 extension TableCursor: TableSource {}
 
 /// Says what a key's value is when an older source has one too; else the newer one counts.
-package typealias TableCombine = (
-    _ key: UnsafeRawBufferPointer, _ older: UnsafeRawBufferPointer, _ newer: UnsafeRawBufferPointer
-) -> [UInt8]?
+package typealias TableCombine =
+    @Sendable (
+        _ key: UnsafeRawBufferPointer, _ older: UnsafeRawBufferPointer, _ newer: UnsafeRawBufferPointer
+    ) -> [UInt8]?
 
 /// Several sources as one: of each key what the newest says.
 package final class MergedSource: TableSource {

@@ -54,7 +54,7 @@ struct ForgetCommand: AsyncParsableCommand {
             var seen: Set<UInt64> = []
             let targets = sequences.filter { seen.insert($0).inserted }
             let view = try journal.view()
-            let conversations = targets.map { view.memory($0)?.conversation }
+            let conversations = try targets.map { try view.memory($0)?.conversation }
             let receipts = try await journal.forget(targets)
             try await withOutput { out in
                 for (index, receipt) in receipts.enumerated() {

@@ -35,9 +35,9 @@ struct ReplayCommand: AsyncParsableCommand {
             let view = try rebuild(journal, progress)
             let elapsed = start.duration(to: clock.now)
             progress.end()
-            let digest = view.digest()
+            let digest = try view.digest()
             try await withOutput { out in
-                try out.write(report(view, digest, elapsed))
+                try out.write(try report(view, digest, elapsed))
             }
             if verify { try compare(digest, with: journal, at: view.sequence, progress) }
         }
@@ -50,8 +50,8 @@ struct ReplayCommand: AsyncParsableCommand {
             ? try journal.replayedView { progress.show("replaying: event \($0)") } : try journal.view()
     }
 
-    private func report(_ view: JournalView, _ digest: String, _ elapsed: Duration) -> [UInt8] {
-        let conversations = view.conversations()
+    private func report(_ view: JournalView, _ digest: String, _ elapsed: Duration) throws -> [UInt8] {
+        let conversations = try view.conversations()
         let memories = conversations.reduce(0) { $0 + $1.count }
         guard output.json else {
             let rate = view.sequence > 0 ? Double(view.sequence) / max(elapsed / .seconds(1), 1e-6) : 0

@@ -44,7 +44,7 @@ struct ShowCommand: AsyncParsableCommand {
             progress.end()
             try await withOutput { out in
                 if let conversation {
-                    try showMemories(view.memories(in: conversation, last: last), of: conversation, out)
+                    try showMemories(try view.memories(in: conversation, last: last), of: conversation, out)
                 } else {
                     try listConversations(view, out)
                 }
@@ -65,11 +65,11 @@ struct ShowCommand: AsyncParsableCommand {
     }
 
     private func listConversations(_ view: JournalView, _ out: Output) throws {
-        let summaries = view.conversations()
-        let newest = { (name: String) in view.memories(in: name, last: 1).first }
+        let summaries = try view.conversations()
+        let newest = { (name: String) in try view.memories(in: name, last: 1).first }
         if output.json {
             for summary in summaries {
-                let last = newest(summary.name)
+                let last = try newest(summary.name)
                 try out.write(
                     JSONLine.object([
                         "conversation": .text(summary.name),
@@ -86,7 +86,7 @@ struct ShowCommand: AsyncParsableCommand {
         let header = "\("CONVERSATION".padded(to: width))  MEMORIES  LAST"
         try out.line(terminal.styled(header, .bold))
         for summary in summaries {
-            let time = newest(summary.name)?.timestamp.secondsText ?? ""
+            let time = try newest(summary.name)?.timestamp.secondsText ?? ""
             try out.line(
                 "\(summary.name.padded(to: width))  \("\(summary.count)".paddedLeft(to: 8))  \(time)")
         }

@@ -1,0 +1,280 @@
+import SegmentLog
+
+/// What lies below the layer that changes: perhaps a layer that is being written to a table, and tables. Never changes.
+final class Below: Sendable {
+    /// Newer than the tables.
+    let layer: Layer?
+    /// The oldest first. More than one only while a long history is replayed.
+    let tables: [TableReader]
+
+    init(_ layer: Layer? = nil, tables: [TableReader] = []) {
+        self.layer = layer
+        self.tables = tables
+    }
+
+    /// What has been forgotten by what is newer, of one conversation.
+    struct Mask {
+        var isCleared = false
+        var removed: Set<UInt64> = []
+    }
+
+    // MARK: Conversations
+
+    /// How many memories a conversation has, and its last event; nil when nothing is known of it.
+    func conversation(_ name: [UInt8]) throws(JournalError) -> ConversationValue? {
+        var value: ConversationValue?
+        if let layer, let number = layer.number(of: name) {
+            value = ConversationValue(layer.conversations[number])
+        }
+        for table in tables.reversed() where value?.isWhole != true {
+            guard let found = try find(StateKeys.conversation(name), in: table) else { continue }
+            guard let older = ConversationValue(found.value) else { throw Below.malformed(table) }
+            value = value?.upon(older) ?? older
+        }
+        return value
+    }
+
+    /// The conversations whose names begin so, in order.
+    func conversations(prefix: [UInt8]) throws(JournalError) -> [(name: [UInt8], value: ConversationValue)] {
+        try asJournalError { () throws(LogError) in
+            let start = StateKeys.conversation(prefix)
+            var sources: [any TableSource] = []
+            for table in tables {
+                let cursor = TableCursor(table, isCaching: false)
+                try cursor.seek(start)
+                sources.append(cursor)
+            }
+            let merged = try MergedSource(sources, combine: StateKeys.combine)
+            var found: [(name: [UInt8], value: ConversationValue)] = []
+            while let key = merged.key, key.starts(with: start) {
+                guard let value = ConversationValue(merged.value) else {
+                    throw LogError(.damaged, "A snapshot holds a conversation that cannot be decoded")
+                }
+                found.append((Array(key.dropFirst()), value))
+                try merged.advance()
+            }
+            return found
+        }
+    }
+
+    // MARK: Memories
+
+    /// Adds the live memories of a conversation to `found`, from the newest back, until there are `last`.
+    func collect(
+        _ name: [UInt8], last: Int, before: UInt64?, _ mask: Mask, _ found: inout [Stored]
+    ) throws(JournalError) {
+        var mask = mask
+        layer?.collect(name, at: .max, last: last, before: before, &mask, &found)
+        let prefix = StateKeys.memories(of: name)
+        for table in tables.reversed() {
+            guard !mask.isCleared, found.count < last else { return }
+            let cursor = TableCursor(table)
+            try asJournalError { () throws(LogError) in
+                try cursor.seek(prefix + StateKeys.bigEndian(before ?? .max))
+            }
+            while found.count < last, try asJournalError({ () throws(LogError) in try cursor.retreat() }),
+                let key = cursor.key, key.starts(with: prefix)
+            {
+                try take(cursor, name, isPrefix: key.count == prefix.count, &mask, &found, table)
+            }
+        }
+    }
+
+    private func take(
+        _ cursor: TableCursor, _ name: [UInt8], isPrefix: Bool, _ mask: inout Mask, _ found: inout [Stored],
+        _ table: TableReader
+    ) throws(JournalError) {
+        if isPrefix {
+            mask.isCleared = true
+            return
+        }
+        let sequence = StateKeys.sequence(ofMemory: cursor.key!)
+        switch cursor.operation {
+        case .put:
+            if !mask.removed.contains(sequence) {
+                found.append(try stored(cursor.value, name, sequence, table))
+            }
+        case .delete, .deletePrefix: mask.removed.insert(sequence)
+        }
+    }
+
+    private func stored(
+        _ value: UnsafeRawBufferPointer, _ name: [UInt8], _ sequence: UInt64, _ table: TableReader
+    ) throws(JournalError) -> Stored {
+        guard let (event, recorded) = MemoryValue.decode(value, name: name) else {
+            throw Below.malformed(table)
+        }
+        return Stored(event, sequence: sequence, recordedMicroseconds: recorded)
+    }
+
+    /// Calls with the live memories of a conversation, from the oldest on.
+    ///
+    /// - Parameter cursors: One for each table, kept from call to call: whoever asks for conversations in order
+    ///   reads each block once.
+    func forEach(
+        _ name: [UInt8], _ mask: Mask, _ cursors: [TableCursor], _ body: (Stored) throws -> Void
+    ) throws {
+        var mask = mask
+        var newest: [Stored] = []
+        layer?.collect(name, at: .max, last: .max, before: nil, &mask, &newest)
+        let prefix = StateKeys.memories(of: name)
+        // What each table must leave out is known from the newer ones.
+        var masks = [mask]
+        for table in tables.dropFirst().reversed() {
+            var rest: [Stored] = []
+            try Below(tables: [table]).collectMask(prefix, &mask, &rest)
+            masks.append(mask)
+        }
+        for (cursor, mask) in zip(cursors, masks.reversed()) where !mask.isCleared {
+            try cursor.seek(prefix)
+            while let key = cursor.key, key.starts(with: prefix) {
+                if key.count > prefix.count, cursor.operation == .put {
+                    let sequence = StateKeys.sequence(ofMemory: key)
+                    if !mask.removed.contains(sequence) {
+                        try body(try stored(cursor.value, name, sequence, cursor.table))
+                    }
+                }
+                try cursor.advance()
+            }
+        }
+        for stored in newest.reversed() { try body(stored) }
+    }
+
+    private func collectMask(
+        _ prefix: [UInt8], _ mask: inout Mask, _ rest: inout [Stored]
+    ) throws(JournalError) {
+        let table = tables[0]
+        try asJournalError { () throws(LogError) in
+            let cursor = TableCursor(table)
+            try cursor.seek(prefix)
+            while let key = cursor.key, key.starts(with: prefix) {
+                if key.count == prefix.count {
+                    mask.isCleared = true
+                } else if cursor.operation == .delete {
+                    mask.removed.insert(StateKeys.sequence(ofMemory: key))
+                }
+                try cursor.advance()
+            }
+        }
+    }
+
+    /// The conversation that the add with this sequence belonged to, also when the memory is forgotten.
+    func conversation(ofAdd sequence: UInt64) throws(JournalError) -> [UInt8]? {
+        if let layer, let number = layer.conversation(ofAdd: sequence) { return layer.names.names[number] }
+        let key = StateKeys.sequence(sequence)
+        for table in tables.reversed() {
+            if let found = try find(key, in: table) { return Array(found.value) }
+        }
+        return nil
+    }
+
+    /// A live memory.
+    func memory(_ name: [UInt8], _ sequence: UInt64, _ mask: Mask) throws(JournalError) -> Stored? {
+        var found: [Stored] = []
+        // The next one back from behind it is itself, or it is not there.
+        try collect(name, last: 1, before: sequence + 1, mask, &found)
+        return found.first.flatMap { $0.sequence == sequence ? $0 : nil }
+    }
+
+    // MARK: Keys and labels
+
+    /// The first add with an idempotency key.
+    func key(_ name: [UInt8], _ key: [UInt8]) throws(JournalError) -> KeyValue? {
+        if let layer, let known = layer.known(name, key) { return known }
+        let tableKey = StateKeys.key(name, key)
+        for table in tables.reversed() {
+            guard let found = try find(tableKey, in: table) else { continue }
+            guard let value = KeyValue(found.value) else { throw Below.malformed(table) }
+            return value
+        }
+        return nil
+    }
+
+    /// The latest flush with a label.
+    func label(_ label: [UInt8]) throws(JournalError) -> UInt64? {
+        if let sequence = layer?.labels[label] { return sequence }
+        for table in tables.reversed() {
+            guard let found = try find(StateKeys.label(label), in: table) else { continue }
+            var offset = 0
+            guard let sequence = Varint.read(found.value, &offset) else { throw Below.malformed(table) }
+            return sequence
+        }
+        return nil
+    }
+
+    private func find(_ key: [UInt8], in table: TableReader) throws(JournalError) -> TableReader.Found? {
+        try asJournalError { () throws(LogError) in try table.find(key) }
+    }
+
+    private static func malformed(_ table: TableReader) -> JournalError {
+        JournalError(
+            .damaged,
+            "\(table.path) holds an entry that cannot be decoded. Move the file away and open again: the snapshot is made "
+                + "anew from the log", path: table.path)
+    }
+}
+
+extension ConversationValue {
+    init(_ conversation: Layer.ConversationState) {
+        self.init(
+            isWhole: conversation.clearedAt != .max, memories: conversation.liveDifference,
+            lastSequence: conversation.lastSequence)
+    }
+
+    /// The same at a bound that some of its events lie behind.
+    init(_ conversation: Layer.ConversationState, at bound: UInt64) {
+        guard conversation.lastSequence > bound else {
+            self.init(conversation)
+            return
+        }
+        let isCleared = conversation.clearedAt <= bound
+        let removed = isCleared ? 0 : conversation.removedBelow.values.count { $0 <= bound }
+        var last = isCleared ? conversation.clearedAt : 0
+        for at in conversation.removedBelow.values where at <= bound { last = max(last, at) }
+        for entry in conversation.entries {
+            if entry.sequence <= bound { last = max(last, entry.sequence) }
+            if entry.removedAt <= bound { last = max(last, entry.removedAt) }
+        }
+        self.init(
+            isWhole: isCleared, memories: conversation.entries.count { $0.isLive(at: bound) } - removed,
+            lastSequence: last)
+    }
+}
+
+extension Layer {
+    /// Adds the live memories of a conversation at `bound` to `found`, from the newest back, until there are `last`; and to
+    /// `mask` what this layer forgot of those below.
+    func collect(
+        _ name: [UInt8], at bound: UInt64, last: Int, before: UInt64?, _ mask: inout Below.Mask,
+        _ found: inout [Stored]
+    ) {
+        guard !mask.isCleared, let number = number(of: name) else { return }
+        let entries = conversations[number].entries
+        var index = before.map { before in entries.partitionIndex { $0.sequence >= before } } ?? entries.count
+        while index > 0, found.count < last {
+            index -= 1
+            if entries[index].isLive(at: bound), !mask.removed.contains(entries[index].sequence) {
+                found.append(Stored(entries[index], in: arena))
+            }
+        }
+        mask.isCleared = conversations[number].clearedAt <= bound
+        for (target, at) in conversations[number].removedBelow where at <= bound {
+            mask.removed.insert(target)
+        }
+    }
+
+    /// The first add with an idempotency key.
+    func known(_ name: [UInt8], _ key: [UInt8]) -> KeyValue? {
+        guard let number = number(of: name), let record = keys[Key(conversation: number, bytes: key)] else {
+            return nil
+        }
+        let hash = arena.withBytes(record.place) { event in
+            guard let compared = try? EventFields(event).compared else {
+                preconditionFailure("an event that was applied cannot be decoded")
+            }
+            return StateKeys.hash(ofCompared: UnsafeRawBufferPointer(rebasing: event[compared]))
+        }
+        return KeyValue(
+            sequence: record.sequence, recordedMicroseconds: record.recordedMicroseconds, hash: hash)
+    }
+}

@@ -1,0 +1,192 @@
+import SegmentLog
+
+/// What a run of events did to the memory state, in memory. It lies upon what came before: other layers, and tables.
+///
+/// It holds what is *written*; each entry says from which sequence to which it is there, so that one layer answers
+/// both for what was written (keys, expected sequences) and for what is visible (reads at a bound).
+/// A value; not thread-safe while it changes: `StateBox` guards it.
+struct Layer: Sendable {
+    /// A memory in the list of its conversation.
+    struct Entry {
+        var sequence: UInt64
+        /// The sequence of the event that forgot it; `.max` while it is there.
+        var removedAt = UInt64.max
+        var recordedMicroseconds: Int64
+        var place: Arena.Place
+
+        func isLive(at bound: UInt64) -> Bool { sequence <= bound && removedAt > bound }
+    }
+
+    struct ConversationState {
+        /// In order of their sequences.
+        var entries: [Entry] = []
+        /// Entries that were forgotten and are still in the list.
+        var removedCount = 0
+        /// The last event that belongs to it; what `expecting` compares.
+        var lastSequence: UInt64 = 0
+        /// The first event that cleared it; `.max` when none did. Nothing from below is there since.
+        var clearedAt = UInt64.max
+        /// Memories from below that were forgotten, and when.
+        var removedBelow: [UInt64: UInt64] = [:]
+
+        /// By how many memories it differs from what lies below; when cleared, how many there are.
+        var liveDifference: Int {
+            entries.count - removedCount - (clearedAt == .max ? removedBelow.count : 0)
+        }
+    }
+
+    struct Key: Hashable {
+        var conversation: Int
+        var bytes: [UInt8]
+    }
+
+    /// The first add with a key, which a repeated one is compared with.
+    struct KeyRecord {
+        var sequence: UInt64
+        var recordedMicroseconds: Int64
+        var place: Arena.Place
+    }
+
+    /// The last event of what lies below.
+    let baseSequence: UInt64
+    private(set) var names = NameTable()
+    private(set) var conversations: [ConversationState] = []
+    private(set) var arena = Arena()
+    private(set) var keys: [Key: KeyRecord] = [:]
+    /// The latest flush with each label.
+    private(set) var labels: [[UInt8]: UInt64] = [:]
+    /// Which conversation the add with a sequence belongs to, in order of the sequences.
+    private(set) var added: [(sequence: UInt64, conversation: UInt32)] = []
+    /// The last event applied.
+    private(set) var lastSequence: UInt64
+    private(set) var lastRecordedMicroseconds: Int64
+    /// History up to here was let go.
+    private(set) var floor: UInt64
+    /// Events applied to this layer.
+    private(set) var eventCount: UInt64 = 0
+    /// Bytes of events in it, with a guess of what it keeps beside them.
+    private(set) var memoryBytes = 0
+
+    /// What an entry, its place among the added, and its share of a list's spare room take.
+    private static let entryBytes = 96
+
+    init(upon base: (sequence: UInt64, recordedMicroseconds: Int64, floor: UInt64) = (0, 0, 0)) {
+        baseSequence = base.sequence
+        lastSequence = base.sequence
+        lastRecordedMicroseconds = base.recordedMicroseconds
+        floor = base.floor
+    }
+
+    /// Applies the next event.
+    ///
+    /// - Complexity: amortized constant for an add, logarithmic for a forget, linear in the conversation for a clear.
+    mutating func apply(
+        _ bytes: UnsafeRawBufferPointer, sequence: UInt64, recordedMicroseconds: Int64
+    ) throws(EventProblem) {
+        let fields = try EventFields(bytes)
+        skip(to: sequence, recordedMicroseconds: recordedMicroseconds)
+        eventCount += 1
+        if fields.kind == EventFields.Kind.flushed, let label = fields.label {
+            labels[Array(bytes[label])] = sequence
+        }
+        if fields.kind == EventFields.Kind.floor, let target = fields.target { floor = max(floor, target) }
+        guard let range = fields.conversation else { return }
+        let number = conversation(named: UnsafeRawBufferPointer(rebasing: bytes[range]))
+        switch fields.kind {
+        case EventFields.Kind.added: add(bytes, fields, number, sequence, recordedMicroseconds)
+        case EventFields.Kind.forgotten: remove(fields.target!, from: number, at: sequence)
+        case EventFields.Kind.cleared: clear(number, at: sequence)
+        default: break
+        }
+        conversations[number].lastSequence = sequence
+    }
+
+    /// Passes over a sequence that holds nothing this version knows, or that was lost (when salvaging).
+    mutating func skip(to sequence: UInt64, recordedMicroseconds: Int64) {
+        lastSequence = sequence
+        lastRecordedMicroseconds = recordedMicroseconds
+    }
+
+    private mutating func conversation(named name: UnsafeRawBufferPointer) -> Int {
+        let number = names.findOrAdd(name)
+        if number == conversations.count {
+            conversations.append(ConversationState())
+            memoryBytes += 2 * name.count + Layer.entryBytes
+        }
+        return number
+    }
+
+    private mutating func add(
+        _ bytes: UnsafeRawBufferPointer, _ fields: EventFields, _ number: Int, _ sequence: UInt64,
+        _ recordedMicroseconds: Int64
+    ) {
+        let place = arena.append(bytes)
+        memoryBytes += bytes.count + Layer.entryBytes
+        conversations[number].entries.append(
+            Entry(sequence: sequence, recordedMicroseconds: recordedMicroseconds, place: place))
+        added.append((sequence, UInt32(number)))
+        guard let key = fields.key else { return }
+        memoryBytes += key.count + Layer.entryBytes
+        // The first add with a key is the one that counts; a log never holds a second.
+        let record = KeyRecord(sequence: sequence, recordedMicroseconds: recordedMicroseconds, place: place)
+        let known = Key(conversation: number, bytes: Array(bytes[key]))
+        if keys[known] == nil { keys[known] = record }
+    }
+
+    private mutating func remove(_ target: UInt64, from number: Int, at sequence: UInt64) {
+        guard target > baseSequence else {
+            if conversations[number].clearedAt == .max {
+                conversations[number].removedBelow[target] = sequence
+                memoryBytes += Layer.entryBytes / 2
+            }
+            return
+        }
+        guard let (owner, index) = find(target), conversations[owner].entries[index].removedAt == .max
+        else { return }
+        conversations[owner].entries[index].removedAt = sequence
+        conversations[owner].removedCount += 1
+    }
+
+    private mutating func clear(_ number: Int, at sequence: UInt64) {
+        for index in conversations[number].entries.indices
+        where conversations[number].entries[index].removedAt == .max {
+            conversations[number].entries[index].removedAt = sequence
+            conversations[number].removedCount += 1
+        }
+        conversations[number].clearedAt = min(conversations[number].clearedAt, sequence)
+    }
+
+    /// The conversation and the place in it of the memory with this sequence.
+    func find(_ target: UInt64) -> (conversation: Int, index: Int)? {
+        guard let number = conversation(ofAdd: target) else { return nil }
+        let entries = conversations[number].entries
+        let index = entries.partitionIndex { $0.sequence >= target }
+        guard index < entries.count, entries[index].sequence == target else { return nil }
+        return (number, index)
+    }
+
+    /// The conversation that the add with this sequence belonged to, also when the memory is forgotten.
+    func conversation(ofAdd target: UInt64) -> Int? {
+        let index = added.partitionIndex { $0.sequence >= target }
+        guard index < added.count, added[index].sequence == target else { return nil }
+        return Int(added[index].conversation)
+    }
+
+    func number(of name: [UInt8]) -> Int? { name.withUnsafeBytes { names.find($0) } }
+
+    /// By how many memories the whole differs from what lies below, not counting what clears took from there.
+    var liveDifference: Int { conversations.reduce(0) { $0 + $1.liveDifference } }
+}
+
+extension Array {
+    /// The first index whose element satisfies the predicate, in an array where all behind it do too.
+    func partitionIndex(where predicate: (Element) -> Bool) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if predicate(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

@@ -1,0 +1,212 @@
+import Crypto
+import SegmentLog
+
+/// How the memory state lies in a table: keys of five sections, in this order, and their values. docs/format.md has them
+/// to the byte.
+///
+///     C name                 flags, number of memories, last sequence
+///     K name 00 key          sequence, recorded, hash of what a repeated add is compared by
+///     L label                sequence
+///     M name 00 sequence     recorded, the event without its kind and conversation
+///     S sequence             name
+///
+/// No name holds a zero byte, so it ends one without changing the order. Sequences are big-endian, for their order.
+enum StateKeys {
+    static let conversations = UInt8(ascii: "C")
+    static let keys = UInt8(ascii: "K")
+    static let labels = UInt8(ascii: "L")
+    static let memories = UInt8(ascii: "M")
+    static let sequences = UInt8(ascii: "S")
+
+    /// How many raw bytes make a block. Keys are looked up one at a time, memories read in runs.
+    static func blockBytes(_ section: UInt8) -> Int {
+        switch section {
+        case keys: 8 << 10
+        case sequences, conversations: 16 << 10
+        default: 64 << 10
+        }
+    }
+
+    static func conversation(_ name: [UInt8]) -> [UInt8] { [conversations] + name }
+    static func key(_ name: [UInt8], _ key: [UInt8]) -> [UInt8] { [keys] + name + [0] + key }
+    static func label(_ label: [UInt8]) -> [UInt8] { [labels] + label }
+    static func memories(of name: [UInt8]) -> [UInt8] { [memories] + name + [0] }
+    static func memory(_ name: [UInt8], _ sequence: UInt64) -> [UInt8] {
+        memories(of: name) + bigEndian(sequence)
+    }
+    static func sequence(_ sequence: UInt64) -> [UInt8] { [sequences] + bigEndian(sequence) }
+
+    static func bigEndian(_ value: UInt64) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
+
+    /// The sequence at the end of a key of a memory.
+    static func sequence(ofMemory key: UnsafeRawBufferPointer) -> UInt64 {
+        UInt64(bigEndian: key.loadUnaligned(fromByteOffset: key.count - 8, as: UInt64.self))
+    }
+
+    /// The first 16 bytes of the SHA-256 of what a repeated idempotency key is compared by.
+    static func hash(ofCompared bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        var hash = SHA256()
+        hash.update(bufferPointer: bytes)
+        return Array(hash.finalize().prefix(16))
+    }
+
+    /// Conversations' values add up; of all else the newer counts.
+    static let combine: TableCombine = { key, older, newer in
+        guard key[0] == conversations, let below = ConversationValue(older),
+            let above = ConversationValue(newer)
+        else { return nil }
+        return above.upon(below).encoded
+    }
+}
+
+/// The value of a conversation: how many memories it has, or by how many it differs from what lies below.
+struct ConversationValue {
+    /// Cleared here: the number does not add to what lies below.
+    var isWhole: Bool
+    var memories: Int
+    var lastSequence: UInt64
+
+    func upon(_ below: ConversationValue) -> ConversationValue {
+        ConversationValue(
+            isWhole: isWhole || below.isWhole, memories: isWhole ? memories : memories + below.memories,
+            lastSequence: lastSequence)
+    }
+
+    var encoded: [UInt8] {
+        var bytes: [UInt8] = [isWhole ? 1 : 0]
+        bytes.appendVarint(zigzag(Int64(memories)))
+        bytes.appendVarint(lastSequence)
+        return bytes
+    }
+
+    init(isWhole: Bool, memories: Int, lastSequence: UInt64) {
+        self.isWhole = isWhole
+        self.memories = memories
+        self.lastSequence = lastSequence
+    }
+
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        var offset = 1
+        guard bytes.count > 1, bytes[0] <= 1, let count = Varint.read(bytes, &offset),
+            let last = Varint.read(bytes, &offset)
+        else { return nil }
+        self.init(isWhole: bytes[0] == 1, memories: Int(unzigzag(count)), lastSequence: last)
+    }
+}
+
+/// The value of an idempotency key.
+struct KeyValue {
+    var sequence: UInt64
+    var recordedMicroseconds: Int64
+    var hash: [UInt8]
+
+    var encoded: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.appendVarint(sequence)
+        bytes.appendVarint(zigzag(recordedMicroseconds))
+        return bytes + hash
+    }
+
+    init(sequence: UInt64, recordedMicroseconds: Int64, hash: [UInt8]) {
+        self.sequence = sequence
+        self.recordedMicroseconds = recordedMicroseconds
+        self.hash = hash
+    }
+
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        var offset = 0
+        guard let sequence = Varint.read(bytes, &offset), let recorded = Varint.read(bytes, &offset) else {
+            return nil
+        }
+        self.init(
+            sequence: sequence, recordedMicroseconds: unzigzag(recorded), hash: Array(bytes[offset...]))
+    }
+}
+
+/// The value of a memory: its event, without what the key says already.
+enum MemoryValue {
+    private static let kindTag: UInt8 = 0x08
+
+    /// What every event of an add begins with, as this version writes it.
+    private static func prefix(_ name: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = [kindTag, UInt8(EventFields.Kind.added), 0x12]
+        bytes.appendVarint(UInt64(name.count))
+        return bytes + name
+    }
+
+    static func encode(
+        _ event: UnsafeRawBufferPointer, name: [UInt8], recordedMicroseconds: Int64,
+        into output: inout [UInt8]
+    ) {
+        output.removeAll(keepingCapacity: true)
+        output.appendVarint(zigzag(recordedMicroseconds))
+        let prefix = prefix(name)
+        if event.starts(with: prefix), event.count > prefix.count, event[prefix.count] != kindTag {
+            output.append(contentsOf: event[prefix.count...])
+            return
+        }
+        // Another writer may order the fields otherwise; then all of them stay, behind a kind, which may come twice.
+        if event.first != kindTag { output += [kindTag, UInt8(EventFields.Kind.added)] }
+        output.append(contentsOf: event)
+    }
+
+    /// The event's bytes and its recorded time; nil when the value is none.
+    static func decode(_ value: UnsafeRawBufferPointer, name: [UInt8]) -> (event: [UInt8], recorded: Int64)? {
+        var offset = 0
+        guard let recorded = Varint.read(value, &offset), offset < value.count else { return nil }
+        let rest = value[offset...]
+        let event = rest.first == kindTag ? Array(rest) : prefix(name) + rest
+        return (event, unzigzag(recorded))
+    }
+}
+
+/// What a snapshot says of the whole, in its meta block.
+struct StateMeta {
+    var lastSequence: UInt64 = 0
+    var recordedMicroseconds: Int64 = 0
+    /// Memories that are there.
+    var memories: UInt64 = 0
+    /// History up to here was let go.
+    var floor: UInt64 = 0
+
+    var encoded: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.appendVarint(lastSequence)
+        bytes.appendVarint(zigzag(recordedMicroseconds))
+        bytes.appendVarint(memories)
+        bytes.appendVarint(floor)
+        return bytes
+    }
+
+    init() {}
+
+    /// Later versions may append to it.
+    init?(_ bytes: [UInt8]) {
+        let numbers = bytes.withUnsafeBytes { bytes -> [UInt64]? in
+            var offset = 0
+            var numbers: [UInt64] = []
+            while numbers.count < 4 {
+                guard let number = Varint.read(bytes, &offset) else { return nil }
+                numbers.append(number)
+            }
+            return numbers
+        }
+        guard let numbers else { return nil }
+        lastSequence = numbers[0]
+        recordedMicroseconds = unzigzag(numbers[1])
+        memories = numbers[2]
+        floor = numbers[3]
+    }
+}
+
+func zigzag(_ value: Int64) -> UInt64 { UInt64(bitPattern: (value << 1) ^ (value >> 63)) }
+func unzigzag(_ value: UInt64) -> Int64 { Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1) }
+
+extension [UInt8] {
+    mutating func appendVarint(_ value: UInt64) {
+        withUnsafeTemporaryAllocation(byteCount: Varint.maximumLength, alignment: 1) { place in
+            let length = Varint.write(value, into: place)
+            append(contentsOf: place[..<length])
+        }
+    }
+}
