@@ -32,6 +32,10 @@ package protocol FileSystem: Sendable {
     /// The file system that holds `path`: its kind, whether its locks and mappings can be trusted, free space.
     func volume(holding path: FilePath) throws(FileSystemError) -> Volume
 
+    /// A file without a name, where the system keeps temporary files: it is gone when it is closed. Also the path it had,
+    /// for errors.
+    func makeTemporaryFile() throws(FileSystemError) -> (file: any File, path: FilePath)
+
     /// What relative paths are relative to.
     var workingDirectory: FilePath { get }
 

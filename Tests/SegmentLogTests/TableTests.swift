@@ -244,7 +244,7 @@ import Testing
             #expect(cache.bytes <= 5000)
         }
         #expect(cache.bytes > 2000)
-        cache.drop(table)
+        cache.drop(table.id)
         #expect(cache.bytes == 0)
     }
 }

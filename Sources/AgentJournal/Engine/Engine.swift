@@ -12,6 +12,9 @@ final class Engine: Sendable {
     private let current: Monitor<StateBox>
     let limits: Limits
     let logger: Logger
+    /// Where snapshots are; nil when the journal is only read.
+    let snapshots: SnapshotFiles?
+    let maintenance: Maintenance
     private let queue: Monitor<Queue>
     private let thread = Monitor<JoinableThread?>(nil)
     /// Tasks that wait for events, by the number of their iterator.
@@ -31,8 +34,13 @@ final class Engine: Sendable {
     /// At most so much payload goes into one commit.
     private static let commitBytes = 4 << 20
 
-    init(log: any EventLog, state: sending State, limits: Limits, logger: Logger) {
+    init(
+        log: any EventLog, state: sending State, limits: Limits, logger: Logger,
+        snapshots: SnapshotFiles? = nil, maintenance: Maintenance.Options = Maintenance.Options()
+    ) {
         self.log = log
+        self.snapshots = snapshots
+        self.maintenance = Maintenance(maintenance)
         current = Monitor(StateBox(state))
         self.limits = limits
         self.logger = logger
@@ -131,6 +139,26 @@ final class Engine: Sendable {
         }
     }
 
+    /// Runs `body` while nobody commits: between two commits, when all that is written is durable.
+    func betweenCommits<R>(_ body: () throws(JournalError) -> R) throws(JournalError) -> R {
+        // A caller who commits wakes nobody afterwards if nobody enqueued, so this looks again each millisecond.
+        while queue.withLock(timeoutMilliseconds: 1, waitingUntil: { !$0.isCommitting }, { $0.isCommitting = true })
+            == nil
+        {}
+        defer {
+            queue.withLock { $0.isCommitting = false }
+            // All: the wake-up that this thread took may have been the committer's.
+            queue.broadcast()
+        }
+        return try body()
+    }
+
+    /// Another state takes the place of the present one. Only between commits.
+    func replaceState(_ state: sending State) {
+        let box = StateBox(state)
+        current.withLock { $0 = box }
+    }
+
     private static func take(_ queue: inout Queue) -> [Request] {
         var bytes = 0
         var count = 0
@@ -169,6 +197,7 @@ final class Engine: Sendable {
             return fail(appends, decided, error)
         }
         wakeFollowers()
+        requestSnapshotIfDue()
         return decided.map { outcome in
             switch outcome {
             case .refused(let error): .failure(error)
@@ -289,6 +318,7 @@ final class Engine: Sendable {
 
     /// Commits what is queued, ends the committer, and closes the log cleanly.
     func shutDown() throws(JournalError) {
+        maintenance.stop()
         queue.withLock { $0.isStopping = true }
         queue.broadcast()
         wakeFollowers()

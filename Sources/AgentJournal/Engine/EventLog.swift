@@ -12,6 +12,8 @@ package protocol EventLog: AnyObject, Sendable {
     func sync() throws(LogError)
     /// The last sequence that reads may show.
     var visibleSequence: UInt64 { get }
+    /// The first event that the log still holds.
+    var firstSequence: UInt64 { get }
     /// A reader of the events behind `after`.
     func reader(after: UInt64) -> LogReader
     /// Sleeps until something behind `sequence` may be visible, at most so long.

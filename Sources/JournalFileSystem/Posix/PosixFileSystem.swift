@@ -1,6 +1,14 @@
 import CJournalPOSIX
 package import SystemPackage
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 /// The file system of the operating system.
 package struct PosixFileSystem: FileSystem {
     package init() {}
@@ -28,6 +36,15 @@ package struct PosixFileSystem: FileSystem {
         case .directory: throw FileSystemError(operation: "open", path: path, errno: .isDirectory)
         case .other: throw FileSystemError(operation: "open", path: path, errno: .invalidArgument)
         }
+    }
+
+    package func makeTemporaryFile() throws(FileSystemError) -> (file: any File, path: FilePath) {
+        // Not /tmp, which is often in memory: what is put here is what memory has no room for.
+        let directory = FilePath(getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp")
+        let path = directory.appending("agent-journal-\(UInt64.random(in: .min ... .max))")
+        let file = try openFile(path, .createNew)
+        try removeFile(path)
+        return (file, path)
     }
 
     package func status(of path: FilePath) throws(FileSystemError) -> FileStatus? {

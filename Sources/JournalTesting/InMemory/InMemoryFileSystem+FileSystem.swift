@@ -77,6 +77,13 @@ extension InMemoryFileSystem: FileSystem {
         }
     }
 
+    package func makeTemporaryFile() throws(FileSystemError) -> (file: any File, path: FilePath) {
+        let path = FilePath("/temporary-\(UInt64.random(in: .min ... .max))")
+        let file = try openFile(path, .createNew)
+        try removeFile(path)
+        return (file, path)
+    }
+
     package var workingDirectory: FilePath { "/" }
 
     package var process: ProcessIdentity { identity }

@@ -3,7 +3,7 @@ import JournalFileSystem
 /// Inflated blocks of the tables of one journal, the least recently used of them dropped first.
 package final class BlockCache: Sendable {
     struct Key: Hashable {
-        var table: ObjectIdentifier
+        var table: UInt64
         var offset: UInt64
     }
 
@@ -53,10 +53,9 @@ package final class BlockCache: Sendable {
     }
 
     /// Forgets the blocks of a table that is not used any more.
-    package func drop(_ table: TableReader) {
-        let id = ObjectIdentifier(table)
+    func drop(_ table: UInt64) {
         contents.withLock { contents in
-            for (key, slot) in contents.slots where key.table == id {
+            for (key, slot) in contents.slots where key.table == table {
                 contents.slots[key] = nil
                 contents.bytes -= slot.block.memoryBytes
             }

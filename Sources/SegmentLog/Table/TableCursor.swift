@@ -83,6 +83,12 @@ package final class TableCursor {
     }
 
     package func seek(_ key: UnsafeRawBufferPointer) throws(LogError) {
+        if let block, TableKey.isLess(block.key(0), key),
+            !TableKey.isLess(block.key(block.count - 1), key)
+        {
+            entry = block.lowerBound(key)
+            return
+        }
         index = nil
         block = nil
         blockNumber = 0

@@ -1,4 +1,5 @@
 package import JournalFileSystem
+import Synchronization
 package import SystemPackage
 
 /// A table that is read: its footer, root and meta block are in memory, everything else is read when asked for.
@@ -8,6 +9,9 @@ package final class TableReader: Sendable {
     private let header: TableHeader
     private let footer: TableFooter
     private let cache: BlockCache
+    /// Tells its blocks from another table's in the cache.
+    let id = TableReader.ids.add(1, ordering: .relaxed).newValue
+    private static let ids = Atomic<UInt64>(0)
     let root: TableBlock
     /// What its writer noted for the whole.
     package let meta: [UInt8]
@@ -67,7 +71,7 @@ package final class TableReader: Sendable {
         meta = Array(metaBlock.value(0))
     }
 
-    package func close() { file.close() }
+    deinit { cache.drop(id) }
 
     static func damage(_ path: FilePath, _ offset: UInt64, _ what: String) -> LogError {
         LogError(.damaged, "\(path) is damaged at offset \(offset): \(what)", path: path, offset: offset)
@@ -76,7 +80,7 @@ package final class TableReader: Sendable {
     // MARK: Blocks
 
     func block(_ place: BlockPlace, _ kind: TableFormat.BlockKind) throws(LogError) -> TableBlock {
-        let key = BlockCache.Key(table: ObjectIdentifier(self), offset: place.offset)
+        let key = BlockCache.Key(table: id, offset: place.offset)
         if let block = cache.find(key) { return block }
         let block = try load(place, kind)
         cache.insert(block, key)

@@ -14,7 +14,8 @@ package final class TableWriter {
     private var output = RawBuffer(capacity: TableWriter.writeBytes + (128 << 10))
     /// Where `output` begins in the file.
     private var written: UInt64 = 0
-    private var entryCount: UInt64 = 0
+    /// How many entries the closed blocks hold, by the first byte of their keys.
+    private var entryCounts: [UInt8: UInt64] = [:]
     private var isAbsorbing = false
     /// Called after each piece that was written, with its length: to be gentle to others who use the disk.
     private let didWrite: (Int) throws(FileSystemError) -> Void
@@ -69,6 +70,12 @@ package final class TableWriter {
         do { try closeBlock() } catch { throw LogError(system: error) }
     }
 
+    /// How many entries there are whose keys begin with this byte. Closes the present block.
+    package func entryCount(_ section: UInt8) throws(FileSystemError) -> UInt64 {
+        try closeBlock()
+        return entryCounts[section] ?? 0
+    }
+
     /// Writes the index, the root, `meta` and the footer. The file is complete then, and not yet synced.
     package func finish(meta: [UInt8]) throws(FileSystemError) -> UInt64 {
         try closeBlock()
@@ -81,7 +88,7 @@ package final class TableWriter {
         let metaPlace = append(metaBlock, .meta)
         let footer = TableFooter(
             salt: header.salt, sequence: header.sequence, root: rootPlace, meta: metaPlace,
-            entryCount: entryCount)
+            entryCount: entryCounts.values.reduce(0, +))
         footer.encoded().withUnsafeBytes { output.append($0) }
         try flush()
         return written
@@ -102,7 +109,7 @@ package final class TableWriter {
         TableWriter.append(place, to: &value)
         value.append(first)
         index.add(last, .put, value.bytes)
-        entryCount += UInt64(count)
+        entryCounts[first[0], default: 0] += UInt64(count)
         if index.raw.count >= TableFormat.indexBlockBytes { try closeIndex() }
         if output.count >= TableWriter.writeBytes { try flush() }
     }
