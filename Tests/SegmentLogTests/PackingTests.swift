@@ -41,7 +41,8 @@ extension InMemoryFileSystem {
     func survey(floor: UInt64 = 0) throws -> LogSurvey {
         let survey = LogSurvey(directory, fileSystem: self, floor: floor) { frame, payload in
             guard !frame.header.isSkippable else { return nil }
-            return decode(payload)?.count == Int(frame.header.eventCount) ? nil : "not the events that it says"
+            return decode(payload)?.count == Int(frame.header.eventCount)
+                ? nil : "not the events that it says"
         }
         try survey.run()
         return survey
@@ -133,7 +134,9 @@ struct PackingTests {
                 bytes += reader.payload
                 times += Array(repeating: frame.recordedMicroseconds, count: Int(frame.header.eventCount))
             }
-            return [bytes, times.flatMap { time in (0..<8).map { UInt8(truncatingIfNeeded: time >> ($0 * 8)) } }]
+            return [
+                bytes, times.flatMap { time in (0..<8).map { UInt8(truncatingIfNeeded: time >> ($0 * 8)) } },
+            ]
         }
         let before = try everything()
         let results = try log.packAll()
@@ -151,7 +154,8 @@ struct PackingTests {
         let disk = InMemoryFileSystem()
         let log = try disk.open(segmentBytes: 60_000)
         for index in 0..<60 {
-            try log.write((0..<300).map { Array("memory \(index) \($0) about this and that, at length".utf8) })
+            try log.write(
+                (0..<300).map { Array("memory \(index) \($0) about this and that, at length".utf8) })
             try log.sync()
         }
         try log.packAll()

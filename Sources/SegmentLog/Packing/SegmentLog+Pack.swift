@@ -32,32 +32,33 @@ extension SegmentLog {
             let header = entry.header.packed(id: id, salt: salt)
             let replacement = CatalogEntry(
                 path: paths.segment(header.name), header: header, ending: entry.ending)
-            guard let result = try makeReplacement(entry, replacement, level, shouldContinue) else {
+            let original = try SealedSegmentWalk(
+                entry, paths, fileSystem: options.fileSystem, maximumRawBytes: identity.maximumFrameBytes)
+            // Up to the end, because a removed file's blocks are freed when it is closed: adds do not wait for that.
+            defer { original.file.close() }
+            do throws(LogError) {
+                if let result = try makeReplacement(original, entry, replacement, level, shouldContinue) {
+                    try install(replacement, insteadOf: entry, &maintenance)
+                    return result
+                }
+                try discard(replacement, &maintenance)
                 return nil
+            } catch {
+                // The error that led here says more than one of the removal, which is tried again.
+                try? discard(replacement, &maintenance)
+                throw error
             }
-            try install(replacement, insteadOf: entry, &maintenance)
-            return result
         }
     }
 
     /// Writes the replacement under its unfinished name, durable and compared with what it replaces.
     private func makeReplacement(
-        _ entry: CatalogEntry, _ replacement: CatalogEntry, _ level: Int32, _ shouldContinue: () -> Bool
+        _ original: SealedSegmentWalk, _ entry: CatalogEntry, _ replacement: CatalogEntry, _ level: Int32,
+        _ shouldContinue: () -> Bool
     ) throws(LogError) -> PackResult? {
         let unfinished = replacement.unfinishedPath
-        var isMade = false
-        defer {
-            // Best effort: the next opening removes what remains under that name.
-            let fileSystem = options.fileSystem
-            if !isMade {
-                try? exclusively { () throws(FileSystemError) in try fileSystem.removeFile(unfinished) }
-            }
-        }
         let fileSystem = options.fileSystem
         let maximum = identity.maximumFrameBytes
-        let original = try SealedSegmentWalk(
-            entry, paths, fileSystem: fileSystem, maximumRawBytes: maximum)
-        defer { original.file.close() }
         let packer = BlockPacker(replacement.header, level: level, maximumRawBytes: maximum)
         var output = try PackedFile(unfinished, packer, fileSystem)
         defer { output.file.close() }
@@ -73,7 +74,6 @@ extension SegmentLog {
                 "\(paths.relative(entry.path)) was not packed: what was written is not what is read back. Nothing was "
                     + "changed; the disk or the memory of this machine is failing", path: unfinished)
         }
-        isMade = true
         let lengths = try asLogError { () throws(FileSystemError) in
             (try original.file.length(), try again.file.length())
         }
@@ -87,25 +87,22 @@ extension SegmentLog {
         _ replacement: CatalogEntry, insteadOf entry: CatalogEntry, _ maintenance: inout Maintenance
     ) throws(LogError) {
         let fileSystem = options.fileSystem
-        // While it is open its blocks are not freed: that takes time, and adds wait for the removal.
-        let original = try asLogError { () throws(FileSystemError) in
-            try fileSystem.openFile(entry.path, .readOnly)
-        }
-        defer { original.close() }
         let log = paths.log
-        do {
-            try exclusively { () throws(FileSystemError) in
-                try fileSystem.rename(replacement.unfinishedPath, to: replacement.path)
-            }
-            try asLogError { () throws(FileSystemError) in try fileSystem.syncDirectory(log) }
-        } catch {
-            // Whether it has its name, now or after a power cut, is not known; so it has to go.
-            maintenance.removals += [replacement.unfinishedPath, replacement.path]
-            try? finishRemovals(&maintenance)
-            throw error
+        try exclusively { () throws(FileSystemError) in
+            try fileSystem.rename(replacement.unfinishedPath, to: replacement.path)
         }
+        try asLogError { () throws(FileSystemError) in try fileSystem.syncDirectory(log) }
         catalog.withLock { $0.replace(entry.header.name, by: replacement) }
         maintenance.removals.append(entry.path)
+        try finishRemovals(&maintenance)
+    }
+
+    /// Removes a replacement that does not count, whichever of its names it has, now or after a power cut.
+    private func discard(
+        _ replacement: CatalogEntry, _ maintenance: inout Maintenance
+    ) throws(LogError) {
+        guard !entries.contains(where: { $0.path == replacement.path }) else { return }
+        maintenance.removals += [replacement.unfinishedPath, replacement.path]
         try finishRemovals(&maintenance)
     }
 }
