@@ -10,13 +10,15 @@ struct PackingDamageTests {
     /// A closed journal whose sealed segments are packed; the second one holds several blocks and other frames.
     private static func journal() throws -> (disk: InMemoryFileSystem, events: [ReadEvent]) {
         let disk = InMemoryFileSystem()
-        let log = try disk.open(segmentBytes: 3000)
+        var options = LogOptions.test(disk, segmentBytes: 3000)
+        options.maximumFrameBytes = 5200
+        let log = try SegmentLog.open(directory, options)
         var generator = SplitMix(8)
         try log.add(3)
-        // Incompressible, so that it stands alone in its block.
-        try log.write([generator.bytes(70_000)])
+        // Incompressible, and larger than a block may be here: it stands alone.
+        try log.write([generator.bytes(5000)])
         try log.sync()
-        for count in [2, 5, 1, 40, 1] { try log.add(count) }
+        for count in [2, 5, 1, 12, 1] { try log.add(count) }
         try log.packAll()
         let events = try log.readEvents()
         try log.close()
@@ -40,7 +42,9 @@ struct PackingDamageTests {
             if survey.problems.isEmpty { return "nothing is reported" }
             let lost = survey.problems.compactMap(\.lost)
             let expected = events.filter { event in !lost.contains { $0.contains(event.sequence) } }
-            if found != expected {
+            // Of a segment that is not there, what it held of the one before it is not known: that may be read all the same.
+            let isMissing = survey.problems.contains { $0.kind == .missingSegment }
+            if found != expected, !isMissing || !Set(found).isSuperset(of: expected) {
                 return "\(found.count) events, and lost: \(lost)"
             }
         } catch {
@@ -64,9 +68,9 @@ struct PackingDamageTests {
         for path in disk.segments.dropLast() {
             let bytes = try disk.contents(of: path)
             for offset in bytes.indices {
-                // The noise is long, and each of its bytes is as the next.
-                if bytes.count > 60_000, (2000..<68_000).contains(offset), offset % 997 != 0 { continue }
-                for bit in 0..<8 where Thoroughness.tries(bit + offset, oneOf: 4) {
+                // Zeros behind the header, and noise, are long, and each byte is as the next.
+                let isDull = offset < 1024 || (2000..<5000).contains(offset)
+                for bit in 0..<8 where Thoroughness.tries(bit + 8 * offset, oneOf: isDull ? 449 : 11) {
                     try disk.corrupt(path, at: offset, xor: 1 << UInt8(bit))
                     if let problem = problem(disk, events) {
                         wrong.append("\(path.lastComponent!), offset \(offset), bit \(bit): \(problem)")
@@ -84,8 +88,7 @@ struct PackingDamageTests {
         var wrong: [String] = []
         for path in disk.segments.dropLast() {
             let bytes = try disk.contents(of: path)
-            let lengths = bytes.indices.filter { bytes.count < 60_000 || $0 % 997 == 0 }
-            for length in lengths where Thoroughness.tries(length, oneOf: 3) {
+            for length in bytes.indices where Thoroughness.tries(length, oneOf: 17) {
                 try disk.replaceContents(of: path, with: Array(bytes[..<length]))
                 if let problem = problem(disk, events) { wrong.append("\(length): \(problem)") }
             }
@@ -170,7 +173,7 @@ struct PackingDamageTests {
             #expect(found.paths.contains(paths.segment(name)) == (access == .readOnly))
         }
         #expect(try disk.survey().problems == [])
-        for offset in bytes.indices {
+        for offset in bytes.indices where Thoroughness.tries(offset, oneOf: 5) {
             try disk.corrupt(replacement, at: offset, xor: 1 << UInt8(offset % 8))
             for access in [LogOptions.Access.readOnly, .readWrite] {
                 let (log, found) = try opened(access)
