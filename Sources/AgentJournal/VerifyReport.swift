@@ -11,7 +11,7 @@ public struct VerifyReport: Sendable, Hashable {
         /// Where in it, in bytes.
         public var offset: UInt64?
         /// What kind: `identity`, `missing_segment`, `segment_header`, `segment_header_copy`, `foreign_segment`, `frame`,
-        /// `event`, `padding`, `clean_close_record`, `unsupported`. Later versions add to it.
+        /// `event`, `index`, `padding`, `clean_close_record`, `unsupported`. Later versions add to it.
         public var kind: String
         /// The events that cannot be read because of it, as far as they are known; nil when none are lost.
         public var lostSequences: ClosedRange<UInt64>?

@@ -26,6 +26,8 @@ package struct LogError: Error, Sendable, CustomStringConvertible {
         case poisoned
         /// Opened for reading only.
         case readOnly
+        /// What is asked for was dropped; `sequences` is what is no longer there.
+        case historyGone
         /// Too large for a frame.
         case tooLarge
         case closed

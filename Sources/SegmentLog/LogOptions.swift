@@ -13,6 +13,9 @@ package struct LogOptions: Sendable {
     package var access = Access.readWrite
     /// Whether a journal is made where none is.
     package var createsIfMissing = true
+    /// Everything up to this sequence may be missing; a log that begins later than right behind it is damaged. Whoever
+    /// learns of the floor only after opening says `.max` here, and calls `checkReachesBack(to:)` then.
+    package var floor: UInt64 = 0
     /// A segment is ended when the next commit would make it longer than this.
     package var segmentBytes: UInt64 = 64 << 20
     /// zlib's level, 1 to 9.

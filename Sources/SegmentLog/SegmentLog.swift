@@ -21,6 +21,8 @@ package final class SegmentLog: Sendable {
     let catalog: Monitor<SegmentCatalog>
     /// Under the mutex: the log's exclusion within the process.
     let writer: Monitor<Writer>
+    /// Held while segments are packed or dropped. Taken before the writer's mutex, never the other way round.
+    let maintenance = Monitor(Maintenance())
     /// The boot that the page must be of.
     private let bootIdentity: UInt64
     /// The last sequence that is durable, as this process knows it.
@@ -77,6 +79,19 @@ package final class SegmentLog: Sendable {
     }
 
     package var entries: [CatalogEntry] { catalog.withLock { $0.entries } }
+
+    /// The first sequence that the log still holds; that of the next event when it holds none. What came before was
+    /// dropped.
+    package var firstSequence: UInt64 { catalog.withLock { $0.firstSequence } }
+
+    /// Refuses a log that begins later than right behind `floor`: something is missing that nobody dropped.
+    ///
+    /// Opening does this with `LogOptions.floor`.
+    /// - Throws: `damaged`.
+    package func checkReachesBack(to floor: UInt64) throws(LogError) {
+        let catalog = catalog.withLock { $0 }
+        if let problem = catalog.missingBeginning(floor: floor, paths) { throw problem.error(in: paths) }
+    }
 
     /// The sequence of the last event that reads may show. Acquiring: what it covers can be read.
     package var visibleSequence: UInt64 {

@@ -38,6 +38,8 @@ struct FormatReaderTests {
             }
             try await writer.close()
             try await Self.compare(live, "closed")
+            try Self.pack(live)
+            try await Self.compare(live, "packed")
         }
     }
 
@@ -48,7 +50,8 @@ struct FormatReaderTests {
             var writer = try await Shapes(seed: 99, directory: live)
             for _ in 0..<30 { try await writer.step() }
             try await writer.close()
-            for round in 0..<(Self.isExhaustive ? 100 : 8) {
+            for round in 0..<(Self.isExhaustive ? 100 : 12) {
+                if round == 6 { try Self.pack(live) }
                 let copy = root.appending(path: "\(round)")
                 try FileManager.default.copyItem(at: live, to: copy)
                 let segments = try Self.segments(copy)
@@ -69,6 +72,13 @@ struct FormatReaderTests {
                 }
             }
         }
+    }
+
+    private static func pack(_ directory: URL) throws {
+        let options = LogOptions(fileSystem: PosixFileSystem(), now: { 0 }, formatTime: { "\($0)" })
+        let log = try SegmentLog.open(FilePath(directory.path), options)
+        for segment in try log.packPlan().segments { _ = try log.pack(segment.name) }
+        try log.close()
     }
 
     // MARK: Comparing

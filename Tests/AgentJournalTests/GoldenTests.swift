@@ -25,6 +25,8 @@ struct GoldenTests {
         /// The power went, everything written was kept, and it was opened again: the last commit, which nothing vouches
         /// for, stands in a new segment, and behind the end of the old one too.
         case recovered
+        /// Something of everything, in several segments, of which all but the last are packed.
+        case packed
 
         private static let directory: FilePath = "/golden"
 
@@ -34,15 +36,17 @@ struct GoldenTests {
             var options = Journal.Options()
             options.fileSystem = disk
             // In one segment for the others, so that frames precede the torn one in it.
-            options.segmentBytes = self == .shapes ? 4096 : 1 << 20
+            let hasSegments = self == .shapes || self == .packed
+            options.segmentBytes = hasSegments ? 4096 : 1 << 20
             options.logger.logLevel = .critical
             options.compressionLevel = 6
             var writer = try await Shapes(seed: 2026, directory: Self.directory, options: options)
             for _ in 0..<14 { try await writer.step() }
             try await writer.reopen()
             for _ in 0..<10 { try await writer.step() }
-            if self == .shapes {
+            if hasSegments {
                 try await writer.close()
+                if self == .packed { try Self.pack(disk) }
             } else {
                 disk = disk.crash(keeping: .everything)
                 try Self.cut(disk, torn: self == .unclean)
@@ -60,6 +64,16 @@ struct GoldenTests {
                     of: path)
             }
             return files
+        }
+
+        /// Packs what can be packed.
+        private static func pack(_ disk: InMemoryFileSystem) throws {
+            var options = LogOptions(
+                fileSystem: disk, now: { 1_800_000_000_000_000 }, formatTime: { "\($0)" })
+            options.random = { 0x0123_4567_89AB_CDEF }
+            let log = try SegmentLog.open(directory, options)
+            for segment in try log.packPlan().segments { _ = try log.pack(segment.name) }
+            try log.close()
         }
 
         /// Cuts the zeros behind the last segment's end off, and of the last frame one byte.

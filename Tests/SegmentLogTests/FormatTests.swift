@@ -162,7 +162,11 @@ struct FormatTests {
                 var frame = frame(2)
                 frame.type = type
                 frame.flags = .init(rawValue: 1 << UInt16(bit))
-                #expect(frame.isUnsupported == ((2...127).contains(type) || (3...7).contains(bit)))
+                for isPacked in [false, true] {
+                    let known: UInt8 = isPacked ? 2 : 1
+                    let isUnknown = (1...127).contains(type) && type > known
+                    #expect(frame.isUnsupported(inPacked: isPacked) == (isUnknown || (3...7).contains(bit)))
+                }
                 #expect(frame.isSkippable == (type >= 128))
             }
         }

@@ -159,7 +159,7 @@ struct OpeningTests {
             var header = try #require(bytes.withUnsafeBytes { SegmentHeader($0) })
             switch change {
             case 0: header.minimumReader = 2
-            case 1: header.flags = 1
+            case 1: header.flags = 2
             default: header.originalID += 1
             }
             for offset in SegmentHeader.copyOffsets {

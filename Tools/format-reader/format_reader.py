@@ -140,10 +140,17 @@ def dump(directory):
         yield ("  header 0x%08x version %d minimum-reader %d id %d original %d journal %s first-sequence %d created %s "
                "flags 0x%x" % (header.crc, header.version, header.minimum_reader, header.id, header.original_id,
                                header.journal.hex(), header.first_sequence, show_time(header.created), header.flags))
+        if segment.packed:
+            footer = segment.footer
+            yield "  packed, replaces %d; %s" % (header.replaced_id, "index damaged" if footer is None else (
+                "index 0x%x of %d frames, last sequence %d, was 0x%x long with chain 0x%08x" % (
+                    footer.index, len(footer.entries), footer.last_sequence, footer.end, footer.chain)))
         yield "  predecessor %d end 0x%x chain 0x%08x last-sequence %d" % (
             header.predecessor, header.predecessor_end, header.predecessor_chain, header.predecessor_last)
-        vouched = successor.header.predecessor_end if successor and successor.header else None
-        walk = journal_log.Walk(segment, maximum)
+        vouched = None
+        if successor and successor.header and not segment.packed:
+            vouched = successor.header.predecessor_end
+        walk = journal_log.Walk(segment, maximum, segment.footer.index if segment.footer else None)
         for frame in walk.frames:
             yield "  " + frame_line(frame, vouched)
         yield "  0x%06x %s" % (walk.end, walk.stop)

@@ -74,9 +74,11 @@ def read_identity(directory):
 SEGMENT_NAME = re.compile(r"([0-9]{20})-([0-9]{8})\.segment", re.ASCII)
 MAGIC = b"\x89AJS\r\n\x1a\n"
 COPIES, FRAMES = (0, 512), 1024
-HEADER = struct.Struct("<8sHHI16sQq4sI32xIIQQI8sI")
+HEADER = struct.Struct("<8sHHI16sQq4sI32xIIQQII4sI")
+PACKED_SEGMENT = 1  # flag
 Header = namedtuple("Header", "magic version minimum_reader id journal first_sequence created salt flags "
-                              "predecessor predecessor_chain predecessor_last predecessor_end original_id zero crc")
+                              "predecessor predecessor_chain predecessor_last predecessor_end original_id replaced_id "
+                              "zero crc")
 
 
 class Segment:
@@ -88,6 +90,8 @@ class Segment:
         self.data = read_file(directory, "log", name) or b""
         self.copies = [segment_header(self.data, offset) for offset in COPIES]
         self.header = self.copies[0] or self.copies[1]
+        self.packed = bool(self.header and self.header.flags & PACKED_SEGMENT)
+        self.footer = packed_footer(self) if self.packed else None
 
     def check(self, journal):
         """What a header must be before anything else in the segment means anything."""
@@ -96,16 +100,21 @@ class Segment:
             raise Damaged(self.file, 0, "neither copy of the segment header is valid")
         if header.minimum_reader > VERSION:
             raise Unsupported("%s needs a reader of version %d" % (self.file, header.minimum_reader))
-        if header.flags & 0xFFFF:
+        if header.flags & 0xFFFF & ~PACKED_SEGMENT:
             raise Unsupported("%s has segment flags 0x%04x" % (self.file, header.flags & 0xFFFF))
         if header.journal != journal:
             raise Unsupported("%s is a foreign segment: it belongs to another journal" % self.file)
         if (header.first_sequence, header.id) != (self.name_sequence, self.id) or not self.id:
             raise Damaged(self.file, 0, "the header is not that of the file's name")
         if header.zero.strip(b"\0"):
+            raise Damaged(self.file, 120, "not zero in the segment header")
+        if self.packed:
+            if not header.original_id <= header.replaced_id < header.id:
+                raise Damaged(self.file, 112, "the ids of a packed segment are not in order")
+        elif header.original_id != header.id:
+            raise Unsupported("%s was rewritten in a way that version 1 does not describe" % self.file)
+        elif header.replaced_id:
             raise Damaged(self.file, 116, "not zero in the segment header")
-        if header.original_id != header.id:
-            raise Unsupported("%s was rewritten, which version 1 does not describe" % self.file)
         if not canonical_json.FIRST_TIME <= header.created <= canonical_json.LAST_TIME:
             raise Damaged(self.file, 40, "creation time outside the years 0001 to 9999")
 
@@ -125,7 +134,7 @@ FRAME = struct.Struct("<IIIIII3sBHH")
 FrameHeader = namedtuple("FrameHeader", "crc payload_crc previous stored_length raw_length sequence_offset count type "
                                         "flags zero")
 Frame = namedtuple("Frame", "offset header first_sequence recorded payload end")  # end: behind the padding
-EVENTS, FIRST_OPTIONAL_TYPE = 1, 128
+EVENTS, PACKED, FIRST_OPTIONAL_TYPE = 1, 2, 128
 FOLLOWS_SYNC, RESTART, STORED = 1, 2, 4
 UNKNOWN_FLAGS = 0xFF & ~(FOLLOWS_SYNC | RESTART | STORED)
 
@@ -146,14 +155,15 @@ def frame_header(segment, offset):
 
 
 class Walk:
-    """The valid frames of a segment from its beginning, to `limit` when somebody says that it ends there.
+    """The valid frames of a segment from its beginning, to `limit` when somebody says that it ends there, or to its `last`
+    sequence.
 
-    `frames`; `end`, `chain` and `next_sequence` behind the last of them; `stop`, why there are no more; `unsupported`,
+    `frames`, of a block those that it was made of; `end`, `chain` and `next_sequence` behind the last of them; `stop`, why there are no more; `unsupported`,
     whether that is because the next frame must be understood and is not.
     """
 
-    def __init__(self, segment, maximum_frame_bytes, limit=None):
-        self.segment, self.maximum, self.limit = segment, maximum_frame_bytes, limit
+    def __init__(self, segment, maximum_frame_bytes, limit=None, last=None):
+        self.segment, self.maximum, self.limit, self.last = segment, maximum_frame_bytes, limit, last
         self.frames, self.end, self.chain = [], FRAMES, segment.header.crc
         self.next_sequence = segment.header.first_sequence
         self.recorded = segment.header.created
@@ -167,7 +177,9 @@ class Walk:
         """Read the frame at `end`. Returns why it is not valid, or None when it was."""
         data, offset = self.segment.data, self.end
         if offset == self.limit:
-            return "the next segment says that it ends here"
+            return "the %s says that it ends here" % ("trailer" if self.segment.packed else "next segment")
+        if self.last is not None and self.next_sequence > self.last:
+            return "the next segment begins with the next sequence"
         if offset >= len(data):
             return "end of the file"
         header = frame_header(self.segment, offset)
@@ -179,12 +191,15 @@ class Walk:
         behind = offset + FRAME.size + header.stored_length
         if behind > len(data):
             return "the frame does not lie within the file"
-        if 1 < header.type < FIRST_OPTIONAL_TYPE or header.flags & UNKNOWN_FLAGS:
+        known = PACKED if self.segment.packed else EVENTS
+        if known < header.type < FIRST_OPTIONAL_TYPE or header.flags & UNKNOWN_FLAGS:
             self.unsupported = True
             return "frame type %d with flags 0x%04x is not known" % (header.type, header.flags)
+        if self.segment.packed and not header.flags & RESTART:
+            return "a frame of a packed segment that does not restart"
         end = (behind + 7) & ~7
         if self.limit is not None and end > self.limit:
-            return "the frame passes the end that the next segment names"
+            return "the frame passes the end of the segment"
         if header.raw_length > self.maximum:
             return "the payload is longer than maximum_frame_bytes"
         try:
@@ -202,8 +217,17 @@ class Walk:
             return "the recorded time runs backwards"
         if recorded > canonical_json.LAST_TIME:
             return "recorded time after the year 9999"
-        self.frames.append(Frame(offset, header, self.next_sequence, recorded, raw, end))
-        self.end, self.chain, self.recorded = end, header.crc, recorded
+        if header.type == PACKED and self.segment.packed:
+            try:
+                frames = block_frames(offset, header, self.next_sequence, recorded, raw, end)
+            except payload.Malformed as error:
+                return "block: %s" % error
+            if frames[-1].recorded > canonical_json.LAST_TIME:
+                return "recorded time after the year 9999"
+        else:
+            frames = [Frame(offset, header, self.next_sequence, recorded, raw, end)]
+        self.frames += frames
+        self.end, self.chain, self.recorded = end, header.crc, frames[-1].recorded
         self.next_sequence += header.count
         return None
 
@@ -231,6 +255,88 @@ class Walk:
         return raw if len(raw) == header.raw_length and not self.inflater.eof else None
 
 
+# ---------------------------------------------------------------- Packed segments
+
+INDEX_ENTRY, TRAILER = struct.Struct("<QQqII"), struct.Struct("<8sQIIQQIIII")
+Footer = namedtuple("Footer", "index entries last_sequence end chain own_chain")
+
+
+def block_frames(offset, header, sequence, recorded, raw, end):
+    """The frames that a block was made of. Raises payload.Malformed."""
+    number, at = payload.varint(raw, 0, len(raw))
+    groups = []
+    for _ in range(number):
+        group = []
+        for _ in range(3):
+            value, at = payload.varint(raw, at, len(raw))
+            group.append(value)
+        groups.append(group)
+    if not groups or groups[0][0] or any(not count or not length for _, count, length in groups):
+        raise payload.Malformed("a group that cannot be")
+    if (sum(group[1] for group in groups), sum(group[2] for group in groups)) != (header.count, len(raw) - at):
+        raise payload.Malformed("the groups do not fit the frame")
+    frames = []
+    for delta, count, length in groups:
+        recorded += delta
+        part = header._replace(type=EVENTS, count=count, raw_length=length)
+        frames.append(Frame(offset, part, sequence, recorded, raw[at:at + length], end))
+        sequence, at = sequence + count, at + length
+    return frames
+
+
+def packed_footer(segment):
+    """Index and trailer of a packed segment, or None when they are damaged."""
+    data, at = segment.data, len(segment.data) - TRAILER.size
+    if at < FRAMES:
+        return None
+    magic, index, number, crc, last, end, chain, own, zero, trailer_crc = TRAILER.unpack_from(data, at)
+    place = segment.header.salt + struct.pack("<IQ", segment.header.id, at)
+    if magic != b"\x89AJI\r\n\x1a\n" or zero or trailer_crc != zlib.crc32(place + data[at:at + TRAILER.size - 4]):
+        return None
+    if index < FRAMES or index + number * INDEX_ENTRY.size != at or zlib.crc32(data[index:at]) != crc:
+        return None
+    return Footer(index, list(INDEX_ENTRY.iter_unpack(data[index:at])), last, end, chain, own)
+
+
+def packed_walk(segment, maximum_frame_bytes, successor):
+    """(The walk of a packed segment, whether its footer is right). Without one it ends where the next segment begins."""
+    if segment.footer is None:
+        return Walk(segment, maximum_frame_bytes, last=successor.header.first_sequence - 1), False
+    footer = segment.footer
+    walk = Walk(segment, maximum_frame_bytes, footer.index)
+    if (walk.end, walk.chain, walk.next_sequence - 1) != (footer.index, footer.own_chain, footer.last_sequence):
+        raise Damaged(segment.file, walk.end, "%s, but the trailer says that it ends at %d" % (walk.stop, footer.index))
+    blocks = []
+    for frame in walk.frames:
+        if not blocks or blocks[-1][0] != frame.offset:
+            blocks.append((frame.offset, frame.first_sequence, frame.recorded, frame.header.previous, 0))
+    if blocks != footer.entries:
+        raise Damaged(segment.file, footer.index, "the index is not that of the frames")
+    return walk, True
+
+
+def complete(segment, maximum_frame_bytes):
+    """Whether a packed segment is whole by itself."""
+    try:
+        return segment.footer is not None and packed_walk(segment, maximum_frame_bytes, None)[1]
+    except Damaged:
+        return False
+
+
+def one_of_each(segments, maximum_frame_bytes, notes):
+    """Of segments with the same original id, in order, the one that serves."""
+    serving = {}
+    for segment in reversed(segments):
+        others = [other for other in segments if other.header.original_id == segment.header.original_id]
+        if segment.header.original_id in serving:
+            notes.append("%s: replaced by %s" % (segment.file, serving[segment.header.original_id].file))
+        elif segment is others[0] or complete(segment, maximum_frame_bytes):
+            serving[segment.header.original_id] = segment
+        else:
+            notes.append("%s: damaged; what it replaces serves" % segment.file)
+    return [segment for segment in segments if serving[segment.header.original_id] is segment]
+
+
 # ---------------------------------------------------------------- Order of segments, and where each ends
 
 Log = namedtuple("Log", "walks ending notes")  # ending: where and why the log ends; notes: what is to be reported
@@ -242,7 +348,8 @@ def read_segments(directory):
     except (FileNotFoundError, NotADirectoryError):
         names = []
     segments = [Segment(directory, name) for name in names if SEGMENT_NAME.fullmatch(name)]
-    return sorted(segments, key=lambda segment: (segment.id, segment.name_sequence))
+    return sorted(segments, key=lambda segment: (
+        segment.name_sequence, segment.header.original_id if segment.header else segment.id, segment.id))
 
 
 def read_log(directory, identity):
@@ -251,16 +358,26 @@ def read_log(directory, identity):
     segments = read_segments(directory)
     for segment in segments:
         segment.check(identity.journal)
+    notes = []
+    segments = one_of_each(segments, identity.maximum_frame_bytes, notes)
     walks = []
     for segment, successor in zip(segments, segments[1:] + [None]):
         check_predecessor(segment, walks[-1] if walks else None)
-        limit = successor.header.predecessor_end if successor else None
-        walk = Walk(segment, identity.maximum_frame_bytes, limit)
+        if segment.packed:
+            if successor is None:
+                raise Damaged(segment.file, 0, "it is packed, and so not the last: what came behind it is missing")
+            walk, indexed = packed_walk(segment, identity.maximum_frame_bytes, successor)
+            if not indexed:
+                notes.append("%s: the index is damaged; the frames were found without it" % segment.file)
+        else:
+            limit = successor.header.predecessor_end if successor else None
+            walk = Walk(segment, identity.maximum_frame_bytes, limit)
         if walk.unsupported:
             raise Unsupported("%s:%d: %s" % (segment.file, walk.end, walk.stop))
         walks.append(walk)
     record, unreadable = clean_close_record(lock)
-    notes = ["lock: the clean-close record is unreadable: %s" % unreadable] if unreadable else []
+    if unreadable:
+        notes.append("lock: the clean-close record is unreadable: %s" % unreadable)
     return Log(walks, log_end(walks, record), notes)
 
 
@@ -271,13 +388,20 @@ def check_predecessor(segment, before):
         if before or header.first_sequence != 1 or header.predecessor_chain or header.predecessor_last \
                 or header.predecessor_end:
             raise Damaged(segment.file, 88, "no predecessor, but not the first segment of a journal")
-    elif before is None or before.segment.header.original_id != header.predecessor:
+    elif before is None:
+        raise Damaged(segment.file, 88, "its predecessor, segment %d, is missing: dropped or lost, the log begins with "
+                      "sequence %d, and what there was cannot be had from it" %
+                      (header.predecessor, header.first_sequence))
+    elif before.segment.header.original_id != header.predecessor:
         raise Damaged(segment.file, 88, "its predecessor, segment %d, is missing" % header.predecessor)
     else:
-        if before.end != header.predecessor_end:
+        end, chain, footer = before.end, before.chain, before.segment.footer
+        if before.segment.packed:
+            end, chain = (footer.end, footer.chain) if footer else (header.predecessor_end, header.predecessor_chain)
+        if end != header.predecessor_end:
             raise Damaged(before.segment.file, before.end,
                           "%s, but the next segment says that it ends at %d" % (before.stop, header.predecessor_end))
-        if (before.chain, before.next_sequence - 1) != (header.predecessor_chain, header.predecessor_last):
+        if (chain, before.next_sequence - 1) != (header.predecessor_chain, header.predecessor_last):
             raise Damaged(before.segment.file, before.end, "it does not end as the next segment says")
         if header.first_sequence != before.next_sequence:
             raise Damaged(segment.file, 32, "first sequence is not the predecessor's last plus one")

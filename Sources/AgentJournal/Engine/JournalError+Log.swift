@@ -16,6 +16,7 @@ extension JournalError {
             case .noSpace: .diskFull
             case .outcomeUnknown: .outcomeUnknown
             case .readOnly, .closed: .closed
+            case .historyGone: .noSuchPoint
             case .tooLarge: .tooLarge
             case .system: .system
             }

@@ -14,6 +14,8 @@
 package struct FrameHeader: Hashable, Sendable {
     package static let length = 32
     package static let eventsType: UInt8 = 1
+    /// A block of a packed segment: the events of many frames. See `PackedGroups`.
+    package static let packedType: UInt8 = 2
     package static let maximumEventCount = (1 << 24) - 1
 
     package struct Flags: OptionSet, Hashable, Sendable {
@@ -111,9 +113,10 @@ package struct FrameHeader: Hashable, Sendable {
         Checksum.crc32(Checksum.crc32(raw, data), varint)
     }
 
-    /// Whether the type or a flag is unknown and must be understood.
-    var isUnsupported: Bool {
-        (type != FrameHeader.eventsType && type < 128)
+    /// Whether the type or a flag is unknown in such a segment and must be understood.
+    func isUnsupported(inPacked isPacked: Bool) -> Bool {
+        let isKnown = type == FrameHeader.eventsType || (isPacked && type == FrameHeader.packedType)
+        return (!isKnown && type < 128)
             || !flags.subtracting(.known).intersection(.mustUnderstand).isEmpty
     }
 

@@ -9,7 +9,7 @@
 ///     88  4  predecessor's original id 92  4  predecessor's chain value
 ///     96  8  predecessor's last sequence
 ///     104 8  predecessor's end
-///     112 4  original id               116 8  zero
+///     112 4  original id               116 4  replaced id            120 4  zero
 ///     124 4  CRC of bytes 0 to 123
 ///
 /// Two copies in different 512-byte sectors, because a bad sector is the commonest damage; nothing else is ever
@@ -32,8 +32,15 @@ package struct SegmentHeader: Hashable, Sendable {
     package var flags: UInt32 = 0
     package var secret: [UInt64]
     package var predecessor: Predecessor?
+    /// The logical id: that of the segment as it was first written.
     package var originalID: UInt32
-    private var zero: UInt64 = 0
+    /// Of a rewritten segment, the id of the file that it replaces; else 0.
+    package var replacedID: UInt32 = 0
+    private var zero: UInt32 = 0
+
+    /// The frames are packed: independent blocks and an index.
+    static let packedFlag: UInt32 = 1
+    package var isPacked: Bool { flags & SegmentHeader.packedFlag != 0 }
 
     /// Where, logically, the segment continues from.
     package struct Predecessor: Hashable, Sendable {
@@ -56,6 +63,16 @@ package struct SegmentHeader: Hashable, Sendable {
         self.secret = secret
         self.predecessor = predecessor
         self.originalID = id
+    }
+
+    /// The header of a packed segment that replaces this one: its logical values and its secret, another id and salt.
+    func packed(id: UInt32, salt: UInt32) -> SegmentHeader {
+        var header = self
+        header.id = id
+        header.salt = salt
+        header.flags = SegmentHeader.packedFlag
+        header.replacedID = self.id
+        return header
     }
 
     /// The chain value of a segment without frames: what its first frame's `previous` is.
@@ -82,10 +99,21 @@ package struct SegmentHeader: Hashable, Sendable {
             out.setLittle(predecessor?.lastSequence ?? 0, 96)
             out.setLittle(predecessor?.end ?? 0, 104)
             out.setLittle(originalID, 112)
-            out.setLittle(zero, 116)
+            out.setLittle(replacedID, 116)
+            out.setLittle(zero, 120)
             out.setLittle(Checksum.crc32(0, UnsafeRawBufferPointer(rebasing: out[..<124])), 124)
         }
         return bytes
+    }
+
+    /// What a segment begins with: both copies, up to the first frame.
+    var twice: [UInt8] {
+        let encoded = encoded()
+        var start = [UInt8](repeating: 0, count: Int(SegmentHeader.framesOffset))
+        for offset in SegmentHeader.copyOffsets {
+            start.replaceSubrange(offset..<(offset + encoded.count), with: encoded)
+        }
+        return start
     }
 
     /// Decodes one copy; nil when magic or CRC is wrong.
@@ -112,12 +140,14 @@ package struct SegmentHeader: Hashable, Sendable {
                 originalID: predecessorID, chain: bytes.little(92), lastSequence: bytes.little(96),
                 end: bytes.little(104))
         originalID = bytes.little(112)
-        zero = bytes.little(116)
+        replacedID = bytes.little(116)
+        zero = bytes.little(120)
     }
 
-    /// Whether this version can read the segment. It rewrites none, so it knows none that was.
+    /// Whether this version can read the segment. It rewrites none but to pack it.
     package var isSupported: Bool {
-        minimumReader <= SegmentHeader.version && flags & 0xFFFF == 0 && originalID == id
+        minimumReader <= SegmentHeader.version && flags & 0xFFFF & ~SegmentHeader.packedFlag == 0
+            && (isPacked || originalID == id)
     }
 
     /// Whether a file of that name may begin with this header.
@@ -128,5 +158,6 @@ package struct SegmentHeader: Hashable, Sendable {
         return self.name == name && zero == 0 && firstSequence > 0 && firstSequence < bound
             && createdMicroseconds.magnitude < bound && (predecessor?.lastSequence ?? 0) < bound
             && (predecessor?.end ?? 0) < bound
+            && (isPacked ? originalID <= replacedID && replacedID < id : replacedID == 0)
     }
 }

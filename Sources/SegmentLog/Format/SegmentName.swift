@@ -25,4 +25,10 @@ package struct SegmentName: Hashable, Sendable, CustomStringConvertible {
 
     /// The name while the segment is being made: readers ignore it, the next writer removes it.
     package static let unfinishedSuffix = ".new"
+
+    /// The name of an unfinished segment; nil when `name` is not exactly such a name.
+    init?(unfinished name: String) {
+        guard name.hasSuffix(SegmentName.unfinishedSuffix) else { return nil }
+        self.init(String(name.dropLast(SegmentName.unfinishedSuffix.utf8.count)))
+    }
 }

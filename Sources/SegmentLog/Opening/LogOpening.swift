@@ -56,6 +56,7 @@ struct LogOpening {
         let record = pageBytes.withUnsafeBytes { CleanCloseRecord.read($0) }
         var catalog = try loadCatalog(identity, &report)
         try removeUnfinished()
+        try removeSuperseded(&catalog, &report)
         let recovered = try recover(identity, record, lockFile, &catalog, &report)
         let page = try preparePage(lockFile, visible: recovered.lastSequence)
         let lockIdentity = try asLogError { () throws(FileSystemError) in try lockFile.identity() }
@@ -139,6 +140,24 @@ struct LogOpening {
         }
     }
 
+    /// Finishes the removal of what was packed, where whoever packed it died before.
+    private func removeSuperseded(
+        _ catalog: inout SegmentCatalog, _ report: inout OpeningReport
+    ) throws(LogError) {
+        guard !catalog.superseded.isEmpty else { return }
+        let superseded = catalog.superseded
+        try asLogError { () throws(FileSystemError) in
+            // The replacements are there; that they stay so was perhaps never made sure.
+            try fileSystem.syncDirectory(paths.log)
+            for entry in superseded { try fileSystem.removeFile(entry.path) }
+            try fileSystem.syncDirectory(paths.log)
+        }
+        for entry in superseded {
+            report.notes.append("\(paths.relative(entry.path)): it was packed, and is removed now")
+        }
+        catalog.forgetSuperseded()
+    }
+
     // MARK: Reading
 
     private func openForReading() throws(LogError) -> SegmentLog {
@@ -218,7 +237,12 @@ struct LogOpening {
         _ identity: JournalIdentity, _ report: inout OpeningReport
     ) throws(LogError) -> SegmentCatalog {
         let catalog = try SegmentCatalog.load(paths, journal: identity.journal, fileSystem: fileSystem)
-        if let problem = catalog.problems.first { throw problem.error(in: paths) }
+        if let problem = catalog.problems.first ?? catalog.missingBeginning(floor: options.floor, paths) {
+            throw problem.error(in: paths)
+        }
+        for problem in catalog.replacementProblems {
+            report.notes.append("\(problem.file): \(problem.message)")
+        }
         for entry in catalog.entries {
             for offset in entry.badHeaderCopies {
                 report.notes.append(

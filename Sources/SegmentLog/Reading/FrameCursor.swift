@@ -9,10 +9,15 @@ package final class FrameCursor {
     package let path: FilePath
     package let header: SegmentHeader
     private let maximumRawBytes: Int
-    private var window: FileWindow
+    var window: FileWindow
     private let inflater = Inflater()
-    /// The raw payload of the frame that `next(.payload)` returned last.
+    /// The raw payload of the frame that was read last.
     private var raw = RawBuffer()
+    /// Of a packed frame, the frames that it was made of, and the frame itself.
+    private var groups = PackedGroups()
+    private var packed: Frame?
+    /// Where in `raw` the payload of the frame is that was returned last; nil when it is all of it.
+    private var part: Range<Int>?
 
     /// Where the next frame begins.
     package private(set) var offset = SegmentHeader.framesOffset
@@ -73,11 +78,20 @@ package final class FrameCursor {
         case unsupported(String)
     }
 
-    /// The raw payload of the last frame.
-    package var payload: UnsafeRawBufferPointer { raw.bytes }
+    /// The raw payload of the frame that `next(.payload)` returned last.
+    package var payload: UnsafeRawBufferPointer {
+        guard let part else { return raw.bytes }
+        return UnsafeRawBufferPointer(rebasing: raw.bytes[part])
+    }
+
+    /// Whether the packed frame before the cursor holds frames that were not returned yet.
+    package var hasPendingGroups: Bool { groups.hasMore }
 
     /// Checks the frame at the cursor and moves past it if it is valid.
+    ///
+    /// Of a packed frame, `.payload` gives what it was made of, one with each call; `.header` gives it whole.
     package func next(_ depth: Depth) throws(LogError) -> Step {
+        if groups.hasMore { return .frame(nextGroup()) }
         let at = offset
         let segment = header
         let found = try window.withBytes(at: at, length: FrameHeader.length) { bytes in
@@ -91,11 +105,14 @@ package final class FrameCursor {
         guard isUnlinked || first == nextSequence else {
             return .invalid("the frame has sequence \(first) where \(nextSequence) was due")
         }
-        if found.isUnsupported {
+        if found.isUnsupported(inPacked: header.isPacked) {
             return .unsupported("frame type \(found.type) with flags \(found.flags.rawValue)")
         }
         guard !found.flags.contains(.stored) || found.flags.contains(.restart) else {
             return .invalid("the frame is stored and does not restart")
+        }
+        guard !header.isPacked || found.flags.contains(.restart) else {
+            return .invalid("the frame does not restart, and its segment is packed")
         }
         guard Int(found.rawLength) <= maximumRawBytes,
             Int(found.storedLength) <= maximumRawBytes + maximumRawBytes / 1000 + 1024
@@ -110,7 +127,32 @@ package final class FrameCursor {
         chain = found.headerCRC
         nextSequence = frame.lastSequence + 1
         isUnlinked = false
-        return .frame(frame)
+        guard groups.hasMore else { return .frame(frame) }
+        packed = frame
+        return .frame(nextGroup())
+    }
+
+    /// The next of the frames that a packed frame was made of: its header is the packed one's, but for what differs.
+    private func nextGroup() -> Frame {
+        var frame = packed!
+        let group = groups.take()
+        part = group.bytes
+        frame.header.type = FrameHeader.eventsType
+        frame.header.eventCount = group.eventCount
+        frame.header.rawLength = UInt32(group.bytes.count)
+        frame.recordedMicroseconds = group.recordedMicroseconds
+        packed!.firstSequence += UInt64(group.eventCount)
+        packed!.header.sequenceOffset += group.eventCount
+        // Reported once.
+        packed!.isPaddingClean = true
+        recordedMicroseconds = group.recordedMicroseconds
+        return frame
+    }
+
+    /// Forgets the frames of a packed frame that were not returned.
+    private func dropGroups() {
+        groups.removeAll()
+        part = nil
     }
 
     /// Reads the recorded time and, for `.payload`, the data. Returns a step only when something is wrong.
@@ -131,6 +173,7 @@ package final class FrameCursor {
         let wanted = depth == .payload ? stored : min(stored, Varint.maximumLength)
         let inflater = inflater
         var recorded: Int64 = 0
+        part = nil
         // Taken out, so that the window and the buffer can be used at once.
         var output = RawBuffer(capacity: 0)
         swap(&output, &raw)
@@ -170,6 +213,11 @@ package final class FrameCursor {
             inflater.lose()
             return .invalid("the recorded time runs backwards")
         }
+        if depth == .payload, found.type == FrameHeader.packedType,
+            let wrong = groups.read(raw.bytes, eventCount: found.eventCount, recorded: recorded)
+        {
+            return .invalid(wrong)
+        }
         recordedMicroseconds = recorded
         return nil
     }
@@ -194,10 +242,9 @@ package final class FrameCursor {
         nextSequence = position.nextSequence
         recordedMicroseconds = position.recordedMicroseconds
         isUnlinked = false
+        dropGroups()
         inflater.lose()
     }
-
-    private static let zeroBlockBytes = 4096 + 24
 
     /// Forgets what was read ahead: the writer has written since.
     package func refresh() { window.invalidate() }
@@ -208,75 +255,7 @@ package final class FrameCursor {
         offset = newOffset
         recordedMicroseconds = nil
         isUnlinked = true
+        dropGroups()
         inflater.lose()
-    }
-
-    /// The next valid frame header at or behind `from`, whatever precedes it.
-    ///
-    /// Looks at every multiple of 8. A false find needs a CRC that fits by chance, one in four milliards a place.
-    package func scan(
-        from: UInt64, accepting: (UInt64, FrameHeader) -> Bool
-    ) throws(LogError) -> (offset: UInt64, header: FrameHeader)? {
-        var at = aligned8(from)
-        let segment = header
-        let piece = 128 << 10
-        while true {
-            var found: (UInt64, FrameHeader)?
-            var isAtEnd = false
-            try window.withBytes(at: at, length: piece) { bytes in
-                isAtEnd = bytes.count < piece
-                var index = 0
-                while index &+ FrameHeader.length <= bytes.count {
-                    // Zeros are most of a preallocated tail: they are passed over in blocks, and else the type's word, which is
-                    // in a header's last eight bytes, is tested first.
-                    let block = index &+ FrameCursor.zeroBlockBytes
-                    if index % 512 == 0, block <= bytes.count,
-                        UnsafeRawBufferPointer(rebasing: bytes[index..<block]).isAllZero()
-                    {
-                        index = block &- 24
-                        continue
-                    }
-                    if bytes.little(index &+ 24, as: UInt32.self) != 0 {
-                        let place = UnsafeRawBufferPointer(
-                            rebasing: bytes[index..<(index + FrameHeader.length)])
-                        if let header = FrameHeader(place, segment: segment, offset: at + UInt64(index)),
-                            accepting(at + UInt64(index), header)
-                        {
-                            found = (at + UInt64(index), header)
-                            return
-                        }
-                    }
-                    index &+= 8
-                }
-            }
-            if let found { return (found.0, found.1) }
-            if isAtEnd { return nil }
-            at += UInt64(piece - FrameHeader.length + 8) & ~7
-        }
-    }
-
-    /// Whether anything but zeros lies at or behind `from`.
-    package func hasBytes(from: UInt64) throws(LogError) -> Bool {
-        var at = from
-        let piece = 256 << 10
-        while true {
-            var count = 0
-            let isZero = try window.withBytes(at: at, length: piece) { bytes in
-                count = bytes.count
-                return bytes.isAllZero()
-            }
-            if !isZero { return true }
-            if count < piece { return false }
-            at += UInt64(count)
-        }
-    }
-}
-
-extension Int64 {
-    /// Nil when the sum does not fit.
-    fileprivate func addingDelta(_ delta: UInt64) -> Int64? {
-        guard delta <= UInt64(Int64.max) else { return nil }
-        let (sum, overflow) = addingReportingOverflow(Int64(delta))
-        return overflow ? nil : sum
     }
 }

@@ -10,6 +10,8 @@ package final class LogReader {
     private var cursor: FrameCursor?
     private var file: (any File)?
     private var entry: CatalogEntry?
+    /// Of a packed segment, unless it is damaged.
+    private var footer: PackedFooter?
     /// Frames whose last event is not above this are passed over: they are not wanted, or were returned already.
     private var after: UInt64
     /// The sequence that the next frame begins with.
@@ -34,7 +36,8 @@ package final class LogReader {
 
     /// The next frame that holds an event behind `after`; nil when everything visible has been read.
     ///
-    /// - Throws: `damaged` with the place and the sequences lost; `unsupported`.
+    /// - Throws: `damaged` with the place and the sequences lost; `unsupported`; `historyGone` when what comes next was
+    ///   dropped.
     package func next() throws(LogError) -> FrameCursor.Frame? {
         let visible = log.visibleSequence
         while nextSequence <= visible {
@@ -42,7 +45,7 @@ package final class LogReader {
             if try moveToSuccessor() { continue }
             switch try cursor!.next(.payload) {
             case .frame(let frame):
-                if let ending = entry!.ending, frame.end > ending.end {
+                if let end = entry!.end(footer), end.isPassed(by: frame) {
                     throw problem(
                         at: frame.offset, "the frame reaches beyond where the next segment says this one ends"
                     )
@@ -64,13 +67,12 @@ package final class LogReader {
 
     /// Opens the segment that holds an event, and goes to where its payload can be read.
     private func begin(at wanted: UInt64) throws(LogError) {
-        guard let start = log.entries.last(where: { $0.header.firstSequence <= wanted }) else {
-            throw LogError(
-                .damaged, "sequence \(wanted) is not in any segment", path: log.paths.log,
-                sequences: wanted...wanted)
+        try openPresent { (entries) throws(LogError) in
+            if let entry = entries.last(where: { $0.header.firstSequence <= wanted }) { return entry }
+            throw self.historyGone(wanted, entries)
         }
-        try open(start)
-        guard wanted > start.header.firstSequence else { return }
+        guard wanted > entry!.header.firstSequence else { return }
+        if let position = footer?.position(of: wanted) { return cursor!.seek(to: position) }
         walk: while true {
             switch try cursor!.next(.header) {
             case .frame(let frame): if frame.lastSequence >= wanted { break walk }
@@ -81,12 +83,40 @@ package final class LogReader {
         if let restart = cursor!.restart { cursor!.seek(to: restart) }
     }
 
+    private func historyGone(_ wanted: UInt64, _ entries: [CatalogEntry]) -> LogError {
+        let first = entries.first?.header.firstSequence ?? 0
+        return LogError(
+            .historyGone,
+            "sequence \(wanted) is not in the log any more: its history was dropped and begins with sequence \(first)",
+            path: log.paths.log, sequences: .checked(wanted, first &- 1))
+    }
+
+    /// Opens a segment that `choose` finds among those that are there.
+    ///
+    /// A path that is gone was packed or dropped meanwhile: then it is looked for once more.
+    private func openPresent(
+        _ choose: ([CatalogEntry]) throws(LogError) -> CatalogEntry
+    ) throws(LogError) {
+        var tried: FilePath?
+        while true {
+            let next = try choose(log.entries)
+            do {
+                return try open(next)
+            } catch {
+                guard error.cause?.errno == .noSuchFileOrDirectory, next.path != tried else { throw error }
+                tried = next.path
+                try log.refreshCatalog()
+            }
+        }
+    }
+
     private func open(_ next: CatalogEntry) throws(LogError) {
-        file?.close()
         let fileSystem = log.options.fileSystem
         let opened = try asLogError { () throws(FileSystemError) in
             try fileSystem.openFile(next.path, .readOnly)
         }
+        footer = next.header.isPacked ? try PackedFooter.read(opened, next.header) : nil
+        file?.close()
         file = opened
         entry = next
         cursor = FrameCursor(
@@ -95,21 +125,25 @@ package final class LogReader {
 
     /// At the end that the successor's header names: checks that it is the right one, and goes on there.
     private func moveToSuccessor() throws(LogError) -> Bool {
-        guard let ending = entry!.ending, cursor!.offset >= ending.end else { return false }
+        guard let ending = entry!.ending, let end = entry!.end(footer), end.isReached(by: cursor!) else {
+            return false
+        }
         if nextSequence > ending.lastSequence + 1 {
             // The writer died behind what was read, and another wrote it again into a new segment. Events stay the same.
             try begin(at: nextSequence)
             return true
         }
-        guard cursor!.offset == ending.end, cursor!.chain == ending.chain,
-            cursor!.nextSequence == ending.lastSequence + 1
-        else {
+        guard end.isRight(cursor!), entry!.agrees(with: footer) else {
             throw problem(at: cursor!.offset, "the segment does not end as its successor says")
         }
-        guard let successor = log.entries.first(where: { $0.header.predecessor == ending }) else {
-            throw problem(at: cursor!.offset, "the successor of this segment is gone")
+        try openPresent { (entries) throws(LogError) in
+            if let successor = entries.first(where: { $0.header.predecessor == ending }) { return successor }
+            // It was dropped, or an opening for reading knows only of what it replaces.
+            guard let first = entries.first, first.header.firstSequence <= self.nextSequence else {
+                throw self.historyGone(self.nextSequence, entries)
+            }
+            throw self.problem(at: self.cursor!.offset, "the successor of this segment is gone")
         }
-        try open(successor)
         return true
     }
 
@@ -118,8 +152,11 @@ package final class LogReader {
         reloads += 1
         let here = cursor!.position
         try log.refreshCatalog()
-        if let id = entry?.header.id, let fresh = log.entries.first(where: { $0.header.id == id }) {
-            entry = fresh
+        // The file at hand stays, even when another has replaced it meanwhile.
+        if let id = entry?.header.originalID,
+            let fresh = log.entries.first(where: { $0.header.originalID == id })
+        {
+            entry!.ending = fresh.ending
         }
         cursor!.refresh()
         // First simply once more: a header that was not there yet has touched nothing. Then from where the deflate stream
@@ -133,17 +170,12 @@ package final class LogReader {
         return true
     }
 
-    /// What cannot be read goes up to the next frame that begins a deflate stream: behind it, all can be read again.
     private func problem(at offset: UInt64, _ message: String) -> LogError {
         let entry = entry!
-        var last = entry.ending?.lastSequence ?? log.visibleSequence
-        let next = try? cursor!.scan(from: offset + 8) { $1.flags.contains(.restart) }
-        if let next, next.offset < entry.ending?.end ?? .max {
-            last = min(last, entry.header.firstSequence + UInt64(next.header.sequenceOffset) - 1)
-        }
+        let last = entry.ending?.lastSequence ?? log.visibleSequence
         return LogProblem(
             file: log.paths.relative(entry.path), offset: offset, kind: .frame,
-            lost: .checked(cursor!.nextSequence, last), message: message
+            lost: cursor!.lostSequences(from: offset, upTo: entry.end(footer), last: last), message: message
         ).error(in: log.paths)
     }
 }

@@ -22,13 +22,18 @@ package final class LogSurvey {
     package typealias Visit = (FrameCursor.Frame, UnsafeRawBufferPointer) -> String?
 
     private let visit: Visit
+    private let floor: UInt64
     /// What a writer shows: what lies behind it is still being written. Nil when there is no writer.
     private var visible: UInt64?
     private var record = CleanCloseRecord.Found.none
     private var maximumRawBytes = 64 << 20
 
-    package init(_ directory: FilePath, fileSystem: any FileSystem, visit: @escaping Visit = { _, _ in nil })
-    {
+    /// - Parameter floor: everything up to this sequence may be missing, because it was dropped.
+    package init(
+        _ directory: FilePath, fileSystem: any FileSystem, floor: UInt64 = 0,
+        visit: @escaping Visit = { _, _ in nil }
+    ) {
+        self.floor = floor
         paths = JournalPaths(directory)
         self.fileSystem = fileSystem
         self.visit = visit
@@ -42,13 +47,40 @@ package final class LogSurvey {
             paths: paths, options: LogOptions(fileSystem: fileSystem, now: { 0 }, formatTime: { "\($0)" }))
         let journal = try readIdentity(opening)
         try readLock()
-        let catalog = try SegmentCatalog.load(paths, journal: journal, fileSystem: fileSystem)
+        var catalog = try SegmentCatalog.load(paths, journal: journal, fileSystem: fileSystem)
         segmentCount = catalog.entries.count + catalog.problems.count { $0.kind != .missingSegment }
-        problems += catalog.problems
+        if let missing = catalog.missingBeginning(floor: floor, paths) { problems.append(missing) }
+        problems += catalog.problems + catalog.replacementProblems
+        for entry in catalog.superseded {
+            notes.append(
+                "\(paths.relative(entry.path)): it was packed; the next opening for writing removes it")
+        }
         for entry in catalog.entries {
-            try survey(entry, isLast: entry.header.id == catalog.entries.last?.header.id)
+            do {
+                try survey(entry, isLast: entry.header.id == catalog.entries.last?.header.id)
+            } catch {
+                guard error.cause?.errno == .noSuchFileOrDirectory else { throw error }
+                // It was packed or dropped meanwhile.
+                let fresh = try SegmentCatalog.load(paths, journal: journal, fileSystem: fileSystem)
+                try surveyAnew(entry, fresh)
+                catalog = fresh
+            }
         }
         noteMissingEnd(catalog)
+    }
+
+    private func surveyAnew(_ entry: CatalogEntry, _ fresh: SegmentCatalog) throws(LogError) {
+        if let packed = fresh.entries.first(where: { $0.header.originalID == entry.header.originalID }) {
+            try survey(packed, isLast: false)
+        } else if fresh.firstSequence > entry.header.firstSequence {
+            notes.append("\(paths.relative(entry.path)): it was dropped while this went on")
+        } else {
+            problems.append(
+                LogProblem(
+                    file: paths.relative(entry.path), kind: .missingSegment,
+                    lost: .checked(entry.header.firstSequence, entry.ending?.lastSequence ?? 0),
+                    message: "it is gone"))
+        }
     }
 
     /// Without an identity that can be read the segments still say which journal they belong to.
@@ -94,7 +126,7 @@ package final class LogSurvey {
     /// The last segment that a clean close names is not there.
     private func noteMissingEnd(_ catalog: SegmentCatalog) {
         guard case .record(let record) = record, let last = catalog.entries.last,
-            record.segment > last.header.id
+            record.segment > last.header.originalID
         else { return }
         problems.append(
             LogProblem(
@@ -125,10 +157,12 @@ package final class LogSurvey {
         }
         defer { file.close() }
         try checkHeaderGaps(file, name)
+        let footer = try readFooter(file, entry, name)
+        let end = entry.end(footer)
         let cursor = FrameCursor(
             file, path: entry.path, header: entry.header, maximumRawBytes: maximumRawBytes)
         var gap: Gap?
-        while try !isAtEnd(cursor, entry) {
+        while !isAtEnd(cursor, end) {
             switch try cursor.next(.payload) {
             case .frame(let frame):
                 close(&gap, before: frame.firstSequence, name)
@@ -140,23 +174,38 @@ package final class LogSurvey {
                         message: "\(what) is not known to this version and must be understood"))
                 return
             case .invalid(let reason):
-                if isLast, gap == nil, try isEnd(cursor, entry, name, file) { return }
+                if isLast, !entry.header.isPacked, gap == nil, try isEnd(cursor, entry, name, file) { return }
                 if gap == nil {
                     gap = Gap(offset: cursor.offset, sequence: cursor.nextSequence, reason: reason)
                 }
-                guard let next = try nextHeader(cursor, entry, isLast: isLast) else {
-                    closeAtEnd(&gap, entry, name)
+                let next = try nextHeader(cursor, end, isLast: isLast && !entry.header.isPacked)
+                guard let next else {
+                    closeAtEnd(&gap, end, name)
                     return
                 }
                 cursor.jump(to: next)
             }
         }
-        closeAtEnd(&gap, entry, name)
-        checkEnding(cursor, entry, name)
+        closeAtEnd(&gap, end, name)
+        checkEnding(cursor, entry, end, agrees: entry.agrees(with: footer), name)
     }
 
-    private func isAtEnd(_ cursor: FrameCursor, _ entry: CatalogEntry) throws(LogError) -> Bool {
-        if let ending = entry.ending { return cursor.offset >= ending.end }
+    /// Of a packed segment, its footer; reports one that is damaged.
+    private func readFooter(
+        _ file: any File, _ entry: CatalogEntry, _ name: String
+    ) throws(LogError) -> PackedFooter? {
+        guard entry.header.isPacked else { return nil }
+        if let footer = try PackedFooter.read(file, entry.header) { return footer }
+        let length = try asLogError { () throws(FileSystemError) in try file.length() }
+        problems.append(
+            LogProblem(
+                file: name, offset: length - min(length, UInt64(PackedFooter.trailerLength)), kind: .index,
+                message: "the index at the end is damaged; the events are found without it"))
+        return nil
+    }
+
+    private func isAtEnd(_ cursor: FrameCursor, _ end: SegmentEnd?) -> Bool {
+        if let end { return end.isReached(by: cursor) }
         if let visible { return cursor.nextSequence > visible }
         return false
     }
@@ -191,9 +240,9 @@ package final class LogSurvey {
                 lost: sequence > 0 ? .checked(found.sequence, sequence - 1) : nil, message: found.reason))
     }
 
-    private func closeAtEnd(_ gap: inout Gap?, _ entry: CatalogEntry, _ name: String) {
-        var last = entry.ending?.lastSequence ?? 0
-        if entry.ending == nil, case .record(let record) = record { last = record.lastSequence }
+    private func closeAtEnd(_ gap: inout Gap?, _ end: SegmentEnd?, _ name: String) {
+        var last = end?.lastSequence ?? 0
+        if end == nil, case .record(let record) = record { last = record.lastSequence }
         close(&gap, before: last + 1, name)
     }
 
@@ -235,9 +284,9 @@ package final class LogSurvey {
     /// The next place behind the cursor where a frame may be. In the last segment only up to the last promise: what
     /// lies behind that was perhaps never acknowledged.
     private func nextHeader(
-        _ cursor: FrameCursor, _ entry: CatalogEntry, isLast: Bool
+        _ cursor: FrameCursor, _ end: SegmentEnd?, isLast: Bool
     ) throws(LogError) -> UInt64? {
-        var limit = entry.ending?.end ?? .max
+        var limit = end?.offset ?? .max
         if isLast {
             var last: UInt64?
             _ = try cursor.scan(from: cursor.offset + 8) { offset, header in
@@ -255,20 +304,19 @@ package final class LogSurvey {
         return found.offset
     }
 
-    private func checkEnding(_ cursor: FrameCursor, _ entry: CatalogEntry, _ name: String) {
-        guard let ending = entry.ending,
-            cursor.offset != ending.end || cursor.chain != ending.chain
-                || cursor.nextSequence != ending.lastSequence + 1
-        else { return }
+    private func checkEnding(
+        _ cursor: FrameCursor, _ entry: CatalogEntry, _ end: SegmentEnd?, agrees: Bool, _ name: String
+    ) {
+        guard let end, !end.isRight(cursor) || !agrees else { return }
         // A gap up to the end was reported already.
-        guard cursor.offset <= ending.end,
-            cursor.nextSequence <= ending.lastSequence || cursor.chain != ending.chain,
+        guard cursor.offset <= end.offset ?? .max,
+            cursor.nextSequence <= end.lastSequence || cursor.chain != end.chain ?? cursor.chain || !agrees,
             problems.last?.file != name || problems.last?.kind != .frame
         else { return }
         problems.append(
             LogProblem(
                 file: name, offset: cursor.offset, kind: .frame,
-                lost: .checked(cursor.nextSequence, ending.lastSequence),
+                lost: .checked(cursor.nextSequence, end.lastSequence),
                 message: "the segment does not end as its successor says"))
     }
 

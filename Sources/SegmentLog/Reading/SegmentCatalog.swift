@@ -11,86 +11,65 @@ package struct CatalogEntry: Sendable {
     package var badHeaderCopies: [Int] = []
 }
 
-/// Something found wrong in the journal's files.
-package struct LogProblem: Sendable, Hashable {
-    package enum Kind: String, Sendable, Hashable {
-        case identity
-        case missingSegment = "missing_segment"
-        case segmentHeader = "segment_header"
-        case headerCopy = "segment_header_copy"
-        case foreignSegment = "foreign_segment"
-        case frame
-        case event
-        case padding
-        case cleanCloseRecord = "clean_close_record"
-        case unsupported
-    }
-    /// Relative to the journal's directory.
-    package var file: String
-    package var offset: UInt64?
-    package var kind: Kind
-    /// The sequences that cannot be read because of it, as far as they are known.
-    package var lost: ClosedRange<UInt64>?
-    package var message: String
-
-    package init(
-        file: String, offset: UInt64? = nil, kind: Kind, lost: ClosedRange<UInt64>? = nil, message: String
-    ) {
-        self.file = file
-        self.offset = offset
-        self.kind = kind
-        self.lost = lost
-        self.message = message
-    }
-
-    /// The error that refuses to go on because of it.
-    func error(in paths: JournalPaths) -> LogError {
-        var text = "\(file)\(offset.map { " is damaged at offset \($0)" } ?? ""): \(message)"
-        if let lost {
-            text += "; sequences \(lost.lowerBound) to \(lost.upperBound) cannot be read"
-        }
-        text +=
-            ". Nothing was changed. Run `agent-journal verify` for all that is wrong; `export --salvage` and "
-        text += "`log --salvage` read what lies on either side"
-        return LogError(
-            kind == .unsupported ? .unsupported : .damaged, text, path: paths.directory.appending(file),
-            offset: offset, sequences: lost)
-    }
-}
-
-extension ClosedRange<UInt64> {
-    /// Nil when `upper` is below `lower`.
-    static func checked(_ lower: UInt64, _ upper: UInt64) -> ClosedRange<UInt64>? {
-        lower <= upper ? lower...upper : nil
-    }
-}
-
 /// The segments of a journal in order, read from their headers and checked against one another.
 package struct SegmentCatalog: Sendable {
     package private(set) var entries: [CatalogEntry] = []
     package private(set) var problems: [LogProblem] = []
+    /// Files whose replacement is there and complete: whoever packed them died before they were removed.
+    private(set) var superseded: [CatalogEntry] = []
+    /// Replacements that are damaged while what they replace is still there, and serves.
+    private(set) var replacementProblems: [LogProblem] = []
+    /// The highest id of any segment, also of one that is unfinished or cannot be read: no id is used twice.
+    private(set) var highestID: UInt32 = 0
+
+    /// The first sequence that the log still holds; that of the next event when it holds none.
+    package var firstSequence: UInt64 { entries.first?.header.firstSequence ?? 0 }
 
     /// Reads the directory and each segment's header.
     ///
-    /// Problems are collected, not thrown, so that the salvaging reader can go on past them.
+    /// Problems are collected, not thrown, so that the salvaging reader can go on past them. What is missing or vanishes
+    /// meanwhile may have been packed or dropped by another process: then the directory is read again.
     /// - Complexity: one open and one read a segment.
     static func load(
         _ paths: JournalPaths, journal: JournalUUID?, fileSystem: any FileSystem
     ) throws(LogError) -> SegmentCatalog {
+        var before: [String]?
+        while true {
+            let names: [String]
+            do {
+                names = try fileSystem.names(inDirectory: paths.log).sorted()
+            } catch {
+                guard error.errno == .noSuchFileOrDirectory else { throw LogError(system: error) }
+                names = []
+            }
+            do {
+                let catalog = try read(names, paths, journal: journal, fileSystem: fileSystem)
+                guard names != before, catalog.problems.contains(where: { $0.kind == .missingSegment }) else {
+                    return catalog
+                }
+            } catch {
+                guard names != before, error.cause?.errno == .noSuchFileOrDirectory else { throw error }
+            }
+            before = names
+        }
+    }
+
+    private static func read(
+        _ names: [String], _ paths: JournalPaths, journal: JournalUUID?, fileSystem: any FileSystem
+    ) throws(LogError) -> SegmentCatalog {
         var catalog = SegmentCatalog()
-        let names: [String]
-        do {
-            names = try fileSystem.names(inDirectory: paths.log)
-        } catch {
-            guard error.errno == .noSuchFileOrDirectory else { throw LogError(system: error) }
-            catalog.link(paths)
-            return catalog
+        for name in names {
+            if let segment = SegmentName(name) {
+                try catalog.add(segment, paths, journal: journal, fileSystem: fileSystem)
+            }
+            guard let segment = SegmentName(name) ?? SegmentName(unfinished: name) else { continue }
+            catalog.highestID = max(catalog.highestID, segment.id)
         }
-        for name in names.compactMap({ SegmentName($0) }).sorted(by: {
-            ($0.id, $0.firstSequence) < ($1.id, $1.firstSequence)
-        }) {
-            try catalog.add(name, paths, journal: journal, fileSystem: fileSystem)
+        catalog.entries.sort {
+            ($0.header.firstSequence, $0.header.originalID, $0.header.id)
+                < ($1.header.firstSequence, $1.header.originalID, $1.header.id)
         }
+        try catalog.settleReplacements(paths, fileSystem: fileSystem)
         catalog.link(paths)
         return catalog
     }
@@ -159,7 +138,7 @@ package struct SegmentCatalog: Sendable {
 
     /// Takes from each header where its predecessor ends, and notices who is missing.
     private mutating func link(_ paths: JournalPaths) {
-        guard let first = entries.first else {
+        guard !entries.isEmpty else {
             if problems.isEmpty {
                 problems.append(
                     LogProblem(
@@ -168,20 +147,16 @@ package struct SegmentCatalog: Sendable {
             }
             return
         }
-        if first.header.predecessor != nil || first.header.firstSequence != 1 {
-            noteMissing(
-                first.header.predecessor, before: first, lost: .checked(1, first.header.firstSequence - 1),
-                paths)
-        }
         for index in entries.indices.dropFirst() {
             let header = entries[index].header
             let before = entries[index - 1]
             guard let predecessor = header.predecessor, predecessor.originalID == before.header.originalID
             else {
                 let last = header.predecessor?.lastSequence ?? header.firstSequence &- 1
-                noteMissing(
-                    header.predecessor, before: entries[index],
-                    lost: .checked(before.header.firstSequence, last), paths)
+                problems.append(
+                    missing(
+                        header.predecessor, before: entries[index],
+                        lost: .checked(before.header.firstSequence, last), paths))
                 continue
             }
             guard header.firstSequence == predecessor.lastSequence &+ 1 else {
@@ -195,22 +170,89 @@ package struct SegmentCatalog: Sendable {
             }
             entries[index - 1].ending = predecessor
         }
+        if let last = entries.last, last.header.isPacked {
+            problems.append(
+                LogProblem(
+                    file: paths.relative(last.path), kind: .missingSegment,
+                    message: "the segment behind it is missing: the last one is never packed"))
+        }
     }
 
-    private mutating func noteMissing(
+    /// What is missing at the beginning of a log that may begin right behind `floor`; nil when nothing is.
+    ///
+    /// The log cannot tell whether history was dropped or lost; whoever knows the floor can.
+    func missingBeginning(floor: UInt64, _ paths: JournalPaths) -> LogProblem? {
+        guard let first = entries.first else { return nil }
+        // Only the very first segment has no predecessor, and it begins with 1.
+        let isOdd = (first.header.predecessor == nil) != (first.header.firstSequence == 1)
+        let isMissing = isOdd && (floor == 0 || first.header.predecessor == nil)
+        guard isMissing || first.header.firstSequence - 1 > floor else { return nil }
+        return missing(
+            first.header.predecessor, before: first,
+            lost: .checked(floor &+ 1, first.header.firstSequence - 1), paths)
+    }
+
+    private func missing(
         _ predecessor: SegmentHeader.Predecessor?, before entry: CatalogEntry, lost: ClosedRange<UInt64>?,
         _ paths: JournalPaths
-    ) {
+    ) -> LogProblem {
         let name = predecessor.map { "segment \($0.originalID)" } ?? "a segment"
-        problems.append(
-            LogProblem(
-                file: paths.relative(entry.path), kind: .missingSegment, lost: lost,
-                message: "\(name), which comes before it, is missing"))
+        return LogProblem(
+            file: paths.relative(entry.path), kind: .missingSegment, lost: lost,
+            message: "\(name), which comes before it, is missing")
     }
 
     /// A new segment at the end.
     mutating func append(_ entry: CatalogEntry) {
         if let last = entries.indices.last { entries[last].ending = entry.header.predecessor }
         entries.append(entry)
+    }
+
+    /// A replacement takes the place of the file that it was made from.
+    mutating func replace(_ name: SegmentName, by replacement: CatalogEntry) {
+        guard let index = entries.firstIndex(where: { $0.header.name == name }) else { return }
+        var entry = replacement
+        entry.ending = entries[index].ending
+        entries[index] = entry
+    }
+
+    /// The first segment is dropped.
+    mutating func removeFirst() { entries.removeFirst() }
+
+    /// The removal of what was replaced is finished.
+    mutating func forgetSuperseded() { superseded.removeAll() }
+}
+
+extension SegmentCatalog {
+    /// Of files that are the same segment, the newest that is complete serves.
+    ///
+    /// A replacement gets its name only when it is durable, so an incomplete one is damaged; what it replaces is there.
+    private mutating func settleReplacements(
+        _ paths: JournalPaths, fileSystem: any FileSystem
+    ) throws(LogError) {
+        var settled: [CatalogEntry] = []
+        var rest = entries[...]
+        while let first = rest.first {
+            let same = rest.prefix { $0.header.originalID == first.header.originalID }
+            rest = rest.dropFirst(same.count)
+            var serving: CatalogEntry?
+            for entry in same.reversed() {
+                if serving != nil {
+                    superseded.append(entry)
+                } else if entry.path == first.path {
+                    serving = entry
+                } else if let problem = SealedSegmentWalk.problem(of: entry, paths, fileSystem: fileSystem) {
+                    replacementProblems.append(
+                        LogProblem(
+                            file: paths.relative(entry.path), kind: .frame,
+                            message:
+                                "\(problem); the file that it was made from serves, and no event is touched"))
+                } else {
+                    serving = entry
+                }
+            }
+            settled.append(serving!)
+        }
+        entries = settled
     }
 }

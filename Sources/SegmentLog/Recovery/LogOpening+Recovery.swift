@@ -19,7 +19,7 @@ extension LogOpening {
             predecessor: SegmentHeader.Predecessor(
                 originalID: entry.header.originalID, chain: vouched.chain,
                 lastSequence: vouched.nextSequence - 1,
-                end: vouched.offset), nextSegmentID: entry.header.id + 1)
+                end: vouched.offset), nextSegmentID: catalog.highestID + 1)
         // A journal made just now has a durable segment and nothing in it.
         if tail.verdict == .clean || (report.ending == .created && !tail.evidence.hasBytesBeyond) {
             writer.active = try resume(entry, tail)

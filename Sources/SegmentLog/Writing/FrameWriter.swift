@@ -78,6 +78,18 @@ struct FrameWriter: ~Copyable {
             flags: original.flags.subtracting(.mustUnderstand))
     }
 
+    /// Encodes a frame that needs none before it, with the payload that `fill` gives.
+    mutating func appendAlone(
+        count: Int, time: Int64, type: UInt8, flags: FrameHeader.Flags = [], _ fill: (inout RawBuffer) -> Void
+    ) {
+        raw.removeAll()
+        fill(&raw)
+        mustRestart = true
+        var promise = false
+        appendFrame(count: count, time: time, followsSync: &promise, type: type, flags: flags)
+        raw.shrink(above: 4 * FrameWriter.frameBytes)
+    }
+
     /// The pending frames are written.
     mutating func clearPending() {
         pending.removeAll()

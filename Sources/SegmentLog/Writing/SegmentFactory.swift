@@ -66,12 +66,7 @@ struct SegmentFactory {
         do {
             let length = SegmentHeader.framesOffset + UInt64(frames.pending.count)
             try file.allocate(0..<length)
-            var start = [UInt8](repeating: 0, count: Int(SegmentHeader.framesOffset))
-            let encoded = frames.header.encoded()
-            for offset in SegmentHeader.copyOffsets {
-                start.replaceSubrange(offset..<(offset + encoded.count), with: encoded)
-            }
-            try file.write(start, at: 0)
+            try file.write(frames.header.twice, at: 0)
             if frames.pending.count > 0 {
                 try file.write(frames.pending.bytes, at: SegmentHeader.framesOffset)
             }

@@ -109,7 +109,7 @@ extension SegmentLog {
         events.raw.count <= identity.maximumFrameBytes && events.count <= FrameHeader.maximumEventCount
     }
 
-    private func check(_ writer: inout Writer) throws(LogError) {
+    func check(_ writer: inout Writer) throws(LogError) {
         if options.access == .readOnly {
             throw LogError(.readOnly, "the journal is open for reading only", path: paths.directory)
         }

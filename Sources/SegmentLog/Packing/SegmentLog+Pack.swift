@@ -1,0 +1,112 @@
+import JournalFileSystem
+import SystemPackage
+
+extension SegmentLog {
+    /// The level at which packing compresses: what is packed stays, so it may take its time.
+    package static let packingLevel: Int32 = 9
+
+    /// Rewrites a sealed segment as independent blocks with an index, and removes what it replaces.
+    ///
+    /// Every frame is checked on the way, the new file is made aside, durable, read back and compared before it counts. It
+    /// may run beside appends, which wait for nothing of it but the renaming and the removal.
+    /// - Parameters:
+    ///   - name: of any sealed segment; one that is packed already is packed anew.
+    ///   - shouldContinue: asked now and then; on false nothing is changed.
+    /// - Returns: nil when nothing was done: it should not continue, or there is no sealed segment of that name (any more).
+    /// - Throws: `damaged`, `unsupported`, `noSpace`, `system`, `readOnly`, `closed`, `poisoned`. Then the journal is what
+    ///   it was, or it is packed and the removal is not finished, which the next packing, dropping or opening does. The log
+    ///   goes on.
+    /// - Complexity: reads the segment, deflates it, and reads what was written.
+    package func pack(
+        _ name: SegmentName, level: Int32 = packingLevel, shouldContinue: () -> Bool = { true }
+    ) throws(LogError) -> PackResult? {
+        try maintenance.withLock { (maintenance) throws(LogError) -> PackResult? in
+            try finishRemovals(&maintenance)
+            guard let entry = entries.dropLast().first(where: { $0.header.name == name }) else { return nil }
+            let id = try writer.withLock { (writer) throws(LogError) in
+                try check(&writer)
+                defer { writer.nextSegmentID += 1 }
+                return writer.nextSegmentID
+            }
+            let salt = UInt32(truncatingIfNeeded: options.random())
+            let header = entry.header.packed(id: id, salt: salt)
+            let replacement = CatalogEntry(
+                path: paths.segment(header.name), header: header, ending: entry.ending)
+            let original = try SealedSegmentWalk(
+                entry, paths, fileSystem: options.fileSystem, maximumRawBytes: identity.maximumFrameBytes)
+            // Up to the end, because a removed file's blocks are freed when it is closed: adds do not wait for that.
+            defer { original.file.close() }
+            do throws(LogError) {
+                if let result = try makeReplacement(original, entry, replacement, level, shouldContinue) {
+                    try install(replacement, insteadOf: entry, &maintenance)
+                    return result
+                }
+                try discard(replacement, &maintenance)
+                return nil
+            } catch {
+                // The error that led here says more than one of the removal, which is tried again.
+                try? discard(replacement, &maintenance)
+                throw error
+            }
+        }
+    }
+
+    /// Writes the replacement under its unfinished name, durable and compared with what it replaces.
+    private func makeReplacement(
+        _ original: SealedSegmentWalk, _ entry: CatalogEntry, _ replacement: CatalogEntry, _ level: Int32,
+        _ shouldContinue: () -> Bool
+    ) throws(LogError) -> PackResult? {
+        let unfinished = replacement.unfinishedPath
+        let fileSystem = options.fileSystem
+        let maximum = identity.maximumFrameBytes
+        let packer = BlockPacker(replacement.header, level: level, maximumRawBytes: maximum)
+        var output = try PackedFile(unfinished, packer, fileSystem)
+        defer { output.file.close() }
+        guard let digest = try output.write(original, entry.ending!, shouldContinue) else { return nil }
+        var written = replacement
+        written.path = unfinished
+        let again = try SealedSegmentWalk(
+            written, paths, fileSystem: fileSystem, maximumRawBytes: maximum, needsFooter: true)
+        defer { again.file.close() }
+        guard try again.digest() == digest else {
+            throw LogError(
+                .damaged,
+                "\(paths.relative(entry.path)) was not packed: what was written is not what is read back. Nothing was "
+                    + "changed; the disk or the memory of this machine is failing", path: unfinished)
+        }
+        let lengths = try asLogError { () throws(FileSystemError) in
+            (try original.file.length(), try again.file.length())
+        }
+        return PackResult(
+            replaced: entry.header.name, name: replacement.header.name, bytesBefore: lengths.0,
+            bytesAfter: lengths.1, rawBytes: digest.rawBytes, eventCount: digest.eventCount)
+    }
+
+    /// Gives the replacement its name, durably; only then what it replaces is removed.
+    private func install(
+        _ replacement: CatalogEntry, insteadOf entry: CatalogEntry, _ maintenance: inout Maintenance
+    ) throws(LogError) {
+        let fileSystem = options.fileSystem
+        let log = paths.log
+        try exclusively { () throws(FileSystemError) in
+            try fileSystem.rename(replacement.unfinishedPath, to: replacement.path)
+        }
+        try asLogError { () throws(FileSystemError) in try fileSystem.syncDirectory(log) }
+        catalog.withLock { $0.replace(entry.header.name, by: replacement) }
+        maintenance.removals.append(entry.path)
+        try finishRemovals(&maintenance)
+    }
+
+    /// Removes a replacement that does not count, whichever of its names it has, now or after a power cut.
+    private func discard(
+        _ replacement: CatalogEntry, _ maintenance: inout Maintenance
+    ) throws(LogError) {
+        guard !entries.contains(where: { $0.path == replacement.path }) else { return }
+        maintenance.removals += [replacement.unfinishedPath, replacement.path]
+        try finishRemovals(&maintenance)
+    }
+}
+
+extension CatalogEntry {
+    var unfinishedPath: FilePath { FilePath(path.string + SegmentName.unfinishedSuffix) }
+}

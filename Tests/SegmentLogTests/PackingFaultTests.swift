@@ -1,0 +1,232 @@
+import JournalFileSystem
+import JournalTesting
+import SystemPackage
+import Testing
+
+@testable import SegmentLog
+
+/// Packing and dropping on a disk that fails, or loses power.
+@Suite("While segments are packed or dropped")
+struct PackingFaultTests {
+    private static let counts = [1, 4, 1, 9, 6, 1]
+
+    /// A journal of several segments that was closed and opened again: nothing of it is unsynced.
+    private static func journal() throws -> (disk: InMemoryFileSystem, log: SegmentLog) {
+        let disk = InMemoryFileSystem()
+        let log = try PackingTests.journal(disk, segmentBytes: 1300, counts)
+        try log.close()
+        let again = try disk.open(segmentBytes: 1300, seed: 4)
+        try #require(again.sealedSegments().count >= 3)
+        return (disk, again)
+    }
+
+    enum Work: CaseIterable {
+        case pack, repack, drop, dropPacked
+
+        /// What is done before anything is recorded or fails.
+        func prepare(_ log: SegmentLog) throws(LogError) {
+            if self == .repack || self == .dropPacked { try log.packAll() }
+        }
+
+        func run(_ log: SegmentLog) throws(LogError) {
+            switch self {
+            case .pack: try log.packAll()
+            case .repack: for segment in try log.sealedSegments() { _ = try log.pack(segment.name) }
+            case .drop, .dropPacked: _ = try log.drop(through: log.lastSequence)
+            }
+        }
+
+        var isDrop: Bool { self == .drop || self == .dropPacked }
+    }
+
+    /// Opens, and checks that all is there, or after a drop a part of it without a gap up to the end.
+    private static func check(_ disk: InMemoryFileSystem, _ work: Work, _ before: [ReadEvent]) throws {
+        var options = LogOptions.test(disk, seed: 5)
+        if work.isDrop { options.floor = before.last!.sequence }
+        let log = try SegmentLog.open(directory, options)
+        let first = log.firstSequence
+        guard work.isDrop || first == 1 else { throw Wrong("it begins with \(first)") }
+        guard try log.readEvents(after: first - 1) == Array(before.dropFirst(Int(first) - 1)) else {
+            throw Wrong("other events")
+        }
+        let names = try disk.names(inDirectory: paths.log)
+        guard names.count == log.entries.count else { throw Wrong("files are left over: \(names)") }
+        // Whatever of a removal comes undone after all, the log is the same, or begins earlier.
+        let cut = try SegmentLog.open(directory, options.on(disk.crash(keeping: .nothingUnsynced)))
+        guard cut.firstSequence <= first,
+            try cut.readEvents(after: cut.firstSequence - 1)
+                == Array(before.dropFirst(Int(cut.firstSequence) - 1))
+        else { throw Wrong("other events after another power cut") }
+        try log.packAll()
+        try log.add()
+        guard try log.readEvents(after: first - 1).count == before.count - Int(first) + 2 else {
+            throw Wrong("it does not go on")
+        }
+        let survey = try disk.survey(floor: options.floor)
+        guard survey.problems == [] else { throw Wrong("\(survey.problems)") }
+    }
+
+    @Test("a power cut after any call", arguments: Work.allCases)
+    func crash(work: Work) throws {
+        let (disk, log) = try Self.journal()
+        try work.prepare(log)
+        let before = try log.readEvents()
+        disk.keepsHistory = true
+        try work.run(log)
+        for (index, call) in disk.calls.enumerated()
+        where call.operation.changesDisk && Thoroughness.tries(index, oneOf: 2) {
+            for kept in InMemoryFileSystem.Kept.allCases {
+                do {
+                    try Self.check(disk.crash(afterCall: index, keeping: kept), work, before)
+                } catch {
+                    Issue.record("call \(index), \(call), keeping \(kept): \(error)")
+                }
+            }
+        }
+    }
+
+    @Test("a power cut after any call of the opening that finishes the removal")
+    func crashInOpening() throws {
+        let (disk, log) = try Self.journal()
+        let before = try log.readEvents()
+        disk.keepsHistory = true
+        try log.packAll()
+        let unlink = try #require(disk.calls.firstIndex { $0.operation == .removeFile })
+        let found = disk.crash(afterCall: unlink - 1, keeping: .everything)
+        #expect(try found.survey().notes.contains { $0.contains("it was packed") })
+        #expect(try found.openForReading().readEvents() == before)
+        found.keepsHistory = true
+        let again = try found.open(seed: 6)
+        #expect(again.report.notes.count == 1)
+        for (index, call) in found.calls.enumerated() where call.operation.changesDisk {
+            for kept in InMemoryFileSystem.Kept.allCases {
+                do {
+                    try Self.check(found.crash(afterCall: index, keeping: kept), .pack, before)
+                } catch {
+                    Issue.record("call \(index), \(call), keeping \(kept): \(error)")
+                }
+            }
+        }
+    }
+
+    @Test("each call in turn fails", arguments: Work.allCases, [Errno.ioError, .noSpace])
+    func faults(work: Work, errno: Errno) throws {
+        let (disk, log) = try Self.journal()
+        try work.prepare(log)
+        disk.resetCalls()
+        try work.run(log)
+        let calls = disk.calls
+        for (index, call) in calls.enumerated()
+        where call.operation != .identity && Thoroughness.tries(index, oneOf: 5) {
+            do {
+                let (disk, log) = try Self.journal()
+                try work.prepare(log)
+                let before = try log.readEvents()
+                disk.fail(nil, afterCalls: index, with: .init(errno))
+                let error = logError { try work.run(log) }
+                disk.cancelFaults()
+                // What is best effort may fail unseen: removing what could not be finished.
+                if let error, ![.system, .noSpace].contains(error.kind) {
+                    throw Wrong("\(error.kind): \(error)")
+                }
+                if errno == .noSpace, call.operation == .write || call.operation == .sync,
+                    error?.kind != .noSpace
+                {
+                    throw Wrong("a full disk gives \(String(describing: error))")
+                }
+                guard error != nil else { throw Wrong("it went unnoticed") }
+                // The log goes on, and so does what failed.
+                guard log.poison == nil else { throw Wrong("poisoned") }
+                let first = log.firstSequence
+                guard try log.readEvents(after: first - 1) == Array(before.dropFirst(Int(first) - 1)) else {
+                    throw Wrong("other events")
+                }
+                for kept in InMemoryFileSystem.Kept.allCases {
+                    try Self.check(disk.crash(keeping: kept), work, before)
+                }
+                try Self.check(disk.copy(), work, before)
+                try work.run(log)
+                // When nothing is left to pack, dropping nothing finishes what packing left.
+                _ = try log.drop(through: 0)
+                try log.add()
+                let now = log.firstSequence
+                guard try log.readEvents(after: now - 1).count == before.count + 2 - Int(now) else {
+                    throw Wrong("it does not go on")
+                }
+                guard try disk.names(inDirectory: paths.log).count == log.entries.count else {
+                    throw Wrong("files are left over: \(try disk.names(inDirectory: paths.log))")
+                }
+                let after = before + [try log.readEvents(after: log.lastSequence - 1)[0]]
+                try Self.check(disk.crash(keeping: .nothingUnsynced), work, after)
+            } catch {
+                Issue.record("call \(index), \(call): \(error)")
+            }
+        }
+    }
+
+    @Test("a disk without room for the packed segment")
+    func full() throws {
+        let (disk, log) = try Self.journal()
+        let before = try log.readEvents()
+        let names = disk.paths
+        disk.capacityBytes = disk.usedBytes
+        #expect(logError { try log.packAll() }?.kind == .noSpace)
+        #expect(disk.paths == names)
+        disk.capacityBytes = nil
+        try log.packAll()
+        try PackingTests.check(log, disk, before)
+    }
+
+    @Test("a poisoned, closed or read-only log packs and drops nothing")
+    func refused() throws {
+        let (disk, log) = try Self.journal()
+        let name = log.entries[0].header.name
+        let reader = try disk.openForReading()
+        #expect(logError { _ = try reader.pack(name) }?.kind == .readOnly)
+        #expect(logError { _ = try reader.drop(through: 5) }?.kind == .readOnly)
+        let names = disk.paths
+        disk.failNext(.syncData, with: .inputOutputError)
+        #expect(logError { try log.add() } != nil)
+        #expect(logError { _ = try log.pack(name) }?.kind == .poisoned)
+        #expect(logError { _ = try log.drop(through: 5) }?.kind == .poisoned)
+        try log.close()
+        #expect(disk.paths == names)
+        let again = try disk.open(seed: 8)
+        try again.close()
+        #expect(logError { _ = try again.pack(name) }?.kind == .closed)
+        #expect(logError { _ = try again.drop(through: 5) }?.kind == .closed)
+    }
+
+    @Test("another opens the journal while it is packed here, because this log was poisoned meanwhile")
+    func poisonedMeanwhile() throws {
+        let (disk, log) = try Self.journal()
+        let before = try log.readEvents()
+        let name = log.entries[0].header.name
+        var other: SegmentLog?
+        let error = logError {
+            _ = try log.pack(name) {
+                guard other == nil else { return true }
+                disk.failNext(.syncData, with: .inputOutputError)
+                _ = logError { try log.add() }
+                other = try? disk.asProcess(pid: 7).open(seed: 9)
+                return true
+            }
+        }
+        // Its unfinished file was removed by the other, or it notices that it lost the journal.
+        #expect([.poisoned, .system].contains(error?.kind))
+        let opened = try #require(other)
+        #expect(try opened.readEvents().prefix(before.count) == before[...])
+        try opened.packAll()
+        #expect(try opened.readEvents().prefix(before.count) == before[...])
+        #expect(try disk.names(inDirectory: paths.log).count == opened.entries.count)
+    }
+}
+
+extension LogOptions {
+    /// The same for another disk.
+    fileprivate func on(_ disk: InMemoryFileSystem) -> LogOptions {
+        var options = self
+        options.fileSystem = disk
+        return options
+    }
+}
