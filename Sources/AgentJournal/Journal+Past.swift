@@ -1,13 +1,12 @@
 import SegmentLog
 
 extension Journal {
-    /// A state of its own, replayed from the first event to the point.
+    /// A state of its own, as it was at the point: the nearest snapshot before it, and the events from there on.
     package func pastView(
         at point: Point, progress: (@Sendable (UInt64) -> Void)? = nil
     ) throws(JournalError) -> JournalView {
+        try checkOpen()
         let visible = engine.log.visibleSequence
-        var state = State()
-        let replay = Replay(log: engine.log)
         switch point {
         case .sequence(let sequence):
             guard sequence <= visible else {
@@ -15,35 +14,47 @@ extension Journal {
                     .noSuchPoint,
                     "There is no sequence \(sequence) yet; the last event has sequence \(visible)")
             }
-            try replay.run(&state, upTo: sequence, progress: progress)
+            return try replayed(upTo: sequence, progress)
         case .date(let date):
-            try replay.run(
-                &state, upTo: visible, recordedUpTo: date.microsecondsSince1970, progress: progress)
-        case .label(let label):
-            try replay.run(&state, upTo: try flush(labelled: label, upTo: visible), progress: progress)
+            let recorded = date.microsecondsSince1970
+            var state = try engine.nearestState { $0.recordedMicroseconds <= recorded }
+            try engine.replay.run(&state, upTo: visible, recordedUpTo: recorded, progress: progress)
+            return JournalView(state, engine: engine)
+        case .label(let label): return try replayed(upTo: try flush(labelled: label), progress)
         }
-        return JournalView(state)
+    }
+
+    private func replayed(
+        upTo sequence: UInt64, _ progress: (@Sendable (UInt64) -> Void)?
+    ) throws(JournalError) -> JournalView {
+        var state = try engine.nearestState { $0.lastSequence <= sequence }
+        try engine.replay.run(&state, upTo: sequence, progress: progress)
+        return JournalView(state, engine: engine)
     }
 
     /// A state of its own, replayed from the first event to the last.
+    ///
+    /// - Throws: `noSuchPoint` when history was let go.
     package func replayedView(progress: (@Sendable (UInt64) -> Void)? = nil) throws(JournalError)
         -> JournalView
     {
         try checkOpen()
-        return try pastView(at: .sequence(engine.log.visibleSequence), progress: progress)
+        guard engine.log.firstSequence <= 1 else { throw engine.historyGone(back: nil) }
+        var state = State()
+        try engine.replay.run(&state, upTo: engine.log.visibleSequence, progress: progress)
+        return JournalView(state, engine: engine)
     }
 
+    /// Whether the log reaches back to the first event.
+    package var reachesBack: Bool { engine.log.firstSequence <= 1 }
+
+    /// Whether the present state lies upon a snapshot.
+    package var liesUponSnapshot: Bool { engine.box.withLock { !$0.below.tables.isEmpty } }
+
     /// The sequence of the latest flush with this label.
-    private func flush(labelled label: String, upTo visible: UInt64) throws(JournalError) -> UInt64 {
-        var found: UInt64?
-        var events = EventCursor(engine.log, after: 0)
-        while let event = try events.nextFields(upTo: visible) {
-            guard event.fields.kind == EventFields.Kind.flushed, let range = event.fields.label,
-                event.bytes[range].elementsEqual(label.utf8)
-            else { continue }
-            found = event.sequence
-        }
-        guard let found else {
+    private func flush(labelled label: String) throws(JournalError) -> UInt64 {
+        let (box, bound) = try engine.now()
+        guard let found = try box.label(Array(label.utf8), at: bound) else {
             throw JournalError(
                 .noSuchPoint, "There is no flush with the label \"\(label)\"; `log` lists them")
         }

@@ -99,50 +99,6 @@ public final class Journal: Sendable {
         return fileSystem.workingDirectory.appending(path.components).lexicallyNormalized()
     }
 
-    /// A frame holds four of the largest contents, and its length must fit into 31 bits.
-    private static let largestContentBytes = 256 << 20
-
-    private static func makeEngine(
-        _ directory: FilePath, _ create: Creation, _ options: Options
-    ) throws(JournalError) -> (Engine, SegmentLog) {
-        guard (1...largestContentBytes).contains(options.maximumContentBytes) else {
-            throw JournalError(
-                .invalidArgument,
-                "maximumContentBytes is \(options.maximumContentBytes); it takes 1 to \(largestContentBytes)")
-        }
-        let clock = options.clock
-        var logOptions = LogOptions(
-            fileSystem: options.fileSystem, now: { clock().microsecondsSince1970 },
-            formatTime: { Timestamp(clampingMicrosecondsSince1970: $0).description })
-        logOptions.access = options.access == .readOnly ? .readOnly : .readWrite
-        logOptions.createsIfMissing = create == .ifMissing && options.access == .readWrite
-        logOptions.segmentBytes = UInt64(max(options.segmentBytes, 4096))
-        logOptions.compressionLevel = Int32(min(max(options.compressionLevel, 1), 9))
-        logOptions.maximumContentBytes = options.maximumContentBytes
-        logOptions.maximumFrameBytes = max(4 * logOptions.maximumContentBytes, 64 << 20)
-        logOptions.random = options.random
-        let log = try asJournalError { () throws(LogError) in try SegmentLog.open(directory, logOptions) }
-        var state = State()
-        if !options.skipsReplay {
-            do {
-                try Replay(log: log).run(&state, progress: options.replayProgress)
-            } catch {
-                // Nothing was appended; what keeps the journal from opening is the error, not the close.
-                try? log.close()
-                throw error
-            }
-        }
-        let limits = Limits(
-            maximumContentBytes: log.identity.maximumContentBytes,
-            maximumFrameBytes: log.identity.maximumFrameBytes,
-            compressionLevel: logOptions.compressionLevel)
-        let lastSequence = state.lastSequence
-        let engine = Engine(log: log, state: state, limits: limits, logger: options.logger)
-        let memories = try engine.box.count(at: lastSequence)
-        announce(directory, log, lastSequence: lastSequence, memories: memories, options.logger)
-        return (engine, log)
-    }
-
     /// Ends the use of the journal; the last user in the process closes it cleanly. Closing deletes nothing.
     ///
     /// Adds that were taken up are completed first. Later calls throw `closed`. Closing twice is no error.
@@ -168,7 +124,7 @@ public final class Journal: Sendable {
         if isClosedNow { throw Engine.closed }
     }
 
-    private func checkWritable() throws(JournalError) {
+    func checkWritable() throws(JournalError) {
         try checkOpen()
         guard isRegistered else {
             throw JournalError(.closed, "Not written: the journal is open for reading only", path: directory)
@@ -266,7 +222,7 @@ public final class Journal: Sendable {
     package func view() throws(JournalError) -> JournalView {
         try checkOpen()
         let (box, bound) = try engine.now()
-        return JournalView(box, at: bound)
+        return JournalView(box, at: bound, engine: engine)
     }
 
     /// The journal as it was at a point.

@@ -37,6 +37,9 @@ public struct JournalError: Error, Sendable, CustomStringConvertible {
         /// There is no such point: a label never used, a sequence not reached.
         public static let noSuchPoint = Code("no_such_point")
         /// Larger than the journal's limits.
+        /// A retention by time was asked for, and the clock is far from the last event.
+        public static let clockUncertain = Code("clock_uncertain")
+        /// A content, a batch or a journal's part is larger than it takes.
         public static let tooLarge = Code("too_large")
         /// The journal was closed, or is open for reading only.
         public static let closed = Code("closed")

@@ -34,6 +34,13 @@ extension Journal {
         public var segmentBytes = 64 << 20
         /// zlib's level, 1 (fast) to 9 (small).
         public var compressionLevel = 8
+        /// A snapshot is taken, in the background, after so many events since the last one. 200,000: some tenths of a
+        /// second of replaying.
+        public var snapshotEvents: UInt64 = 200_000
+        /// So many bytes of inflated blocks of a snapshot are kept in memory. 16 MiB.
+        public var cacheBytes = 16 << 20
+        /// A replay that needs more memory than this, in bytes, puts parts of the state into temporary files. 256 MiB.
+        public var replayBytes = 256 << 20
 
         /// The file system; tests put a simulated one here.
         package var fileSystem: any FileSystem = PosixFileSystem()

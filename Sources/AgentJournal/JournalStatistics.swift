@@ -17,7 +17,7 @@ public struct JournalStatistics: Sendable, Hashable {
     public var logBytes: UInt64
     /// The events before compression, in bytes.
     public var rawBytes: UInt64
-    /// The sequence of the newest snapshot; 0 when there is none. (This version makes none.)
+    /// The sequence of the newest snapshot; 0 when there is none.
     public var snapshotSequence: UInt64
     /// The lengths of the snapshots, in bytes.
     public var snapshotBytes: UInt64
@@ -32,16 +32,18 @@ extension Journal {
     public func statistics() async throws(JournalError) -> JournalStatistics {
         let view = try view()
         let summaries = try view.conversations()
-        let survey = LogSurvey(directory, fileSystem: segmentLog.options.fileSystem)
+        let survey = LogSurvey(
+            directory, fileSystem: segmentLog.options.fileSystem, floor: view.sequence)
         try asJournalError { () throws(LogError) in try survey.run() }
         let files = try asJournalError { () throws(LogError) in
             try segmentLog.paths.fileSizes(segmentLog.options.fileSystem)
         }
+        let snapshots = try asJournalError { () throws(LogError) in try engine.snapshots?.names() ?? [] }
         return JournalStatistics(
             events: survey.eventCount, lastSequence: view.sequence,
             memories: summaries.reduce(0) { $0 + $1.count },
             conversations: summaries.count, segments: survey.segmentCount, logBytes: files.log,
             rawBytes: survey.rawBytes,
-            snapshotSequence: 0, snapshotBytes: files.snapshots, diskBytes: files.disk)
+            snapshotSequence: snapshots.first?.sequence ?? 0, snapshotBytes: files.snapshots, diskBytes: files.disk)
     }
 }

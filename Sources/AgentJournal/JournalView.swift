@@ -1,23 +1,45 @@
 import CanonicalJSON
 import Crypto
+import JournalFileSystem
 import SegmentLog
 
 /// The memory state at one sequence. It does not change while the journal goes on.
 public final class JournalView: Sendable {
-    private let box: StateBox
+    private let box: Monitor<StateBox>
+    /// Builds the state anew when a snapshot under it turns out to be damaged; nil for a state that has none.
+    private let engine: Engine?
     /// The last event that counts.
     public let sequence: UInt64
 
     /// What is visible in a state that others go on changing.
-    init(_ box: StateBox, at sequence: UInt64) {
-        self.box = box
+    init(_ box: StateBox, at sequence: UInt64, engine: Engine) {
+        self.box = Monitor(box)
+        self.engine = engine
         self.sequence = sequence
     }
 
     /// A state of its own.
-    init(_ state: sending State) {
+    init(_ state: sending State, engine: Engine? = nil) {
         sequence = state.lastSequence
-        box = StateBox(state)
+        self.engine = engine
+        box = Monitor(StateBox(state))
+    }
+
+    /// Reads; and once more without a snapshot that turns out to be damaged.
+    private func read<R>(_ body: (StateBox) throws(JournalError) -> R) throws(JournalError) -> R {
+        do {
+            return try body(box.withLock { $0 })
+        } catch {
+            guard let engine, engine.isOfSnapshot(error) else { throw error }
+            try heal(error, engine)
+            return try body(box.withLock { $0 })
+        }
+    }
+
+    private func heal(_ error: JournalError, _ engine: Engine) throws(JournalError) {
+        try engine.heal(error)
+        let healed = StateBox(try engine.state(at: sequence))
+        box.withLock { $0 = healed }
     }
 
     /// A conversation and how many memories it holds.
@@ -30,9 +52,9 @@ public final class JournalView: Sendable {
 
     /// The conversations that hold memories, in order of their UTF-8 bytes.
     public func conversations(prefix: String = "") throws(JournalError) -> [ConversationSummary] {
-        try box.conversations(prefix: prefix, at: sequence).map {
-            ConversationSummary(name: String(decoding: $0.name, as: UTF8.self), count: $0.count)
-        }
+        try read { (box) throws(JournalError) in
+            try box.conversations(prefix: prefix, at: sequence)
+        }.map { ConversationSummary(name: String(decoding: $0.name, as: UTF8.self), count: $0.count) }
     }
 
     /// Memories of a conversation, oldest first.
@@ -45,19 +67,23 @@ public final class JournalView: Sendable {
         throws(JournalError)
         -> [Memory]
     {
-        try box.stored(in: Array(conversation.utf8), at: sequence, last: last, before: before).map {
-            $0.memory()
-        }
+        try read { (box) throws(JournalError) in
+            try box.stored(in: Array(conversation.utf8), at: sequence, last: last, before: before)
+        }.map { $0.memory() }
     }
 
     /// The memory with a sequence, if it is there.
     public func memory(_ sequence: UInt64) throws(JournalError) -> Memory? {
-        try box.stored(sequence: sequence, at: self.sequence)?.memory()
+        try read { (box) throws(JournalError) in
+            try box.stored(sequence: sequence, at: self.sequence)
+        }?.memory()
     }
 
     /// How many memories there are.
     public var count: Int {
-        get throws(JournalError) { try box.count(at: sequence) }
+        get throws(JournalError) {
+            try read { (box) throws(JournalError) in try box.count(at: sequence) }
+        }
     }
 
     /// Writes all memories as canonical JSON lines, by conversation and sequence.
@@ -72,17 +98,34 @@ public final class JournalView: Sendable {
         buffer.reserveCapacity(256 << 10)
         let names =
             try conversation.map { [Array($0.utf8)] }
-            ?? box.conversations(prefix: "", at: sequence).map(\.name)
-        try box.forEachStored(in: names, at: sequence) { stored in
-            stored.withFields { fields, bytes in
-                ExportLine.append(
-                    fields, bytes, sequence: stored.sequence,
-                    recordedMicroseconds: stored.recordedMicroseconds, to: &buffer)
+            ?? read { (box) throws(JournalError) in
+                try box.conversations(prefix: "", at: sequence)
+            }.map(\.name)
+        // When a snapshot turns out to be damaged on the way, the same memories come again from the log, in the same order.
+        var done = 0
+        func pass() throws {
+            var passed = 0
+            try box.withLock { $0 }.forEachStored(in: names, at: sequence) { stored in
+                passed += 1
+                guard passed > done else { return }
+                stored.withFields { fields, bytes in
+                    ExportLine.append(
+                        fields, bytes, sequence: stored.sequence,
+                        recordedMicroseconds: stored.recordedMicroseconds, to: &buffer)
+                }
+                done += 1
+                if buffer.count > 192 << 10 {
+                    try write(buffer[...])
+                    buffer.removeAll(keepingCapacity: true)
+                }
             }
-            if buffer.count > 192 << 10 {
-                try write(buffer[...])
-                buffer.removeAll(keepingCapacity: true)
-            }
+        }
+        do {
+            try pass()
+        } catch let error as JournalError {
+            guard let engine, engine.isOfSnapshot(error) else { throw error }
+            try heal(error, engine)
+            try pass()
         }
         if !buffer.isEmpty { try write(buffer[...]) }
     }

@@ -29,6 +29,13 @@ public struct VerifyReport: Sendable, Hashable {
             return text
         }
 
+        init(snapshot file: String, _ error: LogError) {
+            self.file = file
+            offset = error.offset
+            kind = error.kind == .unsupported ? "unsupported" : "snapshot"
+            message = error.message
+        }
+
         init(_ problem: LogProblem) {
             file = problem.file
             offset = problem.offset
@@ -40,7 +47,7 @@ public struct VerifyReport: Sendable, Hashable {
 
     /// How many segments there are.
     public var segments: Int
-    /// How many snapshots there are. (This version makes none.)
+    /// How many snapshots there are.
     public var snapshots: Int
     /// How many frames could be read.
     public var frames: UInt64
@@ -56,13 +63,13 @@ public struct VerifyReport: Sendable, Hashable {
     /// Whether nothing is wrong.
     public var isHealthy: Bool { problems.isEmpty }
 
-    init(_ survey: LogSurvey) {
+    init(_ survey: LogSurvey, snapshots: Int = 0, _ more: [Problem] = []) {
         segments = survey.segmentCount
-        snapshots = 0
+        self.snapshots = snapshots
         frames = survey.frameCount
         events = survey.eventCount
         lastSequence = survey.lastSequence
-        problems = survey.problems.map { Problem($0) }
+        problems = survey.problems.map { Problem($0) } + more
         notes = survey.notes
     }
 }
@@ -88,12 +95,15 @@ extension Journal {
     package static func verify(
         at directory: FilePath, fileSystem: any FileSystem, progress: ((UInt64) -> Void)? = nil
     ) throws(JournalError) -> VerifyReport {
-        let survey = LogSurvey(directory, fileSystem: fileSystem) { frame, payload in
+        let found = try asJournalError { () throws(LogError) in
+            try SurveyedSnapshots(directory, fileSystem)
+        }
+        let survey = LogSurvey(directory, fileSystem: fileSystem, floor: found.floor) { frame, payload in
             progress?(frame.lastSequence)
             return Journal.problem(in: payload, of: frame)
         }
         try asJournalError { () throws(LogError) in try survey.run() }
-        return VerifyReport(survey)
+        return VerifyReport(survey, snapshots: found.count, found.problems(logEnd: survey.lastSequence))
     }
 
     /// What is wrong with the events of a frame whose checksums are right.

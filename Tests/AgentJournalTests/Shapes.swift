@@ -32,6 +32,7 @@ struct Shapes {
     private let options: Journal.Options
     private let clock = TestClock()
     private var journal: Journal
+    var journalForTesting: Journal { journal }
     private var live: [UInt64] = []
     private let hasLargeTexts: Bool
     private var keyed: [(conversation: String, memory: NewMemory)] = []

@@ -113,6 +113,8 @@ struct Append: Sendable {
         return record(EventEncoder.flushed(label: label))
     }
 
+    static func floor(_ sequence: UInt64) -> Append { record(EventEncoder.floor(sequence)) }
+
     private static func record(_ encoded: EventEncoder.Encoded) -> Append {
         Append(
             action: .record(encoded), events: EncodedEvents(raw: encoded.bytes, count: 1),

@@ -1,10 +1,11 @@
 import JournalFileSystem
+import Logging
 import SegmentLog
 
 extension Engine {
     /// Asks for a snapshot when replaying what came since the last one would take too long, or takes too much memory.
     func requestSnapshotIfDue() {
-        guard snapshots != nil else { return }
+        guard snapshots != nil, !isReadOnly else { return }
         let options = maintenance.options
         let isDue = box.withLock { state in
             state.layer.eventCount >= options.events || state.layer.memoryBytes >= options.bytes
@@ -14,13 +15,18 @@ extension Engine {
 
     /// Asks for a snapshot in the background, unless one waits already.
     func requestSnapshot() {
-        guard snapshots != nil, maintenance.claimDueSnapshot() else { return }
+        guard snapshots != nil, !isReadOnly, maintenance.claimDueSnapshot() else { return }
         do throws(JournalError) {
             _ = try maintenance.submit { [self] in
                 do throws(JournalError) {
                     _ = try takeSnapshot()
                     maintenance.dueSnapshotEnded()
                 } catch {
+                    if isOfSnapshot(error) {
+                        maintenance.dueSnapshotEnded()
+                        healNow(error)
+                        return
+                    }
                     // It stays claimed: a disk that is full is not tried again with every add. The next opening does.
                     if !maintenance.isStopping {
                         logger.error("journal could not take a snapshot", metadata: ["error": "\(error)"])
@@ -32,24 +38,52 @@ extension Engine {
         }
     }
 
+    /// Has the state rebuilt in the background, without the snapshot that an error names.
+    func requestHealing(_ error: JournalError) {
+        do throws(JournalError) {
+            _ = try maintenance.submit { [self] in
+                // Others may have met it too.
+                if damagedSnapshots.withLock({ $0.contains(error.path!) }) { return }
+                healNow(error)
+            }
+        } catch {
+            logger.error("journal could not rebuild its state", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func healNow(_ error: JournalError) {
+        do throws(JournalError) {
+            try heal(error)
+        } catch {
+            logger.critical("journal could not rebuild its state", metadata: ["error": "\(error)"])
+        }
+    }
+
     /// Writes the present state to a snapshot and lets the state lie upon it. On the maintenance thread.
     ///
     /// Adds go on meanwhile: the layer that they made is frozen, which takes no time, and the next ones go into a new one
     /// upon it.
+    /// - Parameters:
+    ///   - sealing: Ends the log's present segment too, when it is longer than this.
+    ///   - lettingAllGo: Records first that history up to that record itself is let go.
     /// - Returns: The sequence that the newest snapshot covers.
     /// - Throws: `diskFull`, `system`: then there is no new snapshot, and nothing else changed; `damaged` when the last
     ///   one cannot be read.
-    func takeSnapshot() throws(JournalError) -> UInt64 {
-        guard let snapshots else {
+    func takeSnapshot(
+        sealing: UInt64 = Engine.sealedBytes, lettingAllGo: Bool = false
+    ) throws(JournalError) -> UInt64 {
+        guard let snapshots, !isReadOnly else {
             throw JournalError(.closed, "The journal is open for reading only; it takes no snapshots")
         }
         let below = try betweenCommits { () throws(JournalError) -> Below in
             if isPoisoned { throw Engine.poisoned }
+            if lettingAllGo { try record(floor: log.visibleSequence + 1) }
             let state = box.withLock { $0 }
             // A frozen layer that could not be written is tried again, before another is frozen upon it.
             guard state.below.layer == nil, state.layer.lastSequence > state.layer.baseSequence else {
                 return state.below
             }
+            try asJournalError { () throws(LogError) in try log.seal(longerThan: sealing) }
             replaceState(state.frozen())
             return box.withLock { $0.below }
         }
@@ -77,12 +111,36 @@ extension Engine {
         return layer.lastSequence
     }
 
-    /// While the log reaches back to the beginning one snapshot is kept, else two.
-    private func removeOldSnapshots(_ snapshots: SnapshotFiles) throws(JournalError) {
-        try asJournalError { () throws(LogError) in
-            let kept = log.firstSequence <= 1 ? 1 : 2
-            for name in try snapshots.names().dropFirst(kept) { try snapshots.remove(name) }
+    /// A snapshot ends the segment, unless it is so short that reading it again costs nothing.
+    static let sealedBytes: UInt64 = 1 << 20
+
+    /// Records that history up to a sequence is let go. Only between commits.
+    func record(floor: UInt64) throws(JournalError) {
+        switch commit([Append.floor(floor)])[0] {
+        case .success: return
+        case .failure(let error as JournalError): throw error
+        case .failure(let error): throw JournalError(.system, "\(error)")
         }
+    }
+
+    /// Removes the snapshots that are not needed any more.
+    func removeOldSnapshots(_ snapshots: SnapshotFiles) throws(JournalError) {
+        try asJournalError { () throws(LogError) in
+            let names = try snapshots.names()
+            for name in Engine.surplus(names, newest: names.first?.sequence ?? 0, log.firstSequence) {
+                try snapshots.remove(name)
+            }
+        }
+    }
+
+    /// Which snapshots are not kept beside one that covers `newest`, when the log begins with `firstSequence`. While it
+    /// reaches back to the beginning one is kept, else two, if the log leads from one to the other.
+    static func surplus(
+        _ names: [SnapshotFiles.Name], newest: UInt64, _ firstSequence: UInt64
+    ) -> [SnapshotFiles.Name] {
+        let older = names.filter { $0.sequence < newest }
+        let isKept = { (name: SnapshotFiles.Name) in firstSequence > 1 && name.sequence + 1 >= firstSequence }
+        return Array(older.first.map(isKept) == true ? older.dropFirst() : older[...])
     }
 
     static let poisoned = JournalError(

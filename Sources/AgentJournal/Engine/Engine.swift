@@ -2,6 +2,7 @@ import JournalFileSystem
 import Logging
 import SegmentLog
 import Synchronization
+import SystemPackage
 
 /// The engine of one open journal: takes what callers enqueue, appends it, syncs, publishes, and releases the callers.
 ///
@@ -12,9 +13,12 @@ final class Engine: Sendable {
     private let current: Monitor<StateBox>
     let limits: Limits
     let logger: Logger
-    /// Where snapshots are; nil when the journal is only read.
+    /// Where snapshots are; nil in tests of the engine alone.
     let snapshots: SnapshotFiles?
+    let isReadOnly: Bool
     let maintenance: Maintenance
+    /// Snapshots that turned out to be damaged when they were read.
+    let damagedSnapshots = Monitor<Set<FilePath>>([])
     private let queue: Monitor<Queue>
     private let thread = Monitor<JoinableThread?>(nil)
     /// Tasks that wait for events, by the number of their iterator.
@@ -36,10 +40,12 @@ final class Engine: Sendable {
 
     init(
         log: any EventLog, state: sending State, limits: Limits, logger: Logger,
-        snapshots: SnapshotFiles? = nil, maintenance: Maintenance.Options = Maintenance.Options()
+        snapshots: SnapshotFiles? = nil, isReadOnly: Bool = false,
+        maintenance: Maintenance.Options = Maintenance.Options()
     ) {
         self.log = log
         self.snapshots = snapshots
+        self.isReadOnly = isReadOnly
         self.maintenance = Maintenance(maintenance)
         current = Monitor(StateBox(state))
         self.limits = limits
@@ -217,6 +223,7 @@ final class Engine: Sendable {
                     if let new = outcome.events { events.append(new) }
                     decided.append(.taken(outcome.receipts))
                 } catch {
+                    if isOfSnapshot(error) { requestHealing(error) }
                     decided.append(.refused(error))
                 }
             }
@@ -257,12 +264,15 @@ final class Engine: Sendable {
         }
     }
 
+    /// A replay of this engine's log, within its bound of memory.
+    var replay: Replay { Replay(log: log, spill: snapshots.map { ($0, maintenance.options.replayBytes) }) }
+
     private func catchUp(_ box: StateBox) throws(JournalError) -> UInt64 {
         let visible = log.visibleSequence
         let isBehind = box.withLock { $0.lastSequence < visible }
         if isBehind {
             // Reads on other threads wait meanwhile: what they may show is not in the state yet.
-            try box.withLock { (state) throws(JournalError) in try Replay(log: log).run(&state) }
+            try box.withLock { (state) throws(JournalError) in try replay.run(&state) }
         }
         return visible
     }

@@ -8,6 +8,9 @@ package protocol EventLog: AnyObject, Sendable {
     func append(
         rawBytes: Int, pieces: Int, _ decide: (LogHead) -> [EncodedEvents]
     ) throws(LogError) -> LogHead
+    /// Ends the present segment when it is longer than that, so that what is written so far can be packed and dropped, and a
+    /// replay of what comes next need not read it.
+    func seal(longerThan bytes: UInt64) throws(LogError)
     /// Makes everything appended durable, then visible.
     func sync() throws(LogError)
     /// The last sequence that reads may show.
@@ -18,6 +21,18 @@ package protocol EventLog: AnyObject, Sendable {
     func reader(after: UInt64) -> LogReader
     /// Sleeps until something behind `sequence` may be visible, at most so long.
     func wait(after sequence: UInt64, timeoutMilliseconds: Int)
+    /// The segments but the last, which is appended to.
+    func sealedSegments() throws(LogError) -> [SealedSegment]
+    /// The segment that is appended to; nil when it holds no events.
+    func activeSegment() throws(LogError) -> SealedSegment?
+    /// What dropping history up to a sequence would remove.
+    func dropPlan(through sequence: UInt64) throws(LogError) -> DropPlan
+    /// Removes the sealed segments that hold nothing behind a sequence.
+    func drop(through sequence: UInt64) throws(LogError) -> DropPlan
+    /// Rewrites a sealed segment as compressed blocks; nil when there was nothing to do.
+    func pack(
+        _ name: SegmentName, level: Int32, shouldContinue: () -> Bool
+    ) throws(LogError) -> PackResult?
     /// Whether a failure ended writing for good.
     var isPoisoned: Bool { get }
     /// Ends cleanly.

@@ -11,6 +11,15 @@ final class Maintenance: Sendable {
         var bytes = 64 << 20
         /// zlib's level for snapshots and packed segments.
         var level: Int32 = 9
+        /// How much memory a replay may take.
+        var replayBytes = 256 << 20
+
+        init() {}
+
+        init(events: UInt64, replayBytes: Int) {
+            self.events = events
+            self.replayBytes = replayBytes
+        }
     }
 
     typealias Job = @Sendable () -> Void
@@ -37,7 +46,7 @@ final class Maintenance: Sendable {
         let isTaken = try jobs.withLock { (jobs) throws(JournalError) -> Bool in
             guard !jobs.isStopping else { return false }
             if jobs.thread == nil {
-                do {
+                do throws(Errno) {
                     jobs.thread = try spawnThread(name: "journal-maintain") { [self] in run() }
                 } catch {
                     throw JournalError(

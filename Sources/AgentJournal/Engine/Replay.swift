@@ -4,6 +4,8 @@ import SystemPackage
 /// Feeds the events of a log to a state.
 struct Replay {
     let log: any EventLog
+    /// Where parts of the state go that would take more memory than this, in bytes; nil keeps all of it in memory.
+    var spill: (files: SnapshotFiles, bytes: Int)?
 
     /// Applies the events behind the state's last one, up to `bound` or `date`.
     ///
@@ -27,6 +29,9 @@ struct Replay {
                 try Replay.apply(frame, reader.payload, to: &state, upTo: bound)
             } catch {
                 throw JournalError(error, in: frame, reader)
+            }
+            if let spill, state.layer.memoryBytes > spill.bytes / 2 {
+                try asJournalError { () throws(LogError) in try state.spill(to: spill.files) }
             }
             progress?(state.lastSequence)
         }

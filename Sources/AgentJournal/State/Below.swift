@@ -64,7 +64,7 @@ final class Below: Sendable {
         _ name: [UInt8], last: Int, before: UInt64?, _ mask: Mask, _ found: inout [Stored]
     ) throws(JournalError) {
         var mask = mask
-        layer?.collect(name, at: .max, last: last, before: before, &mask, &found)
+        layer?.collect(name, at: Layer.everything, last: last, before: before, &mask, &found)
         let prefix = StateKeys.memories(of: name)
         for table in tables.reversed() {
             guard !mask.isCleared, found.count < last else { return }
@@ -116,7 +116,7 @@ final class Below: Sendable {
     ) throws {
         var mask = mask
         var newest: [Stored] = []
-        layer?.collect(name, at: .max, last: .max, before: nil, &mask, &newest)
+        layer?.collect(name, at: Layer.everything, last: .max, before: nil, &mask, &newest)
         let prefix = StateKeys.memories(of: name)
         // What each table must leave out is known from the newer ones.
         var masks = [mask]

@@ -47,6 +47,9 @@ struct Layer: Sendable {
         var place: Arena.Place
     }
 
+    /// A bound that every event is at or below; one less than what stands for never.
+    static let everything = UInt64.max - 1
+
     /// The last event of what lies below.
     let baseSequence: UInt64
     private(set) var names = NameTable()

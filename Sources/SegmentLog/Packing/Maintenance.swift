@@ -63,6 +63,19 @@ extension SegmentLog {
         return sealed
     }
 
+    /// The segment that is appended to, as it would be when it were sealed now; nil when it holds no events.
+    package func activeSegment() throws(LogError) -> SealedSegment? {
+        guard let entry = entries.last else { return nil }
+        let (end, last, recorded) = writer.withLock { writer in
+            (writer.active?.frames.end ?? 0, writer.lastSequence, writer.recordedMicroseconds)
+        }
+        guard last >= entry.header.firstSequence else { return nil }
+        let length = try end > 0 ? end : length(of: entry) ?? 0
+        return SealedSegment(
+            name: entry.header.name, lastSequence: last, recordedAtMostMicroseconds: recorded,
+            lengthBytes: length, isPacked: false)
+    }
+
     /// The sealed segments that are not packed yet.
     package func packPlan() throws(LogError) -> PackPlan {
         PackPlan(segments: try sealedSegments().filter { !$0.isPacked })

@@ -5,29 +5,26 @@ package import SystemPackage
 package struct SnapshotFiles: Sendable {
     private let paths: JournalPaths
     private let fileSystem: any FileSystem
-    private let journal: JournalUUID
+    private let journal: JournalUUID?
     private let random: @Sendable () -> UInt64
     package let cache: BlockCache
 
-    private static let suffix = ".snapshot"
+    package static let suffix = ".snapshot"
     private static let unfinishedSuffix = ".new"
     private static let digits = 20
 
-    package init(_ log: SegmentLog, cacheBytes: Int) {
-        self.init(
-            log.paths, log.options.fileSystem, journal: log.identity.journal, cacheBytes: cacheBytes,
-            random: log.options.random)
-    }
-
+    /// - Parameters:
+    ///   - journal: Whose snapshots are read and written; nil reads anybody's, before it is known who it is.
+    ///   - cache: Where inflated blocks are kept.
     package init(
-        _ paths: JournalPaths, _ fileSystem: any FileSystem, journal: JournalUUID, cacheBytes: Int,
+        _ paths: JournalPaths, _ fileSystem: any FileSystem, journal: JournalUUID?, cache: BlockCache,
         random: @escaping @Sendable () -> UInt64
     ) {
         self.paths = paths
         self.fileSystem = fileSystem
         self.journal = journal
         self.random = random
-        cache = BlockCache(limit: cacheBytes)
+        self.cache = cache
     }
 
     /// A snapshot's file, known by its name alone.
@@ -48,8 +45,8 @@ package struct SnapshotFiles: Sendable {
         do {
             found = try fileSystem.names(inDirectory: paths.snapshots)
         } catch {
-            // A half-made journal, or one that was copied without them.
-            if error.errno == .noSuchFileOrDirectory { return [] }
+            // A half-made journal, or one that was copied without them; or no journal, which is for others to say.
+            if error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory { return [] }
             throw LogError(system: error)
         }
         return found.compactMap { name in
@@ -59,6 +56,11 @@ package struct SnapshotFiles: Sendable {
             else { return nil }
             return Name(sequence: sequence, path: paths.snapshots.appending(name))
         }.sorted { $0.sequence > $1.sequence }
+    }
+
+    /// The length of its file, in bytes; 0 when it is gone.
+    package func length(_ name: Name) throws(LogError) -> UInt64 {
+        try asLogError { () throws(FileSystemError) in try fileSystem.status(of: name.path)?.length ?? 0 }
     }
 
     /// Opens a snapshot: reads its ends, and nothing else yet.
@@ -147,7 +149,8 @@ package struct SnapshotFiles: Sendable {
         _ file: any File, _ sequence: UInt64, level: Int32?, blockBytes: @escaping (UInt8) -> Int,
         didWrite: @escaping (Int) throws(FileSystemError) -> Void
     ) -> TableWriter {
-        TableWriter(
+        guard let journal else { preconditionFailure("whoever writes a snapshot knows whose it is") }
+        return TableWriter(
             file, journal: journal, sequence: sequence, salt: UInt32(truncatingIfNeeded: random()),
             level: level, blockBytes: blockBytes, didWrite: didWrite)
     }

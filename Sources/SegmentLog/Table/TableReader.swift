@@ -18,6 +18,8 @@ package final class TableReader: Sendable {
     /// The file's length in bytes.
     package let length: UInt64
 
+    /// The journal that it belongs to.
+    package var journal: JournalUUID { header.journal }
     /// The last event that it covers.
     package var sequence: UInt64 { header.sequence }
     package var entryCount: UInt64 { footer.entryCount }
@@ -27,7 +29,7 @@ package final class TableReader: Sendable {
     /// - Throws: `damaged` when they are not what was written, or belong to another journal; `unsupported`; `system`.
     /// - Complexity: four small reads, whatever the table's size.
     package init(
-        _ file: any File, path: FilePath, journal: JournalUUID, cache: BlockCache
+        _ file: any File, path: FilePath, journal: JournalUUID?, cache: BlockCache
     ) throws(LogError) {
         self.file = file
         self.path = path
@@ -49,7 +51,7 @@ package final class TableReader: Sendable {
                     path: path)
             }
         }
-        guard header.journal == journal else {
+        guard journal == nil || header.journal == journal else {
             throw TableReader.damage(path, 16, "it belongs to another journal, \(header.journal)")
         }
         let fixed = UInt64(TableFormat.headerLength + TableFormat.footerLength)

@@ -69,6 +69,21 @@ extension SegmentLog {
         writer.withLock { writer in becameDurable(&writer, last) }
     }
 
+    /// Ends the present segment, when it is longer than `bytes`: what comes next goes into a new one.
+    ///
+    /// - Throws: as `append`; then the segment goes on, or the log is poisoned.
+    /// - Complexity: some syncs, which appends wait for.
+    package func seal(longerThan bytes: UInt64) throws(LogError) {
+        try writer.withLock { (writer) throws(LogError) in
+            try check(&writer)
+            guard let end = writer.active?.frames.end, end > max(bytes, SegmentHeader.framesOffset) else {
+                return
+            }
+            if writer.isMarked { return }
+            try beginSegment(&writer)
+        }
+    }
+
     /// Under the mutex, so that what is visible never goes back.
     private func becameDurable(_ writer: inout Writer, _ sequence: UInt64) {
         guard writer.durableSequence < sequence else { return }

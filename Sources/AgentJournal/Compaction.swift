@@ -1,0 +1,105 @@
+import SegmentLog
+
+/// How much of the past is kept when a journal is compacted.
+public enum Retention: Sendable, Hashable {
+    /// Everything, from the first event on.
+    case all
+    /// What was recorded within this time; whole segments go, so somewhat more is kept.
+    case duration(Duration)
+    /// Nothing but the memories that are there.
+    case none
+
+    /// What was recorded within so many days.
+    public static func days(_ days: Int) -> Retention { .duration(.seconds(days * 86_400)) }
+}
+
+/// What a compaction did, or would do.
+public struct CompactionReport: Sendable, Hashable {
+    /// A file that goes.
+    public struct RemovedFile: Sendable, Hashable {
+        /// Its name.
+        public var name: String
+        /// Its length, in bytes.
+        public var bytes: UInt64
+        /// For a segment, the sequences whose history goes with it; nil when it holds none, and for a snapshot.
+        public var sequences: ClosedRange<UInt64>?
+    }
+
+    /// History up to here is let go; 0 when all is kept.
+    public var floor: UInt64
+    /// The first event that the log holds afterwards.
+    public var firstSequence: UInt64
+    /// The last event that the newest snapshot covers; in a dry run, that it would cover.
+    public var snapshotSequence: UInt64
+    /// Segments that are dropped, and snapshots that are not needed any more.
+    public var removed: [RemovedFile]
+    /// Segments that are packed: how many, and their bytes before.
+    public var packedSegments: Int
+    /// Their lengths before, in bytes.
+    public var packedBytesBefore: UInt64
+    /// Their lengths after, in bytes; nil in a dry run, because only packing tells.
+    public var packedBytesAfter: UInt64?
+    /// Whether nothing was done.
+    public var isDryRun: Bool
+
+    /// The bytes of the files that go.
+    public var freedBytes: UInt64 { removed.reduce(0) { $0 + $1.bytes } }
+}
+
+extension Journal {
+    /// Writes the state as it is now to a snapshot, so that the next opening reads that and replays what comes after.
+    ///
+    /// Snapshots are taken in the background too, by `Options.snapshotEvents`. Adds go on meanwhile.
+    /// - Returns: The last event that it covers.
+    /// - Throws: `diskFull`, `system`: there is no new snapshot, and nothing else changed; `closed`; `notWritten` when an
+    ///   earlier failure ended writing.
+    /// - Complexity: writes what changed, and copies the blocks of the last snapshot that did not.
+    @discardableResult
+    public func snapshot() async throws(JournalError) -> UInt64 {
+        try await maintain { engine throws(JournalError) in try engine.takeSnapshot() }
+    }
+
+    /// Makes the journal smaller: takes a snapshot, drops the history that is not to be kept, and packs the rest.
+    ///
+    /// Memories that are there are never dropped, whatever the retention. Adds go on meanwhile. Interrupted at any moment
+    /// it leaves a journal that holds the same; calling it again goes on.
+    /// - Parameters:
+    ///   - retention: What to keep of the past: what `events`, `view(at:)` and the tool's `log` can look back to.
+    ///   - dryRun: Changes nothing, and says what would go.
+    /// - Throws: `clockUncertain` when the retention is a duration and the clock is far from the last event; `diskFull`,
+    ///   `damaged`, `system`; what was done by then is done.
+    /// - Complexity: rewrites the segments that are not packed yet.
+    @discardableResult
+    public func compact(
+        keepingHistory retention: Retention = .all, dryRun: Bool = false
+    ) async throws(JournalError) -> CompactionReport {
+        let now = segmentLog.options.now()
+        return try await maintain { engine throws(JournalError) in
+            let compaction = CompactionRun(engine: engine, now: now)
+            return dryRun ? try compaction.plan(retention) : try compaction.run(retention)
+        }
+    }
+
+    /// Runs a job on the maintenance thread.
+    private func maintain<R: Sendable>(
+        _ body: @escaping @Sendable (Engine) throws(JournalError) -> R
+    ) async throws(JournalError) -> R {
+        try checkWritable()
+        let engine = engine
+        let result: Result<R, JournalError> = await withCheckedContinuation { continuation in
+            do throws(JournalError) {
+                let isTaken = try engine.maintenance.submit {
+                    do throws(JournalError) {
+                        continuation.resume(returning: .success(try body(engine)))
+                    } catch {
+                        continuation.resume(returning: .failure(error))
+                    }
+                }
+                if !isTaken { continuation.resume(returning: .failure(Engine.closed)) }
+            } catch {
+                continuation.resume(returning: .failure(error))
+            }
+        }
+        return try result.get()
+    }
+}

@@ -1,0 +1,133 @@
+import Logging
+import SegmentLog
+
+/// One compaction. On the maintenance thread.
+///
+/// In this order, so that a crash between any two steps leaves a journal that holds the same: the floor as an event; a
+/// snapshot that covers it; segments dropped, the oldest first; segments packed, each for itself.
+struct CompactionRun {
+    let engine: Engine
+    let now: Int64
+
+    /// By so much the clock may be before or behind the last event, in microseconds: 30 days.
+    private static let clockTolerance: Int64 = 30 * 86_400 * 1_000_000
+
+    /// What would be done.
+    func plan(_ retention: Retention) throws(JournalError) -> CompactionReport {
+        let last = engine.log.visibleSequence
+        let floor = try floor(retention)
+        return try asJournalError { () throws(LogError) in
+            let sealed = try engine.log.sealedSegments()
+            var removed: [CompactionReport.RemovedFile] = []
+            var packed: [SealedSegment] = []
+            // The last segment is sealed first, if it holds anything.
+            for segment in sealed + [try engine.log.activeSegment()].compactMap({ $0 }) {
+                if floor > 0, segment.lastSequence <= floor {
+                    removed.append(CompactionReport.RemovedFile(segment))
+                } else if !segment.isPacked {
+                    packed.append(segment)
+                }
+            }
+            let first = removed.compactMap(\.sequences?.upperBound).max().map { $0 + 1 } ?? engine.log.firstSequence
+            if let snapshots = engine.snapshots {
+                for name in Engine.surplus(try snapshots.names(), newest: last, first) {
+                    removed.append(try snapshots.removedFile(name))
+                }
+            }
+            return CompactionReport(
+                floor: floor, firstSequence: first, snapshotSequence: last, removed: removed,
+                packedSegments: packed.count, packedBytesBefore: packed.reduce(0) { $0 + $1.lengthBytes },
+                packedBytesAfter: nil, isDryRun: true)
+        }
+    }
+
+    /// Does it.
+    func run(_ retention: Retention) throws(JournalError) -> CompactionReport {
+        var report = try plan(retention)
+        report.isDryRun = false
+        let lettingAllGo = retention == .none && report.removed.contains { $0.sequences != nil }
+        if !lettingAllGo, report.floor > engine.box.withLock({ $0.layer.floor }) {
+            let floor = report.floor
+            try engine.betweenCommits { () throws(JournalError) in try engine.record(floor: floor) }
+        }
+        report.snapshotSequence = try engine.takeSnapshot(sealing: 0, lettingAllGo: lettingAllGo)
+        if lettingAllGo { report.floor = report.snapshotSequence }
+        try asJournalError { () throws(LogError) in
+            // With nothing new to snapshot, the segment was not ended by that.
+            try engine.log.seal(longerThan: 0)
+            if report.floor > 0 { _ = try engine.log.drop(through: report.floor) }
+        }
+        if let snapshots = engine.snapshots { try engine.removeOldSnapshots(snapshots) }
+        report.firstSequence = engine.log.firstSequence
+        try pack(&report)
+        engine.logger.info(
+            "journal compacted",
+            metadata: [
+                "first_sequence": "\(report.firstSequence)", "freed": "\(report.freedBytes)",
+                "packed": "\(report.packedSegments)",
+            ])
+        return report
+    }
+
+    private func pack(_ report: inout CompactionReport) throws(JournalError) {
+        report.packedSegments = 0
+        report.packedBytesBefore = 0
+        var after: UInt64 = 0
+        let maintenance = engine.maintenance
+        for segment in try asJournalError({ () throws(LogError) in try engine.log.sealedSegments() })
+        where !segment.isPacked {
+            let result = try asJournalError { () throws(LogError) in
+                try engine.log.pack(segment.name, level: maintenance.options.level) { !maintenance.isStopping }
+            }
+            guard let result else { continue }
+            report.packedSegments += 1
+            report.packedBytesBefore += result.bytesBefore
+            after += result.bytesAfter
+        }
+        report.packedBytesAfter = after
+    }
+
+    /// Up to where history goes; 0 for nowhere.
+    private func floor(_ retention: Retention) throws(JournalError) -> UInt64 {
+        switch retention {
+        case .all: return 0
+        case .none: return engine.log.visibleSequence
+        case .duration(let duration):
+            let seconds = duration.components.seconds
+            guard seconds >= 0, seconds < 1 << 40 else {
+                throw JournalError(.invalidArgument, "A retention of \(seconds) seconds makes no sense")
+            }
+            let last = engine.box.withLock { $0.layer.lastRecordedMicroseconds }
+            guard engine.log.visibleSequence > 0 else { return 0 }
+            guard (last - CompactionRun.clockTolerance...last + CompactionRun.clockTolerance).contains(now) else {
+                throw JournalError(
+                    .clockUncertain,
+                    "The clock says \(Timestamp(clampingMicrosecondsSince1970: now)), and the last event was recorded at "
+                        + "\(Timestamp(clampingMicrosecondsSince1970: last)): more than 30 days apart. Nothing is let go by a "
+                        + "clock that may be wrong. If it is right, record an event (`flush`) and compact again")
+            }
+            let cutoff = now - seconds * 1_000_000
+            let old = try asJournalError { () throws(LogError) in
+                try engine.log.sealedSegments().prefix { $0.recordedAtMostMicroseconds < cutoff }
+            }
+            return old.last?.lastSequence ?? 0
+        }
+    }
+}
+
+extension CompactionReport.RemovedFile {
+    init(_ segment: SealedSegment) {
+        name = segment.name.description
+        bytes = segment.lengthBytes
+        sequences =
+            segment.name.firstSequence <= segment.lastSequence
+            ? segment.name.firstSequence...segment.lastSequence : nil
+    }
+}
+
+extension SnapshotFiles {
+    func removedFile(_ name: Name) throws(LogError) -> CompactionReport.RemovedFile {
+        CompactionReport.RemovedFile(
+            name: name.path.lastComponent?.string ?? name.path.string, bytes: try length(name), sequences: nil)
+    }
+}

@@ -1,0 +1,92 @@
+import JournalFileSystem
+import Logging
+import SegmentLog
+import SystemPackage
+
+extension Engine {
+    /// The state of the newest snapshot that qualifies; the empty one where the log reaches back to the beginning.
+    ///
+    /// - Throws: `noSuchPoint` when history was let go that would be needed.
+    func nearestState(_ qualifies: (StateMeta) -> Bool) throws(JournalError) -> State {
+        let first = log.firstSequence
+        var oldest: UInt64?
+        for name in try asJournalError({ () throws(LogError) in try snapshots?.names() ?? [] })
+        where name.sequence + 1 >= first && !damagedSnapshots.withLock({ $0.contains(name.path) }) {
+            guard let table = try readable(name), let meta = StateMeta(table.meta) else { continue }
+            if qualifies(meta) { return try State(snapshot: table) }
+            oldest = name.sequence
+        }
+        guard first > 1 else { return State() }
+        throw historyGone(back: oldest)
+    }
+
+    /// A damaged snapshot, or one that was removed just now, is as good as none.
+    private func readable(_ name: SnapshotFiles.Name) throws(JournalError) -> TableReader? {
+        do {
+            return try snapshots?.open(name)
+        } catch {
+            guard error.kind == .damaged || error.cause?.errno == .noSuchFileOrDirectory else {
+                throw JournalError(error)
+            }
+            return nil
+        }
+    }
+
+    func historyGone(back oldest: UInt64?) -> JournalError {
+        let first = log.firstSequence
+        let far = oldest.map { "One can look back to sequence \($0)" } ?? "The log begins with sequence \(first)"
+        return JournalError(
+            .noSuchPoint,
+            "The history up to sequence \(first - 1) was let go when the journal was compacted. \(far)")
+    }
+
+    /// A state of its own as of a sequence.
+    func state(at sequence: UInt64) throws(JournalError) -> State {
+        var state = try nearestState { $0.lastSequence <= sequence }
+        try replay.run(&state, upTo: sequence)
+        return state
+    }
+
+    // MARK: Damaged snapshots
+
+    /// Whether an error says that a snapshot is not what was written: the log may still have what it holds.
+    func isOfSnapshot(_ error: JournalError) -> Bool {
+        error.code == .damaged && error.path?.string.hasSuffix(SnapshotFiles.suffix) == true
+    }
+
+    /// Builds the state anew without a snapshot that turned out to be damaged, and has another snapshot taken.
+    ///
+    /// - Throws: `error` when the log does not reach back far enough for that.
+    /// - Complexity: a replay; adds go on meanwhile.
+    func heal(_ error: JournalError) throws(JournalError) {
+        guard let path = error.path, isOfSnapshot(error) else { throw error }
+        damagedSnapshots.withLock { _ = $0.insert(path) }
+        logger.error("journal: a snapshot is damaged and is rebuilt from the log", metadata: ["error": "\(error)"])
+        var state: State
+        do {
+            state = try self.state(at: log.visibleSequence)
+        } catch {
+            throw error.code == .noSuchPoint ? JournalError(damagedFor: path, error) : error
+        }
+        if isReadOnly {
+            replaceState(state)
+            return
+        }
+        try betweenCommits { () throws(JournalError) in
+            var last = state
+            try replay.run(&last)
+            replaceState(last)
+        }
+        state = State()
+        requestSnapshot()
+    }
+}
+
+extension JournalError {
+    fileprivate init(damagedFor path: FilePath, _ gone: JournalError) {
+        self.init(
+            .damaged,
+            "\(path) is damaged, and the history that it was made from is not there any more: \(gone.message). Restore the "
+                + "journal from a backup", path: path)
+    }
+}

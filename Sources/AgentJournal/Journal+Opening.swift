@@ -1,0 +1,127 @@
+import JournalFileSystem
+import Logging
+import SegmentLog
+import SystemPackage
+
+extension Journal {
+    /// A frame holds four of the largest contents, and its length must fit into 31 bits.
+    private static let largestContentBytes = 256 << 20
+    /// A replay that took longer is not to be repeated by the next opening.
+    private static let longestReplay = Duration.milliseconds(500)
+
+    static func makeEngine(
+        _ directory: FilePath, _ create: Creation, _ options: Options
+    ) throws(JournalError) -> (Engine, SegmentLog) {
+        guard (1...largestContentBytes).contains(options.maximumContentBytes) else {
+            throw JournalError(
+                .invalidArgument,
+                "maximumContentBytes is \(options.maximumContentBytes); it takes 1 to \(largestContentBytes)")
+        }
+        var logOptions = logOptions(create, options)
+        let cache = BlockCache(limit: options.cacheBytes)
+        let paths = JournalPaths(directory)
+        let found = try asJournalError { () throws(LogError) in
+            try FoundSnapshots(
+                SnapshotFiles(paths, options.fileSystem, journal: nil, cache: cache, random: options.random))
+        }
+        // What a snapshot holds need not be in the log any more; whether it was let go is known after the replay.
+        logOptions.floor = found.usable.first?.sequence ?? 0
+        let log = try asJournalError { () throws(LogError) in try SegmentLog.open(directory, logOptions) }
+        do {
+            let limits = Limits(
+                maximumContentBytes: log.identity.maximumContentBytes,
+                maximumFrameBytes: log.identity.maximumFrameBytes,
+                compressionLevel: logOptions.compressionLevel)
+            let snapshots = SnapshotFiles(
+                paths, options.fileSystem, journal: log.identity.journal, cache: cache, random: options.random)
+            if options.access == .readWrite {
+                try asJournalError { () throws(LogError) in try snapshots.removeUnfinished() }
+            }
+            var state = try found.state(for: log)
+            let start = ContinuousClock.now
+            if !options.skipsReplay {
+                try Replay(log: log, spill: (snapshots, options.replayBytes))
+                    .run(&state, progress: options.replayProgress)
+                try asJournalError { () throws(LogError) in
+                    try log.checkReachesBack(to: state.layer.floor)
+                }
+            }
+            let wasLong = ContinuousClock.now - start > longestReplay
+            let lastSequence = state.lastSequence
+            let engine = Engine(
+                log: log, state: state, limits: limits, logger: options.logger, snapshots: snapshots,
+                isReadOnly: options.access == .readOnly,
+                maintenance: Maintenance.Options(
+                    events: max(1, options.snapshotEvents), replayBytes: options.replayBytes))
+            let memories = try engine.box.count(at: lastSequence)
+            for problem in found.problems {
+                options.logger.warning(
+                    "journal: a snapshot is not used: \(problem)", metadata: ["directory": "\(directory)"])
+            }
+            announce(
+                directory, log, lastSequence: lastSequence, memories: memories,
+                snapshot: found.usable.first?.sequence, options.logger)
+            if wasLong { engine.requestSnapshot() } else { engine.requestSnapshotIfDue() }
+            return (engine, log)
+        } catch {
+            // Nothing was appended; what keeps the journal from opening is the error, not the close.
+            try? log.close()
+            throw error
+        }
+    }
+
+    private static func logOptions(_ create: Creation, _ options: Options) -> LogOptions {
+        let clock = options.clock
+        var logOptions = LogOptions(
+            fileSystem: options.fileSystem, now: { clock().microsecondsSince1970 },
+            formatTime: { Timestamp(clampingMicrosecondsSince1970: $0).description })
+        logOptions.access = options.access == .readOnly ? .readOnly : .readWrite
+        logOptions.createsIfMissing = create == .ifMissing && options.access == .readWrite
+        logOptions.segmentBytes = UInt64(max(options.segmentBytes, 4096))
+        logOptions.compressionLevel = Int32(min(max(options.compressionLevel, 1), 9))
+        logOptions.maximumContentBytes = options.maximumContentBytes
+        logOptions.maximumFrameBytes = max(4 * logOptions.maximumContentBytes, 64 << 20)
+        logOptions.random = options.random
+        return logOptions
+    }
+}
+
+/// The snapshots that an opening finds: one that is damaged costs the time to replay what it holds, if the log has it.
+struct FoundSnapshots {
+    /// Those whose ends can be read, the newest first; blocks are read when asked for.
+    private(set) var usable: [TableReader] = []
+    /// Why others are not used.
+    private(set) var problems: [LogError] = []
+
+    init(_ files: SnapshotFiles) throws(LogError) {
+        for name in try files.names() {
+            do {
+                usable.append(try files.open(name))
+                // Older ones are only of use when this one is not.
+                return
+            } catch {
+                guard error.kind == .damaged else { throw error }
+                problems.append(error)
+            }
+        }
+    }
+
+    /// The state as the newest snapshot has it; empty when there is none, and the log reaches back.
+    ///
+    /// - Throws: `damaged` when the log ends before the snapshot does, or begins behind it.
+    func state(for log: SegmentLog) throws(JournalError) -> State {
+        guard let table = usable.first, table.journal == log.identity.journal else {
+            try asJournalError { () throws(LogError) in try log.checkReachesBack(to: 0) }
+            return State()
+        }
+        guard table.sequence <= log.visibleSequence else {
+            throw JournalError(
+                .damaged,
+                "The log ends with sequence \(log.visibleSequence), and the snapshot \(table.path) covers sequence "
+                    + "\(table.sequence): the end of the log is missing. Restore the log from a backup; `export --salvage` "
+                    + "reads what is there", path: table.path,
+                sequences: (log.visibleSequence + 1)...table.sequence)
+        }
+        return try State(snapshot: table)
+    }
+}

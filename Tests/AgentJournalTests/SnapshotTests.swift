@@ -1,0 +1,358 @@
+import Foundation
+import JournalFileSystem
+import JournalTesting
+import SystemPackage
+import Testing
+
+@testable import AgentJournal
+
+@Suite("Snapshots") struct SnapshotTests {
+    private func options(_ disk: InMemoryFileSystem, events: UInt64 = .max) -> Journal.Options {
+        var options = AgentJournalTests.options(disk, segmentBytes: 8192)
+        options.snapshotEvents = events
+        return options
+    }
+
+    private func open(_ disk: InMemoryFileSystem, events: UInt64 = .max) async throws -> Journal {
+        try await Journal.open(at: directory, options: options(disk, events: events))
+    }
+
+    private func snapshots(_ disk: InMemoryFileSystem) -> [FilePath] {
+        disk.paths.filter { $0.string.hasSuffix(".snapshot") }.sorted { $0.string < $1.string }
+    }
+
+    @Test("what is in it is there again, and what came after it")
+    func opening() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        let a = journal.conversation("a")
+        let first = try await a.add("one", idempotencyKey: "k")
+        try await a.add(contentsOf: ["two", "three"])
+        try await journal.conversation("b").add("other", role: .user, metadata: ["x": 1])
+        try await journal.flush(label: "here")
+        try await a.forget(2)
+        #expect(try await journal.snapshot() == 6)
+        try await a.add("four")
+        try await journal.close()
+        #expect(snapshots(disk).count == 1)
+        disk.resetCalls()
+        let again = try await open(disk)
+        #expect(again.liesUponSnapshot)
+        #expect(try await again.texts("a") == ["one", "three", "four"])
+        #expect(try await again.conversation("a").memories(last: 2).map(\.sequence) == [3, 7])
+        #expect(try await again.conversation("a").memories(last: 2, before: 3).map(\.sequence) == [1])
+        #expect(try await again.conversations() == ["a", "b"])
+        #expect(try await again.conversation("b").memories()[0].metadata["x"]?.intValue == 1)
+        // Keys, labels and expected sequences are in it.
+        let repeated = try await again.conversation("a").add("one", idempotencyKey: "k")
+        #expect(repeated.isReplayed && repeated.sequence == first.sequence && repeated.recorded == first.recorded)
+        #expect(await code { _ = try await again.conversation("a").add("uno", idempotencyKey: "k") } == .keyConflict)
+        #expect(try await again.view(at: .label("here")).sequence == 5)
+        #expect(try await again.conversation("b").lastSequence() == 4)
+        #expect(await code { _ = try await again.conversation("b").add("x", expecting: 3) } == .unexpectedSequence)
+        try await again.conversation("b").add("x", expecting: 4)
+        // What lies below can be forgotten, replaced and cleared.
+        try await again.conversation("a").replace(3, with: "drei")
+        #expect(try await again.texts("a") == ["one", "four", "drei"])
+        #expect(await code { _ = try await again.conversation("a").forget(3) } == .noSuchMemory)
+        #expect(await code { _ = try await again.conversation("a").forget(2) } == .noSuchMemory)
+        try await again.conversation("b").clear()
+        #expect(try await again.conversations() == ["a"])
+        let digest = try again.view().digest()
+        #expect(try again.replayedView().digest() == digest)
+        try await again.snapshot()
+        #expect(try again.view().digest() == digest)
+        #expect(try again.view().count == 3)
+        try await again.close()
+        let third = try await open(disk)
+        #expect(try third.view().digest() == digest)
+        #expect(try third.view().count == 3)
+        #expect(snapshots(disk).count == 1)
+        try await third.close()
+    }
+
+    @Test("a digest is the same from scratch, from a snapshot, after compaction, and at points", arguments: 1...6)
+    func digests(seed: UInt64) async throws {
+        let disk = InMemoryFileSystem()
+        var random = Random(seed)
+        var shapes = try await Shapes(
+            seed: seed, directory: directory, options: options(disk, events: seed % 2 == 0 ? 37 : .max))
+        var points: [(UInt64, String)] = []
+        for step in 0..<160 {
+            try await shapes.step()
+            switch random.next() % 40 {
+            case 0: try await shapes.journalForTesting.snapshot()
+            case 1: try await shapes.journalForTesting.compact()
+            case 2: try await shapes.reopen()
+            default: break
+            }
+            if step % 8 == 0 {
+                let view = try shapes.journalForTesting.view()
+                points.append((view.sequence, try view.digest()))
+            }
+        }
+        let journal = shapes.journalForTesting
+        let digest = try journal.view().digest()
+        try await journal.snapshot()
+        for _ in 0..<2 {
+            #expect(try journal.view().digest() == digest)
+            #expect(try journal.replayedView().digest() == digest)
+            for (sequence, digest) in points {
+                #expect(try await journal.view(at: .sequence(sequence)).digest() == digest, "at \(sequence)")
+            }
+            #expect(try await journal.verify().isHealthy)
+            try await journal.compact()
+        }
+        try await shapes.reopen()
+        #expect(try shapes.journalForTesting.view().digest() == digest)
+        #expect(try await shapes.journalForTesting.statistics().memories == shapes.journalForTesting.view().count)
+        try await shapes.close()
+    }
+
+    @Test("a view does not change while a snapshot takes the place of the state")
+    func viewsStay() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        try await journal.conversation("a").add(contentsOf: ["1", "2", "3"])
+        let before = try journal.view()
+        let digest = try before.digest()
+        try await journal.conversation("a").forget(2)
+        try await journal.snapshot()
+        try await journal.conversation("a").add("4")
+        try await journal.conversation("a").clear()
+        #expect(try before.digest() == digest)
+        #expect(try before.memories(in: "a").count == 3)
+        try await journal.snapshot()
+        #expect(try before.digest() == digest)
+        #expect(try journal.view().count == 0)
+        try await journal.close()
+    }
+
+    @Test("damaged, cut or removed it costs nothing but time while the log reaches back")
+    func damage() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        for number in 0..<300 { try await journal.conversation("c\(number % 7)").add("text \(number)") }
+        try await journal.snapshot()
+        try await journal.conversation("a").add("later")
+        let digest = try journal.view().digest()
+        try await journal.close()
+        let path = try #require(snapshots(disk).first)
+        let bytes = try disk.contents(of: path)
+        for offset in [0, 12, 30, 70, bytes.count / 2, bytes.count - 70, bytes.count - 30, bytes.count - 1] {
+            var flipped = bytes
+            flipped[offset] ^= 4
+            try disk.replaceContents(of: path, with: flipped)
+            let report = try Journal.verify(at: directory, fileSystem: disk)
+            #expect(report.problems.map(\.kind) == ["snapshot"], "offset \(offset)")
+            let again = try await open(disk)
+            #expect(try again.view().digest() == digest, "offset \(offset)")
+            #expect(try await again.texts("c3").count == 43)
+            try await again.close()
+        }
+        for length in [0, 63, 100, bytes.count - 1] {
+            try disk.replaceContents(of: path, with: Array(bytes[..<length]))
+            let again = try await open(disk)
+            #expect(try again.view().digest() == digest)
+            try await again.close()
+        }
+        try disk.remove(path)
+        let again = try await open(disk)
+        #expect(!again.liesUponSnapshot)
+        #expect(try again.view().digest() == digest)
+        // The next one is whole again.
+        try await again.snapshot()
+        try await again.close()
+        #expect(try Journal.verify(at: directory, fileSystem: disk).isHealthy)
+    }
+
+    @Test("history that is let go is gone, and nothing else")
+    func lettingGo() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        for number in 0..<200 {
+            try await journal.conversation("c\(number % 7)").add(
+                "text \(number)", idempotencyKey: "key \(number)")
+        }
+        try await journal.flush(label: "then")
+        let digest = try journal.view().digest()
+        let planned = try await journal.compact(keepingHistory: .none, dryRun: true)
+        #expect(planned.isDryRun && planned.floor == 201 && planned.removed.count > 1)
+        let before = disk.paths.filter { $0.string.contains("/log/") }
+        #expect(try journal.replayedView().digest() == digest)
+        let done = try await journal.compact(keepingHistory: .none)
+        #expect(done.removed == planned.removed)
+        #expect(done.floor == 202 && done.firstSequence == 203 && done.snapshotSequence == 202)
+        #expect(!disk.paths.contains { before.contains($0) })
+        #expect(try journal.view().digest() == digest)
+        #expect(await code { _ = try await journal.view(at: .sequence(100)) } == .noSuchPoint)
+        #expect(await code { _ = try await journal.view(at: .label("then")) } == .noSuchPoint)
+        #expect(await code { for try await _ in journal.events() {} } == .noSuchPoint)
+        #expect(try await journal.conversation("c1").add("text 1", idempotencyKey: "key 1").isReplayed)
+        try await journal.conversation("c1").add("later")
+        let later = try journal.view().digest()
+        try await journal.close()
+        #expect(try Journal.verify(at: directory, fileSystem: disk).problems == [])
+        let again = try await open(disk)
+        #expect(try again.view().digest() == later)
+        #expect(try await again.view(at: .sequence(202)).digest() == digest)
+        // From now on two snapshots are kept.
+        try await again.snapshot()
+        #expect(snapshots(disk).count == 2)
+        try await again.close()
+        // Of the newer one damaged, the older and the log give the same.
+        let newest = try #require(snapshots(disk).last)
+        try disk.replaceContents(of: newest, with: [1, 2, 3])
+        let third = try await open(disk)
+        #expect(try third.view().digest() == later)
+        try await third.close()
+        // With none there is no memory, and that is never shown as an empty one.
+        for path in snapshots(disk) { try disk.remove(path) }
+        #expect(await code { _ = try await open(disk) } == .damaged)
+        #expect(try !Journal.verify(at: directory, fileSystem: disk).isHealthy)
+    }
+
+    @Test("a snapshot beyond the log's end is damage")
+    func beyond() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        try await journal.conversation("a").add("one")
+        try await journal.close()
+        let short = disk.crash(keeping: .everything)
+        let more = try await open(disk)
+        try await more.conversation("a").add("two")
+        try await more.snapshot()
+        try await more.close()
+        let path = try #require(snapshots(disk).first)
+        try short.replaceContents(of: path, with: try disk.contents(of: path))
+        #expect(await code { _ = try await open(short) } == .damaged)
+        #expect(try !Journal.verify(at: directory, fileSystem: short).isHealthy)
+    }
+
+    @Test("retention by time needs a clock that can be believed")
+    func clocks() async throws {
+        let disk = InMemoryFileSystem()
+        let clock = TestClock()
+        clock.now = Timestamp("2026-01-01T00:00:00Z")!
+        var options = options(disk)
+        options.clock = { clock.now }
+        let journal = try await Journal.open(at: directory, options: options)
+        for day in 1...20 {
+            clock.now = Timestamp("2026-01-\(day < 10 ? "0" : "")\(day)T00:00:00Z")!
+            for number in 0..<40 { try await journal.conversation("a").add("day \(day) number \(number)") }
+        }
+        let digest = try journal.view().digest()
+        for wrong in ["2036-01-01T00:00:00Z", "2025-01-01T00:00:00Z"] {
+            clock.now = Timestamp(wrong)!
+            #expect(await code { try await journal.compact(keepingHistory: .days(5)) } == .clockUncertain)
+            #expect(try journal.replayedView().digest() == digest)
+        }
+        clock.now = Timestamp("2026-01-21T00:00:00Z")!
+        let report = try await journal.compact(keepingHistory: .days(5))
+        #expect(report.floor > 200 && report.floor < 640)
+        #expect(try journal.view().digest() == digest)
+        for try await event in journal.events(after: report.floor) {
+            #expect(event.recorded >= Timestamp("2026-01-10T00:00:00Z")!)
+            break
+        }
+        try await journal.close()
+    }
+
+    @Test("a crash after any call of a compaction leaves the same memories", arguments: [Retention.all, .none])
+    func crashes(retention: Retention) async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        for number in 0..<60 {
+            try await journal.conversation("c\(number % 3)").add("text \(number)", idempotencyKey: "\(number)")
+        }
+        try await journal.conversation("c1").forget(2)
+        let digest = try journal.view().digest()
+        disk.resetCalls()
+        disk.keepsHistory = true
+        try await journal.compact(keepingHistory: retention)
+        let count = disk.calls.count
+        try await journal.close()
+        #expect(count > 40)
+        for call in stride(from: 0, to: count, by: FormatReaderTests.isExhaustive ? 1 : 5) {
+            for kept in [InMemoryFileSystem.Kept.everything, .nothingUnsynced] {
+                let crashed = disk.crash(afterCall: call, keeping: kept)
+                let report = try Journal.verify(at: directory, fileSystem: crashed)
+                #expect(report.problems == [], "after call \(call)")
+                let again = try await open(crashed)
+                #expect(try again.view().digest() == digest, "after call \(call)")
+                try await again.compact(keepingHistory: retention)
+                #expect(try again.view().digest() == digest, "after call \(call)")
+                try await again.close()
+                #expect(crashed.paths.allSatisfy { !$0.string.hasSuffix(".new") })
+            }
+        }
+    }
+
+    @Test("a disk that fills, or fails, leaves things as they were", arguments: [Errno.noSpace, .ioError])
+    func faults(error: Errno) async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        for number in 0..<60 { try await journal.conversation("a").add("text \(number)") }
+        let digest = try journal.view().digest()
+        let snapshotsDirectory = "/srv/memory/snapshots/"
+        for operation in [InMemoryFileSystem.Operation.write, .sync, .rename, .openFile] {
+            disk.failNext(operation, at: FilePath(snapshotsDirectory + "00000000000000000060.snapshot.new"), with: InMemoryFileSystem.Fault(error))
+            let found = await code { try await journal.snapshot() }
+            #expect(found == (error == .noSpace ? .diskFull : .system), "\(operation)")
+            #expect(snapshots(disk).isEmpty)
+            #expect(try journal.view().digest() == digest)
+        }
+        try await journal.conversation("a").add("more")
+        try await journal.snapshot()
+        try await journal.snapshot()
+        let more = try journal.view().digest()
+        try await journal.close()
+        let again = try await open(disk)
+        #expect(again.liesUponSnapshot)
+        #expect(try again.view().digest() == more)
+        try await again.close()
+    }
+
+    @Test("a replay within a bound of memory gives the same state")
+    func bounded() async throws {
+        let disk = InMemoryFileSystem()
+        var shapes = try await Shapes(seed: 9, directory: directory, options: options(disk))
+        for _ in 0..<300 { try await shapes.step() }
+        let digest = try shapes.journalForTesting.view().digest()
+        try await shapes.close()
+        var bounded = options(disk)
+        bounded.replayBytes = 20_000
+        let journal = try await Journal.open(at: directory, options: bounded)
+        #expect(journal.engine.box.withLock { $0.below.tables.count } > 3)
+        #expect(try journal.view().digest() == digest)
+        #expect(try await journal.statistics().memories == journal.view().count)
+        try await journal.snapshot()
+        #expect(try journal.view().digest() == digest)
+        #expect(journal.engine.box.withLock { $0.below.tables.count } == 1)
+        try await journal.close()
+    }
+
+    @Test("adds go on while snapshots are taken in the background")
+    func background() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk, events: 50)
+        try await withThrowingTaskGroup { group in
+            for adder in 0..<4 {
+                group.addTask {
+                    for number in 0..<200 {
+                        try await journal.conversation("c\(adder)").add("\(number)", idempotencyKey: "\(number)")
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        for adder in 0..<4 { #expect(try await journal.texts("c\(adder)") == (0..<200).map { "\($0)" }) }
+        let digest = try journal.view().digest()
+        #expect(try journal.replayedView().digest() == digest)
+        try await journal.close()
+        let again = try await open(disk)
+        #expect(again.liesUponSnapshot)
+        #expect(try again.view().digest() == digest)
+        try await again.close()
+    }
+}
