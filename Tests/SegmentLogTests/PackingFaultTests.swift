@@ -177,6 +177,35 @@ struct PackingFaultTests {
         try PackingTests.check(log, disk, before)
     }
 
+    @Test("what reaches the disk otherwise than it was written is noticed before it counts")
+    func readBack() throws {
+        let disk = InMemoryFileSystem()
+        let log = try disk.open(segmentBytes: 3 << 20)
+        for seed in 0..<60 as Range<UInt64> {
+            var generator = SplitMix(seed)
+            try log.write([generator.bytes(60_000)])
+            try log.sync()
+        }
+        let before = try log.readEvents()
+        let names = disk.paths
+        let segment = try #require(try log.packPlan().segments.first)
+        var isDamaged = false
+        let error = logError {
+            _ = try log.pack(segment.name) {
+                guard !isDamaged, let path = disk.paths.first(where: { $0.string.hasSuffix(".new") }),
+                    (try? disk.contents(of: path).count) ?? 0 > 5000
+                else { return true }
+                isDamaged = true
+                try? disk.corrupt(path, at: 5000, xor: 1)
+                return true
+            }
+        }
+        #expect(isDamaged)
+        #expect(error?.kind == .damaged)
+        #expect(disk.paths == names)
+        #expect(try log.readEvents() == before)
+    }
+
     @Test("a poisoned, closed or read-only log packs and drops nothing")
     func refused() throws {
         let (disk, log) = try Self.journal()
