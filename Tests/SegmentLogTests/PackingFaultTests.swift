@@ -177,6 +177,63 @@ struct PackingFaultTests {
         try PackingTests.check(log, disk, before)
     }
 
+    /// The simulated disk loses all that was not synced, or nothing; a real one may keep a removal and lose the renaming.
+    @Test("each step is durable before the next")
+    func order() throws {
+        let (disk, log) = try Self.journal()
+        func steps(_ disk: InMemoryFileSystem) -> [InMemoryFileSystem.Operation] {
+            disk.calls.map(\.operation).filter {
+                [.write, .sync, .rename, .syncDirectory, .removeFile].contains($0)
+            }
+        }
+        let sealed = try log.sealedSegments()
+        disk.keepsHistory = true
+        try log.packAll()
+        // Frames, header and footer; then the file, its name, and only then the removal.
+        #expect(
+            steps(disk)
+                == sealed.flatMap { _ in
+                    [.write, .write, .write, .sync, .rename, .syncDirectory, .removeFile, .syncDirectory]
+                        as [InMemoryFileSystem.Operation]
+                })
+        let removal = try #require(disk.calls.firstIndex { $0.operation == .removeFile })
+        let found = disk.crash(afterCall: removal - 1, keeping: .everything)
+        _ = try found.open(seed: 6)
+        #expect(steps(found).prefix(3) == [.syncDirectory, .removeFile, .syncDirectory])
+        disk.resetCalls()
+        _ = try log.drop(through: log.lastSequence)
+        #expect(steps(disk) == sealed.flatMap { _ in [.removeFile, .syncDirectory] })
+    }
+
+    @Test("what reaches the disk otherwise than it was written is noticed before it counts")
+    func readBack() throws {
+        let disk = InMemoryFileSystem()
+        let log = try disk.open(segmentBytes: 3 << 20)
+        for seed in 0..<60 as Range<UInt64> {
+            var generator = SplitMix(seed)
+            try log.write([generator.bytes(60_000)])
+            try log.sync()
+        }
+        let before = try log.readEvents()
+        let names = disk.paths
+        let segment = try #require(try log.packPlan().segments.first)
+        var isDamaged = false
+        let error = logError {
+            _ = try log.pack(segment.name) {
+                guard !isDamaged, let path = disk.paths.first(where: { $0.string.hasSuffix(".new") }),
+                    (try? disk.contents(of: path).count) ?? 0 > 5000
+                else { return true }
+                isDamaged = true
+                try? disk.corrupt(path, at: 5000, xor: 1)
+                return true
+            }
+        }
+        #expect(isDamaged)
+        #expect(error?.kind == .damaged)
+        #expect(disk.paths == names)
+        #expect(try log.readEvents() == before)
+    }
+
     @Test("a poisoned, closed or read-only log packs and drops nothing")
     func refused() throws {
         let (disk, log) = try Self.journal()

@@ -70,7 +70,8 @@ package struct SegmentHeader: Hashable, Sendable {
         var header = self
         header.id = id
         header.salt = salt
-        header.flags = SegmentHeader.packedFlag
+        // Flags that may be ignored are kept.
+        header.flags = flags & ~0xFFFF | SegmentHeader.packedFlag
         header.replacedID = self.id
         return header
     }

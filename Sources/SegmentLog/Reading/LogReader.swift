@@ -12,6 +12,8 @@ package final class LogReader {
     private var entry: CatalogEntry?
     /// Of a packed segment, unless it is damaged.
     private var footer: PackedFooter?
+    /// Where that segment ends, once it is known.
+    private var end: SegmentEnd?
     /// Frames whose last event is not above this are passed over: they are not wanted, or were returned already.
     private var after: UInt64
     /// The sequence that the next frame begins with.
@@ -45,7 +47,7 @@ package final class LogReader {
             if try moveToSuccessor() { continue }
             switch try cursor!.next(.payload) {
             case .frame(let frame):
-                if let end = entry!.end(footer), end.isPassed(by: frame) {
+                if let end, end.isPassed(by: frame) {
                     throw problem(
                         at: frame.offset, "the frame reaches beyond where the next segment says this one ends"
                     )
@@ -119,15 +121,14 @@ package final class LogReader {
         file?.close()
         file = opened
         entry = next
+        end = next.end(footer)
         cursor = FrameCursor(
             opened, path: next.path, header: next.header, maximumRawBytes: log.identity.maximumFrameBytes)
     }
 
     /// At the end that the successor's header names: checks that it is the right one, and goes on there.
     private func moveToSuccessor() throws(LogError) -> Bool {
-        guard let ending = entry!.ending, let end = entry!.end(footer), end.isReached(by: cursor!) else {
-            return false
-        }
+        guard let end, end.isReached(by: cursor!), let ending = entry!.ending else { return false }
         if nextSequence > ending.lastSequence + 1 {
             // The writer died behind what was read, and another wrote it again into a new segment. Events stay the same.
             try begin(at: nextSequence)
@@ -157,6 +158,7 @@ package final class LogReader {
             let fresh = log.entries.first(where: { $0.header.originalID == id })
         {
             entry!.ending = fresh.ending
+            end = entry!.end(footer)
         }
         cursor!.refresh()
         // First simply once more: a header that was not there yet has touched nothing. Then from where the deflate stream
@@ -175,7 +177,7 @@ package final class LogReader {
         let last = entry.ending?.lastSequence ?? log.visibleSequence
         return LogProblem(
             file: log.paths.relative(entry.path), offset: offset, kind: .frame,
-            lost: cursor!.lostSequences(from: offset, upTo: entry.end(footer), last: last), message: message
+            lost: cursor!.lostSequences(from: offset, upTo: end, last: last), message: message
         ).error(in: log.paths)
     }
 }

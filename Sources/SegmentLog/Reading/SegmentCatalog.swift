@@ -189,7 +189,7 @@ package struct SegmentCatalog: Sendable {
         guard isMissing || first.header.firstSequence - 1 > floor else { return nil }
         return missing(
             first.header.predecessor, before: first,
-            lost: .checked(floor &+ 1, first.header.firstSequence - 1), paths)
+            lost: .checked(min(floor, first.header.firstSequence) + 1, first.header.firstSequence - 1), paths)
     }
 
     private func missing(

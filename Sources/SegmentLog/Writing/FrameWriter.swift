@@ -87,6 +87,7 @@ struct FrameWriter: ~Copyable {
         mustRestart = true
         var promise = false
         appendFrame(count: count, time: time, followsSync: &promise, type: type, flags: flags)
+        raw.removeAll()
         raw.shrink(above: 4 * FrameWriter.frameBytes)
     }
 

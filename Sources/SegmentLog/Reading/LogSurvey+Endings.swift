@@ -1,0 +1,107 @@
+import JournalFileSystem
+
+/// Where segments end, and what else belongs to no frame.
+extension LogSurvey {
+    /// Of a packed segment, its footer; reports one that is damaged.
+    func readFooter(
+        _ file: any File, _ entry: CatalogEntry, _ name: String
+    ) throws(LogError) -> PackedFooter? {
+        guard entry.header.isPacked else { return nil }
+        if let footer = try PackedFooter.read(file, entry.header) { return footer }
+        let length = try asLogError { () throws(FileSystemError) in try file.length() }
+        problems.append(
+            LogProblem(
+                file: name, offset: length - min(length, UInt64(PackedFooter.trailerLength)), kind: .index,
+                message: "the index at the end is damaged; the events are found without it"))
+        return nil
+    }
+
+    /// Whether the invalid frame at the cursor is where the log rightly ends; reports the shortfall if it is not.
+    func isEnd(
+        _ cursor: FrameCursor, _ entry: CatalogEntry, _ name: String, _ file: any File
+    ) throws(LogError) -> Bool {
+        let tail = try Tail.judge(cursor, entry: entry, record: record, paths: paths)
+        switch tail.verdict {
+        case .damaged:
+            if tail.evidence.hasPromiseBeyond { return false }
+            problems.append(tail.problem!)
+            return true
+        case .clean:
+            let length = try asLogError { () throws(FileSystemError) in try file.length() }
+            if length < tail.end.offset {
+                problems.append(
+                    LogProblem(
+                        file: name, offset: length, kind: .padding,
+                        message: "the last zeros of the file are cut off"))
+            }
+        case .unclean:
+            if tail.evidence.record == .matches {
+                problems.append(
+                    LogProblem(
+                        file: name, offset: tail.end.offset, kind: .frame,
+                        message:
+                            "there are bytes behind the end that the last clean close left; no event is touched"
+                    ))
+            } else if tail.evidence.hasBytesBeyond {
+                notes.append("\(name): a torn write, never acknowledged, from offset \(tail.end.offset) on")
+            } else {
+                notes.append("\(name): not closed cleanly; the log ends at offset \(tail.end.offset)")
+            }
+        }
+        return true
+    }
+
+    /// The next place behind the cursor where a frame may be. In the last segment only up to the last promise: what
+    /// lies behind that was perhaps never acknowledged.
+    func nextHeader(
+        _ cursor: FrameCursor, _ end: SegmentEnd?, isLast: Bool
+    ) throws(LogError) -> UInt64? {
+        var limit = end?.offset ?? .max
+        if isLast {
+            var last: UInt64?
+            _ = try cursor.scan(from: cursor.offset + 8) { offset, header in
+                if header.flags.contains(.followsSync) { last = offset }
+                return false
+            }
+            guard let last else { return nil }
+            limit = last + 1
+        }
+        guard let found = try cursor.scan(from: cursor.offset + 8, accepting: { _, _ in true }),
+            found.offset < limit
+        else {
+            return nil
+        }
+        return found.offset
+    }
+
+    func checkEnding(
+        _ cursor: FrameCursor, _ entry: CatalogEntry, _ end: SegmentEnd?, agrees: Bool, _ name: String
+    ) {
+        guard let end, !end.isRight(cursor) || !agrees else { return }
+        // A gap up to the end was reported already.
+        guard cursor.offset <= end.offset ?? .max,
+            cursor.nextSequence <= end.lastSequence || cursor.chain != end.chain ?? cursor.chain || !agrees,
+            problems.last?.file != name || problems.last?.kind != .frame
+        else { return }
+        problems.append(
+            LogProblem(
+                file: name, offset: cursor.offset, kind: .frame,
+                lost: .checked(cursor.nextSequence, end.lastSequence),
+                message: "the segment does not end as its successor says"))
+    }
+
+    func checkHeaderGaps(_ file: any File, _ name: String) throws(LogError) {
+        let start = try asLogError { () throws(FileSystemError) in
+            try file.read(Int(SegmentHeader.framesOffset), at: 0)
+        }
+        for offset in SegmentHeader.copyOffsets {
+            let from = min(offset + SegmentHeader.length, start.count)
+            guard let wrong = start[from..<min(offset + 512, start.count)].firstIndex(where: { $0 != 0 })
+            else { continue }
+            problems.append(
+                LogProblem(
+                    file: name, offset: UInt64(wrong), kind: .padding,
+                    message: "the zeros behind the header are not zeros; no event is touched"))
+        }
+    }
+}
