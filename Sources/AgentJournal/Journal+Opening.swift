@@ -33,7 +33,8 @@ extension Journal {
                 maximumFrameBytes: log.identity.maximumFrameBytes,
                 compressionLevel: logOptions.compressionLevel)
             let snapshots = SnapshotFiles(
-                paths, options.fileSystem, journal: log.identity.journal, cache: cache, random: options.random)
+                paths, options.fileSystem, journal: log.identity.journal, cache: cache, random: options.random
+            )
             if options.access == .readWrite {
                 try asJournalError { () throws(LogError) in try snapshots.removeUnfinished() }
             }

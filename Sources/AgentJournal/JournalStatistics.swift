@@ -44,6 +44,7 @@ extension Journal {
             memories: summaries.reduce(0) { $0 + $1.count },
             conversations: summaries.count, segments: survey.segmentCount, logBytes: files.log,
             rawBytes: survey.rawBytes,
-            snapshotSequence: snapshots.first?.sequence ?? 0, snapshotBytes: files.snapshots, diskBytes: files.disk)
+            snapshotSequence: snapshots.first?.sequence ?? 0, snapshotBytes: files.snapshots,
+            diskBytes: files.disk)
     }
 }

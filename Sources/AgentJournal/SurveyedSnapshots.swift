@@ -42,7 +42,8 @@ struct SurveyedSnapshots {
                     snapshot: file,
                     LogError(
                         .damaged,
-                        "it covers sequence \(sequence), and the log's last readable event has sequence \(logEnd)"))
+                        "it covers sequence \(sequence), and the log's last readable event has sequence \(logEnd)"
+                    ))
             }
     }
 }

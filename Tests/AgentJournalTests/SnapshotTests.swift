@@ -45,11 +45,16 @@ import Testing
         #expect(try await again.conversation("b").memories()[0].metadata["x"]?.intValue == 1)
         // Keys, labels and expected sequences are in it.
         let repeated = try await again.conversation("a").add("one", idempotencyKey: "k")
-        #expect(repeated.isReplayed && repeated.sequence == first.sequence && repeated.recorded == first.recorded)
-        #expect(await code { _ = try await again.conversation("a").add("uno", idempotencyKey: "k") } == .keyConflict)
+        #expect(
+            repeated.isReplayed && repeated.sequence == first.sequence && repeated.recorded == first.recorded)
+        #expect(
+            await code { _ = try await again.conversation("a").add("uno", idempotencyKey: "k") }
+                == .keyConflict)
         #expect(try await again.view(at: .label("here")).sequence == 5)
         #expect(try await again.conversation("b").lastSequence() == 4)
-        #expect(await code { _ = try await again.conversation("b").add("x", expecting: 3) } == .unexpectedSequence)
+        #expect(
+            await code { _ = try await again.conversation("b").add("x", expecting: 3) } == .unexpectedSequence
+        )
         try await again.conversation("b").add("x", expecting: 4)
         // What lies below can be forgotten, replaced and cleared.
         try await again.conversation("a").replace(3, with: "drei")
@@ -71,7 +76,9 @@ import Testing
         try await third.close()
     }
 
-    @Test("a digest is the same from scratch, from a snapshot, after compaction, and at points", arguments: 1...6)
+    @Test(
+        "a digest is the same from scratch, from a snapshot, after compaction, and at points",
+        arguments: 1...6)
     func digests(seed: UInt64) async throws {
         let disk = InMemoryFileSystem()
         var random = Random(seed)
@@ -105,7 +112,8 @@ import Testing
         }
         try await shapes.reopen()
         #expect(try shapes.journalForTesting.view().digest() == digest)
-        #expect(try await shapes.journalForTesting.statistics().memories == shapes.journalForTesting.view().count)
+        #expect(
+            try await shapes.journalForTesting.statistics().memories == shapes.journalForTesting.view().count)
         try await shapes.close()
     }
 
@@ -156,7 +164,7 @@ import Testing
             #expect(try again.view().digest() == digest)
             try await again.close()
         }
-        try disk.remove(path)
+        for path in snapshots(disk) { try disk.remove(path) }
         let again = try await open(disk)
         #expect(!again.liesUponSnapshot)
         #expect(try again.view().digest() == digest)
@@ -258,12 +266,14 @@ import Testing
         try await journal.close()
     }
 
-    @Test("a crash after any call of a compaction leaves the same memories", arguments: [Retention.all, .none])
+    @Test(
+        "a crash after any call of a compaction leaves the same memories", arguments: [Retention.all, .none])
     func crashes(retention: Retention) async throws {
         let disk = InMemoryFileSystem()
         let journal = try await open(disk)
         for number in 0..<60 {
-            try await journal.conversation("c\(number % 3)").add("text \(number)", idempotencyKey: "\(number)")
+            try await journal.conversation("c\(number % 3)").add(
+                "text \(number)", idempotencyKey: "\(number)")
         }
         try await journal.conversation("c1").forget(2)
         let digest = try journal.view().digest()
@@ -296,7 +306,9 @@ import Testing
         let digest = try journal.view().digest()
         let snapshotsDirectory = "/srv/memory/snapshots/"
         for operation in [InMemoryFileSystem.Operation.write, .sync, .rename, .openFile] {
-            disk.failNext(operation, at: FilePath(snapshotsDirectory + "00000000000000000060.snapshot.new"), with: InMemoryFileSystem.Fault(error))
+            disk.failNext(
+                operation, at: FilePath(snapshotsDirectory + "00000000000000000060.snapshot.new"),
+                with: InMemoryFileSystem.Fault(error))
             let found = await code { try await journal.snapshot() }
             #expect(found == (error == .noSpace ? .diskFull : .system), "\(operation)")
             #expect(snapshots(disk).isEmpty)
@@ -340,7 +352,8 @@ import Testing
             for adder in 0..<4 {
                 group.addTask {
                     for number in 0..<200 {
-                        try await journal.conversation("c\(adder)").add("\(number)", idempotencyKey: "\(number)")
+                        try await journal.conversation("c\(adder)").add(
+                            "\(number)", idempotencyKey: "\(number)")
                     }
                 }
             }

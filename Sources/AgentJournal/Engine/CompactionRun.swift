@@ -28,7 +28,8 @@ struct CompactionRun {
                     packed.append(segment)
                 }
             }
-            let first = removed.compactMap(\.sequences?.upperBound).max().map { $0 + 1 } ?? engine.log.firstSequence
+            let first =
+                removed.compactMap(\.sequences?.upperBound).max().map { $0 + 1 } ?? engine.log.firstSequence
             if let snapshots = engine.snapshots {
                 for name in Engine.surplus(try snapshots.names(), newest: last, first) {
                     removed.append(try snapshots.removedFile(name))
@@ -77,7 +78,9 @@ struct CompactionRun {
         for segment in try asJournalError({ () throws(LogError) in try engine.log.sealedSegments() })
         where !segment.isPacked {
             let result = try asJournalError { () throws(LogError) in
-                try engine.log.pack(segment.name, level: maintenance.options.level) { !maintenance.isStopping }
+                try engine.log.pack(segment.name, level: maintenance.options.level) {
+                    !maintenance.isStopping
+                }
             }
             guard let result else { continue }
             report.packedSegments += 1
@@ -99,12 +102,14 @@ struct CompactionRun {
             }
             let last = engine.box.withLock { $0.layer.lastRecordedMicroseconds }
             guard engine.log.visibleSequence > 0 else { return 0 }
-            guard (last - CompactionRun.clockTolerance...last + CompactionRun.clockTolerance).contains(now) else {
+            guard (last - CompactionRun.clockTolerance...last + CompactionRun.clockTolerance).contains(now)
+            else {
                 throw JournalError(
                     .clockUncertain,
                     "The clock says \(Timestamp(clampingMicrosecondsSince1970: now)), and the last event was recorded at "
                         + "\(Timestamp(clampingMicrosecondsSince1970: last)): more than 30 days apart. Nothing is let go by a "
-                        + "clock that may be wrong. If it is right, record an event (`flush`) and compact again")
+                        + "clock that may be wrong. If it is right, record an event (`flush`) and compact again"
+                )
             }
             let cutoff = now - seconds * 1_000_000
             let old = try asJournalError { () throws(LogError) in
@@ -128,6 +133,7 @@ extension CompactionReport.RemovedFile {
 extension SnapshotFiles {
     func removedFile(_ name: Name) throws(LogError) -> CompactionReport.RemovedFile {
         CompactionReport.RemovedFile(
-            name: name.path.lastComponent?.string ?? name.path.string, bytes: try length(name), sequences: nil)
+            name: name.path.lastComponent?.string ?? name.path.string, bytes: try length(name), sequences: nil
+        )
     }
 }

@@ -34,7 +34,8 @@ extension Engine {
 
     func historyGone(back oldest: UInt64?) -> JournalError {
         let first = log.firstSequence
-        let far = oldest.map { "One can look back to sequence \($0)" } ?? "The log begins with sequence \(first)"
+        let far =
+            oldest.map { "One can look back to sequence \($0)" } ?? "The log begins with sequence \(first)"
         return JournalError(
             .noSuchPoint,
             "The history up to sequence \(first - 1) was let go when the journal was compacted. \(far)")
@@ -61,7 +62,8 @@ extension Engine {
     func heal(_ error: JournalError) throws(JournalError) {
         guard let path = error.path, isOfSnapshot(error) else { throw error }
         damagedSnapshots.withLock { _ = $0.insert(path) }
-        logger.error("journal: a snapshot is damaged and is rebuilt from the log", metadata: ["error": "\(error)"])
+        logger.error(
+            "journal: a snapshot is damaged and is rebuilt from the log", metadata: ["error": "\(error)"])
         var state: State
         do {
             state = try self.state(at: log.visibleSequence)

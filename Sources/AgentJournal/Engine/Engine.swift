@@ -148,7 +148,8 @@ final class Engine: Sendable {
     /// Runs `body` while nobody commits: between two commits, when all that is written is durable.
     func betweenCommits<R>(_ body: () throws(JournalError) -> R) throws(JournalError) -> R {
         // A caller who commits wakes nobody afterwards if nobody enqueued, so this looks again each millisecond.
-        while queue.withLock(timeoutMilliseconds: 1, waitingUntil: { !$0.isCommitting }, { $0.isCommitting = true })
+        while queue.withLock(
+            timeoutMilliseconds: 1, waitingUntil: { !$0.isCommitting }, { $0.isCommitting = true })
             == nil
         {}
         defer {

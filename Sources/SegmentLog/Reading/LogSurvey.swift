@@ -51,6 +51,8 @@ package final class LogSurvey {
         segmentCount = catalog.entries.count + catalog.problems.count { $0.kind != .missingSegment }
         if let missing = catalog.missingBeginning(floor: floor, paths) { problems.append(missing) }
         problems += catalog.problems + catalog.replacementProblems
+        // Of a log whose events were all dropped the segment that is left says how far it had come.
+        lastSequence = catalog.entries.first.map { $0.header.firstSequence - 1 } ?? 0
         for entry in catalog.superseded {
             notes.append(
                 "\(paths.relative(entry.path)): it was packed; the next opening for writing removes it")

@@ -138,7 +138,8 @@ package struct SnapshotFiles: Sendable {
             try fileSystem.makeTemporaryFile()
         }
         // Not compressed: it is read back soon, and the replay must not wait for it.
-        let writer = writer(file, sequence, level: nil, blockBytes: blockBytes) { (_) throws(FileSystemError) in
+        let writer = writer(file, sequence, level: nil, blockBytes: blockBytes) {
+            (_) throws(FileSystemError) in
         }
         try body(writer)
         _ = try asLogError { () throws(FileSystemError) in try writer.finish(meta: []) }
