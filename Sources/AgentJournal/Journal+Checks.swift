@@ -13,6 +13,9 @@ extension Journal {
     /// The sequence of the last event that a read which begins now may see; 0 in an empty journal.
     package var lastSequence: UInt64 { engine.log.visibleSequence }
 
+    /// The first event that the log holds: 1, unless history was let go; that of the next event when it holds none.
+    package var firstSequence: UInt64 { max(1, engine.log.firstSequence) }
+
     /// Whether this journal takes a memory, whatever is in it by now: its name, its sizes, its depth.
     ///
     /// For saying which item of a refused batch is at fault.

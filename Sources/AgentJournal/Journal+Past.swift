@@ -32,24 +32,21 @@ extension Journal {
         return JournalView(state, engine: engine)
     }
 
-    /// A state of its own, replayed from the first event to the last.
+    /// A state of its own, replayed from the first event on, without a snapshot.
     ///
     /// - Throws: `noSuchPoint` when history was let go.
-    package func replayedView(progress: (@Sendable (UInt64) -> Void)? = nil) throws(JournalError)
-        -> JournalView
-    {
+    package func replayedView(
+        upTo sequence: UInt64 = .max, progress: (@Sendable (UInt64) -> Void)? = nil
+    ) throws(JournalError) -> JournalView {
         try checkOpen()
         guard engine.log.firstSequence <= 1 else { throw engine.historyGone(back: nil) }
         var state = State()
-        try engine.replay.run(&state, upTo: engine.log.visibleSequence, progress: progress)
+        try engine.replay.run(&state, upTo: min(sequence, engine.log.visibleSequence), progress: progress)
         return JournalView(state, engine: engine)
     }
 
     /// Whether the log reaches back to the first event.
     package var reachesBack: Bool { engine.log.firstSequence <= 1 }
-
-    /// Whether the present state lies upon a snapshot.
-    package var liesUponSnapshot: Bool { engine.box.withLock { !$0.below.tables.isEmpty } }
 
     /// The sequence of the latest flush with this label.
     private func flush(labelled label: String) throws(JournalError) -> UInt64 {

@@ -25,6 +25,11 @@ public final class JournalView: Sendable {
         box = Monitor(StateBox(state))
     }
 
+    /// Whether it rests on a snapshot, and not on the log alone.
+    package var liesUponSnapshot: Bool {
+        box.withLock { $0 }.withLock { state in state.below.tables.contains { !$0.meta.isEmpty } }
+    }
+
     /// Reads; and once more without a snapshot that turns out to be damaged.
     private func read<R>(_ body: (StateBox) throws(JournalError) -> R) throws(JournalError) -> R {
         do {

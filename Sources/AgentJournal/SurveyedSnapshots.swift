@@ -8,7 +8,8 @@ struct SurveyedSnapshots {
     /// History up to here was let go, as the snapshots know.
     private(set) var floor: UInt64 = 0
     private var problems: [VerifyReport.Problem] = []
-    private var ends: [(file: String, sequence: UInt64)] = []
+    /// Those without a fault, the newest first.
+    private var sound: [(file: String, table: TableReader, meta: StateMeta)] = []
 
     init(_ directory: FilePath, _ fileSystem: any FileSystem) throws(LogError) {
         let paths = JournalPaths(directory)
@@ -24,7 +25,7 @@ struct SurveyedSnapshots {
                     throw LogError(.damaged, "the meta block says too little", path: name.path)
                 }
                 floor = max(floor, meta.floor)
-                ends.append((file, table.sequence))
+                sound.append((file, table, meta))
             } catch {
                 // Removed since, by a compaction beside this.
                 if error.cause?.errno == .noSuchFileOrDirectory { continue }
@@ -34,15 +35,21 @@ struct SurveyedSnapshots {
         }
     }
 
+    /// The state of the newest sound one that qualifies; the empty one when there is none.
+    func state(_ qualifies: (StateMeta) -> Bool) throws(JournalError) -> State {
+        guard let found = sound.first(where: { qualifies($0.meta) }) else { return State() }
+        return try State(snapshot: found.table)
+    }
+
     /// What is wrong, when the log's last readable event is known.
     func problems(logEnd: UInt64) -> [VerifyReport.Problem] {
         problems
-            + ends.filter { $0.sequence > logEnd }.map { file, sequence in
+            + sound.filter { $0.meta.lastSequence > logEnd }.map { file, _, meta in
                 VerifyReport.Problem(
                     snapshot: file,
                     LogError(
                         .damaged,
-                        "it covers sequence \(sequence), and the log's last readable event has sequence \(logEnd)"
+                        "it covers sequence \(meta.lastSequence), and the log's last readable event has sequence \(logEnd)"
                     ))
             }
     }

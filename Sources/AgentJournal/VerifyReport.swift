@@ -150,10 +150,17 @@ extension Journal {
         case .label(let label): lastSequence = try salvagedFlush(label, directory, fileSystem)
         case nil: break
         }
-        var state = State()
+        // What a snapshot holds is not lost, wherever the log is damaged before it.
+        let snapshots = try asJournalError { () throws(LogError) in
+            try SurveyedSnapshots(directory, fileSystem)
+        }
+        var state = try snapshots.state {
+            $0.lastSequence <= lastSequence && $0.recordedMicroseconds <= lastRecorded
+        }
+        let base = state.lastSequence
         let report = try salvageFields(at: directory, fileSystem: fileSystem) {
             _, bytes, sequence, recorded in
-            guard sequence <= lastSequence, recorded <= lastRecorded else { return }
+            guard sequence > base, sequence <= lastSequence, recorded <= lastRecorded else { return }
             // Its fields were decoded a moment ago.
             try? state.apply(bytes, sequence: sequence, recordedMicroseconds: recorded)
         }
@@ -181,8 +188,12 @@ extension Journal {
         at directory: FilePath, fileSystem: any FileSystem,
         _ body: (EventFields, UnsafeRawBufferPointer, UInt64, Int64) -> Void
     ) throws(JournalError) -> VerifyReport {
-        try withoutActuallyEscaping(body) { (body) throws(JournalError) in
-            let survey = LogSurvey(directory, fileSystem: fileSystem) { frame, payload in
+        let snapshots = try asJournalError { () throws(LogError) in
+            try SurveyedSnapshots(directory, fileSystem)
+        }
+        return try withoutActuallyEscaping(body) { (body) throws(JournalError) in
+            let survey = LogSurvey(directory, fileSystem: fileSystem, floor: snapshots.floor) {
+                frame, payload in
                 if let problem = Journal.problem(in: payload, of: frame) { return problem }
                 var events = EventIterator(payload)
                 var sequence = frame.firstSequence
@@ -193,7 +204,8 @@ extension Journal {
                 return nil
             }
             try asJournalError { () throws(LogError) in try survey.run() }
-            return VerifyReport(survey)
+            return VerifyReport(
+                survey, snapshots: snapshots.count, snapshots.problems(logEnd: survey.lastSequence))
         }
     }
 }

@@ -138,7 +138,7 @@ import Testing
             ["log", "j", "--follow", "--reverse"], ["show", "j", "--at", "date:yesterday"],
             ["show", "j", "--at", "seq:x"],
             ["show", "j", "--at", "99999999999999999999"], ["flush", "j", "a\nb"], ["clear", "j", "\u{7F}"],
-            ["compact", "j"], ["snapshot", "j"], ["repair", "j"],
+            ["compact", "j", "--erase"], ["snapshot"], ["repair", "j"],
         ]
         for arguments in wrong where !arguments.isEmpty {
             let outcome = try shop.start(arguments, input: Data()).wait()

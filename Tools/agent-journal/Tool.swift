@@ -4,7 +4,7 @@ import ArgumentParser
 struct Tool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "agent-journal",
-        abstract: "The durable memory of agents: record, replay, verify and explain a journal.",
+        abstract: "The durable memory of agents: record, replay, compact, verify and explain a journal.",
         discussion: """
               agent-journal add ./memory support/user-42 "prefers email" --role user
               agent-journal show ./memory support/user-42
@@ -21,6 +21,7 @@ struct Tool: AsyncParsableCommand {
             AddCommand.self, ImportCommand.self, ExportCommand.self, ShowCommand.self, LogCommand.self,
             FlushCommand.self,
             ForgetCommand.self, ClearCommand.self, ReplaceCommand.self, ReplayCommand.self,
-            VerifyCommand.self, StatsCommand.self, DoctorCommand.self,
+            SnapshotCommand.self, CompactCommand.self, VerifyCommand.self, StatsCommand.self,
+            DoctorCommand.self,
         ])
 }

@@ -29,6 +29,8 @@ final class Engine: Sendable {
         var pending: [Request] = []
         /// The committer commits, or a caller in its place; never two at once.
         var isCommitting = false
+        /// Somebody waits to do something between two commits, and comes first.
+        var isAwaited = false
         var turns = CallerTurns()
         var isStopping = false
     }
@@ -105,7 +107,7 @@ final class Engine: Sendable {
     /// - Returns: What came of it; nil when it is to be enqueued.
     func commitAsCaller(_ append: Append, mayBlock: Bool) -> Result<[Receipt], any Error>? {
         let isMine = queue.withLock { queue in
-            guard !queue.isCommitting, queue.pending.isEmpty, !queue.isStopping,
+            guard !queue.isCommitting, !queue.isAwaited, queue.pending.isEmpty, !queue.isStopping,
                 queue.turns.allows(append.rawBytes, mayBlock: mayBlock)
             else { return false }
             queue.isCommitting = true
@@ -117,16 +119,16 @@ final class Engine: Sendable {
         let mustWake = queue.withLock { queue in
             queue.isCommitting = false
             queue.turns.callerCommitted(in: ContinuousClock.now - start, othersWait: !queue.pending.isEmpty)
-            return !queue.pending.isEmpty || queue.isStopping
+            return !queue.pending.isEmpty || queue.isStopping || queue.isAwaited
         }
-        if mustWake { queue.signal() }
+        if mustWake { queue.broadcast() }
         return result
     }
 
     private func run() {
         while true {
             let requests = queue.withLock(waitingUntil: {
-                !$0.isCommitting && (!$0.pending.isEmpty || $0.isStopping)
+                !$0.isCommitting && !$0.isAwaited && (!$0.pending.isEmpty || $0.isStopping)
             }) { queue in
                 let taken = Engine.take(&queue)
                 queue.isCommitting = !taken.isEmpty
@@ -136,25 +138,27 @@ final class Engine: Sendable {
             let start = ContinuousClock.now
             let results = commit(requests.map(\.append))
             // Before the callers are told: one who is alone then finds that nobody commits.
-            queue.withLock { queue in
+            let isAwaited = queue.withLock { queue in
                 queue.isCommitting = false
                 queue.turns.committerCommitted(
                     requests.count, in: ContinuousClock.now - start, othersWait: !queue.pending.isEmpty)
+                return queue.isAwaited
             }
+            if isAwaited { queue.broadcast() }
             for (request, result) in zip(requests, results) { request.complete(result) }
         }
     }
 
     /// Runs `body` while nobody commits: between two commits, when all that is written is durable.
     func betweenCommits<R>(_ body: () throws(JournalError) -> R) throws(JournalError) -> R {
-        // A caller who commits wakes nobody afterwards if nobody enqueued, so this looks again each millisecond.
-        while queue.withLock(
-            timeoutMilliseconds: 1, waitingUntil: { !$0.isCommitting }, { $0.isCommitting = true })
-            == nil
-        {}
+        // One at a time: only the maintenance thread, or one that heals, comes here.
+        queue.withLock(waitingUntil: { !$0.isAwaited }) { $0.isAwaited = true }
+        queue.withLock(waitingUntil: { !$0.isCommitting }) { queue in
+            queue.isAwaited = false
+            queue.isCommitting = true
+        }
         defer {
             queue.withLock { $0.isCommitting = false }
-            // All: the wake-up that this thread took may have been the committer's.
             queue.broadcast()
         }
         return try body()

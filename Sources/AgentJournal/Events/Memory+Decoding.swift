@@ -40,6 +40,7 @@ extension Event {
                 .forgotten(fields.target!, conversation: text(fields.conversation)!)
             case EventFields.Kind.cleared: .cleared(conversation: text(fields.conversation)!)
             case EventFields.Kind.flushed: .flushed(label: text(fields.label))
+            case EventFields.Kind.floor: .historyLetGo(through: fields.target!)
             default: .unknown(fields.kind)
             }
         self.init(

@@ -17,6 +17,8 @@ public struct Event: Sendable, Hashable {
         case cleared(conversation: String)
         /// Everything before was made durable, and the point was perhaps given a name.
         case flushed(label: String?)
+        /// The history up to this sequence was let go by a compaction.
+        case historyLetGo(through: UInt64)
         /// An event of a later version that may be passed over.
         case unknown(UInt64)
     }
@@ -26,7 +28,7 @@ public struct Event: Sendable, Hashable {
         switch kind {
         case .added(let memory): memory.conversation
         case .forgotten(_, let conversation), .cleared(let conversation): conversation
-        case .flushed, .unknown: nil
+        case .flushed, .historyLetGo, .unknown: nil
         }
     }
 }

@@ -76,7 +76,7 @@ package final class TableReader: Sendable {
     deinit { cache.drop(id) }
 
     static func damage(_ path: FilePath, _ offset: UInt64, _ what: String) -> LogError {
-        LogError(.damaged, "\(path) is damaged at offset \(offset): \(what)", path: path, offset: offset)
+        LogError(.damaged, "The snapshot is damaged: \(what)", path: path, offset: offset)
     }
 
     // MARK: Blocks

@@ -76,10 +76,9 @@ extension SegmentLog {
     package func seal(longerThan bytes: UInt64) throws(LogError) {
         try writer.withLock { (writer) throws(LogError) in
             try check(&writer)
-            guard let end = writer.active?.frames.end, end > max(bytes, SegmentHeader.framesOffset) else {
-                return
-            }
-            if writer.isMarked { return }
+            guard let last = entries.last, writer.lastSequence >= last.header.firstSequence else { return }
+            if let end = writer.active?.frames.end, end <= bytes { return }
+            try clearMark(&writer)
             try beginSegment(&writer)
         }
     }
@@ -163,19 +162,23 @@ extension SegmentLog {
     /// Sees to it that there is a segment with room for `bytes`, and that the clean-close mark is gone.
     private func prepare(_ writer: inout Writer, for bytes: UInt64, _ now: Int64) throws(LogError) {
         try checkStillThere(&writer, now)
-        if writer.isMarked {
-            do {
-                try SegmentLog.clearMark(lockFile!)
-                writer.isMarked = false
-            } catch {
-                throw poison(&writer, .notWritten, "Clearing the clean-close record failed", error)
-            }
-        }
+        try clearMark(&writer)
         if !hasRoom(writer, for: bytes) { try beginSegment(&writer) }
         do {
             try writer.active!.reserve(bytes)
         } catch {
             throw notWritten(error)
+        }
+    }
+
+    /// The log is about to change: the record of the last clean close does not vouch for it any more.
+    private func clearMark(_ writer: inout Writer) throws(LogError) {
+        guard writer.isMarked else { return }
+        do {
+            try SegmentLog.clearMark(lockFile!)
+            writer.isMarked = false
+        } catch {
+            throw poison(&writer, .notWritten, "Clearing the clean-close record failed", error)
         }
     }
 

@@ -9,12 +9,17 @@ struct EventRange: Sendable {
     var notAfter: Timestamp?
 
     /// Resolves points. A label's point is the latest flush that bears it.
-    init(from: Point?, to: Point?, in journal: Journal) async throws {
+    init(from: Point?, to: Point?, in journal: Journal, _ console: Console) async throws {
+        let first = journal.firstSequence
         var labels = LabelFinder(from, to)
         if !labels.isEmpty {
-            for try await event in journal.events() { labels.look(at: event) }
+            for try await event in journal.events(after: first - 1) { labels.look(at: event) }
         }
         try self.init(from: from, to: to, labels)
+        if lowerBound < first {
+            console.note("The history up to sequence \(first - 1) was let go when the journal was compacted")
+            lowerBound = first
+        }
     }
 
     /// The same where the journal cannot be opened.
@@ -176,6 +181,7 @@ struct EventLines {
         case .forgotten(let target, let conversation): ("forgotten", "\(conversation)  \(target)")
         case .cleared(let conversation): ("cleared", conversation)
         case .flushed(let label): ("flushed", label ?? "")
+        case .historyLetGo(let sequence): ("let go", "history up to \(sequence)")
         case .unknown(let number): ("unknown", "kind \(number), of a later version")
         }
     }
@@ -205,6 +211,7 @@ struct EventLines {
         case .forgotten(let sequence, let name): (kind, target, conversation) = ("forgotten", sequence, name)
         case .cleared(let name): (kind, conversation) = ("cleared", name)
         case .flushed(let name): (kind, label) = ("flushed", name)
+        case .historyLetGo(let sequence): (kind, target) = ("let_go", sequence)
         case .unknown(let number): (kind, target) = ("unknown", number)
         }
         let isUnknown = kind == "unknown"

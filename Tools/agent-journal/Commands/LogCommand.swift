@@ -47,7 +47,7 @@ struct LogCommand: AsyncParsableCommand {
         if salvage { return try await runSalvage() }
         let interruption = follow ? try Interruption() : nil
         try await journal.read(output.console, prepare: { $0.skipsReplay = true }) { journal in
-            let range = try await EventRange(from: from, to: to, in: journal)
+            let range = try await EventRange(from: from, to: to, in: journal, output.console)
             let listing = EventListing(
                 journal: journal, range: range, conversation: conversation, isJSON: output.json,
                 isFollowing: follow)

@@ -20,7 +20,7 @@ struct ReplayCommand: AsyncParsableCommand {
     @OptionGroup var journal: JournalArgument
     @Option(help: ArgumentHelp("Up to there: \(Point.words)", valueName: "point"), transform: Point.parse)
     var at: Point?
-    @Flag(help: "From the first event, not from a snapshot. (This version has no snapshots: it always does.)")
+    @Flag(help: "From the first event, not from a snapshot.")
     var fromScratch = false
     @Flag(help: "Also replay from the first event, and compare.")
     var verify = false
@@ -37,20 +37,25 @@ struct ReplayCommand: AsyncParsableCommand {
             progress.end()
             let digest = try view.digest()
             try await withOutput { out in
-                try out.write(try report(view, digest, elapsed))
+                try out.write(try report(view, digest, elapsed, isFromSnapshot: view.liesUponSnapshot))
             }
             if verify { try compare(digest, with: journal, at: view.sequence, progress) }
         }
     }
 
     private func rebuild(_ journal: Journal, _ progress: Progress) throws -> JournalView {
-        if let at { return try journal.look(at: at, progress) }
-        // Opening left the state empty; the first look replays all of it.
-        return fromScratch
-            ? try journal.replayedView { progress.show("replaying: event \($0)") } : try journal.view()
+        let show: @Sendable (UInt64) -> Void = { sequence in progress.show("replaying: event \(sequence)") }
+        guard fromScratch else {
+            // Opening did not replay what came after the snapshot; the first look does.
+            return try journal.look(at: at, progress)
+        }
+        guard let at else { return try journal.replayedView(progress: show) }
+        return try journal.replayedView(upTo: journal.pastView(at: at).sequence, progress: show)
     }
 
-    private func report(_ view: JournalView, _ digest: String, _ elapsed: Duration) throws -> [UInt8] {
+    private func report(_ view: JournalView, _ digest: String, _ elapsed: Duration, isFromSnapshot: Bool)
+        throws -> [UInt8]
+    {
         let conversations = try view.conversations()
         let memories = conversations.reduce(0) { $0 + $1.count }
         guard output.json else {
@@ -61,14 +66,14 @@ struct ReplayCommand: AsyncParsableCommand {
                 memories       \(memories)
                 conversations  \(conversations.count)
                 digest         \(digest)
-                seconds        \(elapsed.secondsText) (\(Int(rate)) events a second)
+                seconds        \(elapsed.secondsText)\(isFromSnapshot ? ", from a snapshot" : " (\(Int(rate)) events a second)")
 
                 """.utf8)
         }
         return JSONLine.object([
             "conversations": .number(conversations.count), "digest": .text(digest),
             "events": .number(view.sequence),
-            "from_snapshot": .bool(false), "last_sequence": .number(view.sequence),
+            "from_snapshot": .bool(isFromSnapshot), "last_sequence": .number(view.sequence),
             "memories": .number(memories),
             "seconds": .seconds(elapsed),
         ])
@@ -77,7 +82,13 @@ struct ReplayCommand: AsyncParsableCommand {
     private func compare(_ digest: String, with journal: Journal, at sequence: UInt64, _ progress: Progress)
         throws
     {
-        let other = try journal.pastView(at: .sequence(sequence)) { progress.show("verifying: event \($0)") }
+        guard journal.reachesBack else {
+            throw Failure(
+                "no_such_point",
+                "The log begins with sequence \(journal.firstSequence): the history before was let go, so the state cannot be "
+                    + "replayed from the first event", path: journal.directory)
+        }
+        let other = try journal.replayedView(upTo: sequence) { progress.show("verifying: event \($0)") }
             .digest()
         progress.end()
         guard other == digest else {

@@ -1,0 +1,86 @@
+import Foundation
+import Testing
+
+/// Snapshots and compaction from the shell.
+@Suite(.timeLimit(.minutes(2))) struct CompactTests {
+    private func digest(_ shop: Workshop, _ arguments: String...) throws -> String {
+        let out = try shop.start(["replay", "j", "--json"] + arguments).wait().out
+        return try String(#require(out.firstMatch(of: #/"digest":"([0-9a-f]{64})"/#)).1)
+    }
+
+    @Test func snapshot() throws {
+        let shop = try Workshop()
+        try shop.makeSmallJournal()
+        let before = try digest(shop)
+        #expect(try shop.run("replay", "j", "--json").out.contains(#""from_snapshot":false"#))
+        #expect(try shop.run("snapshot", "j", "--json").out == "{\"snapshot_sequence\":4}\n")
+        #expect(try shop.run("snapshot", "j").out == "snapshot of sequence 4\n")
+        #expect(try shop.run("replay", "j", "--json").out.contains(#""from_snapshot":true"#))
+        #expect(
+            try shop.run("replay", "j", "--from-scratch", "--json").out.contains(#""from_snapshot":false"#))
+        #expect(try digest(shop) == before)
+        let verified = try shop.run("replay", "j", "--verify")
+        #expect(verified.status == 0 && verified.error.contains("the digest is the same"))
+        #expect(try shop.run("stats", "j", "--json").out.contains(#""snapshot_sequence":4"#))
+        #expect(try shop.run("verify", "j", "--json").out.contains(#""snapshots":1"#))
+        #expect(try shop.run("show", "j", "a/1", "--at", "start", "--json").lines.count == 1)
+        // A damaged one is named, and costs nothing.
+        let file = "j/snapshots/00000000000000000004.snapshot"
+        var bytes = try shop.read(file)
+        bytes[bytes.count / 2] ^= 1
+        try shop.write(bytes, to: file)
+        let damaged = try shop.run("verify", "j", "--json")
+        #expect(damaged.status == 1)
+        #expect(damaged.out.contains("snapshots/00000000000000000004.snapshot"))
+        #expect(damaged.out.contains(#""kind":"snapshot""#))
+        #expect(try digest(shop) == before)
+        #expect(try shop.run("export", "j").lines.count == 3)
+    }
+
+    @Test func compact() throws {
+        let shop = try Workshop()
+        try shop.makeSmallJournal()
+        let before = try digest(shop)
+        let planned = try shop.run("compact", "j", "--keep-history", "none", "--dry-run")
+        #expect(planned.out.contains("would be removed: 00000000000000000001-00000001.segment"))
+        #expect(planned.out.contains("history of sequences 1 to 4"))
+        #expect(try shop.run("log", "j").lines.count == 4)
+        #expect(try shop.run("compact", "j", "--json").out.contains(#""packed_segments":1"#))
+        #expect(try digest(shop) == before)
+        #expect(try shop.run("log", "j").lines.count == 4)
+        let done = try shop.run("compact", "j", "--keep-history", "none", "--json")
+        #expect(done.out.contains(#""dry_run":false,"first_sequence":6,"floor":5"#))
+        #expect(try digest(shop) == before)
+        let log = try shop.run("log", "j")
+        #expect(log.status == 0 && log.out == "" && log.error.contains("up to sequence 5 was let go"))
+        let past = try shop.run("show", "j", "--at", "2")
+        #expect(past.status == 2 && past.error.contains("One can look back to sequence 5"))
+        #expect(try shop.run("replay", "j", "--verify").status == 2)
+        #expect(try shop.run("verify", "j").status == 0)
+        #expect(try shop.run("export", "j", "--salvage").lines.count == 3)
+        #expect(
+            try shop.run(
+                "add", "j", "a/1", "first", "--role", "user", "--metadata", "topic=tea", "--key", "k1",
+                "--json"
+            )
+            .out.contains(#""replayed":true"#))
+        try shop.run("add", "j", "a/1", "more")
+        #expect(try shop.run("log", "j").lines.count == 1)
+        try FileManager.default.removeItem(atPath: shop.path("j/snapshots/00000000000000000005.snapshot"))
+        let lost = try shop.run("show", "j")
+        #expect(lost.status == 1 && lost.out == "")
+        #expect(try shop.run("verify", "j").status == 1)
+    }
+
+    @Test func retentions() throws {
+        let shop = try Workshop()
+        try shop.makeSmallJournal()
+        for wrong in ["", "d", "0d", "-3d", "90", "90w", "1.5d", "99999d"] {
+            #expect(try shop.run("compact", "j", "--keep-history", wrong).status == 64, "\(wrong)")
+        }
+        for right in ["90d", "12h", "30m", "all"] {
+            #expect(try shop.run("compact", "j", "--keep-history", right).status == 0, "\(right)")
+        }
+        #expect(try shop.run("log", "j").lines.count == 4)
+    }
+}
