@@ -42,7 +42,7 @@ public final class Journal: Sendable {
     ///   - create: Whether one is made where none is.
     ///   - options: Access, clock, limits, logger. An engine that is open already keeps its own.
     /// - Throws: `JournalError` with `noJournal`, `notAJournal`, `busy`, `damaged`, `unsupported`, `diskFull` or `system`.
-    /// - Complexity: linear in the log: it is replayed.
+    /// - Complexity: linear in what was recorded since the newest snapshot, which is replayed.
     public static func open(
         at directory: FilePath, create: Creation = .ifMissing, options: Options = Options()
     ) async throws(JournalError) -> Journal {
@@ -227,8 +227,9 @@ public final class Journal: Sendable {
 
     /// The journal as it was at a point.
     ///
-    /// - Throws: `noSuchPoint` for a label that was never used, or a sequence that was not reached.
-    /// - Complexity: linear in the log up to that point, which is replayed.
+    /// - Throws: `noSuchPoint` for a label that was never used, a sequence that was not reached, or a point whose history was
+    ///   let go: the message says how far back one can look.
+    /// - Complexity: linear in what was recorded between the nearest snapshot before it and the point, which is replayed.
     public func view(at point: Point) async throws(JournalError) -> JournalView {
         try checkOpen()
         return try pastView(at: point)

@@ -94,6 +94,12 @@ private enum Examples {
         return then
     }
 
+    static func keepSmall(_ journal: Journal) async throws {
+        let planned = try await journal.compact(keepingHistory: .days(90), dryRun: true)
+        print("frees", planned.freedBytes, "bytes;", planned.removed.count, "files go")
+        try await journal.compact(keepingHistory: .days(90))
+    }
+
     static func follow(_ journal: Journal) async throws -> UInt64 {
         var lastSeen: UInt64 = 0
         for try await event in journal.events(after: lastSeen) {
@@ -184,6 +190,9 @@ struct DocumentationTests {
             try await Examples.once(conversation)
             try await Examples.compare(conversation)
             #expect(try await Examples.follow(journal) == conversation.lastSequence())
+            let digest = try journal.view().digest()
+            try await Examples.keepSmall(journal)
+            #expect(try journal.view().digest() == digest)
             try await Examples.close(journal)
         }
         try await withJournal { journal, conversation in
