@@ -78,7 +78,7 @@ struct CompactionRun {
         for segment in try asJournalError({ () throws(LogError) in try engine.log.sealedSegments() })
         where !segment.isPacked {
             let result = try asJournalError { () throws(LogError) in
-                try engine.log.pack(segment.name, level: maintenance.options.level) {
+                try engine.log.pack(segment.name, level: maintenance.options.level, onlyIfSmaller: true) {
                     !maintenance.isStopping
                 }
             }

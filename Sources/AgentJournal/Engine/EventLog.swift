@@ -31,7 +31,7 @@ package protocol EventLog: AnyObject, Sendable {
     func drop(through sequence: UInt64) throws(LogError) -> DropPlan
     /// Rewrites a sealed segment as compressed blocks; nil when there was nothing to do.
     func pack(
-        _ name: SegmentName, level: Int32, shouldContinue: () -> Bool
+        _ name: SegmentName, level: Int32, onlyIfSmaller: Bool, shouldContinue: () -> Bool
     ) throws(LogError) -> PackResult?
     /// Whether a failure ended writing for good.
     var isPoisoned: Bool { get }

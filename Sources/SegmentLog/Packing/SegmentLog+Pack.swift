@@ -11,6 +11,8 @@ extension SegmentLog {
     /// may run beside appends, which wait for nothing of it but the renaming and the removal.
     /// - Parameters:
     ///   - name: of any sealed segment; one that is packed already is packed anew.
+    ///   - onlyIfSmaller: keeps the segment as it is when packing would make it larger, as it does of batches that were larger
+    ///     than a block.
     ///   - shouldContinue: asked now and then; on false nothing is changed.
     /// - Returns: nil when nothing was done: it should not continue, or there is no sealed segment of that name (any more).
     /// - Throws: `damaged`, `unsupported`, `noSpace`, `system`, `readOnly`, `closed`, `poisoned`. Then the journal is what
@@ -18,7 +20,8 @@ extension SegmentLog {
     ///   goes on.
     /// - Complexity: reads the segment, deflates it, and reads what was written.
     package func pack(
-        _ name: SegmentName, level: Int32 = packingLevel, shouldContinue: () -> Bool = { true }
+        _ name: SegmentName, level: Int32 = packingLevel, onlyIfSmaller: Bool = false,
+        shouldContinue: () -> Bool = { true }
     ) throws(LogError) -> PackResult? {
         try maintenance.withLock { (maintenance) throws(LogError) -> PackResult? in
             try finishRemovals(&maintenance)
@@ -37,7 +40,9 @@ extension SegmentLog {
             // Up to the end, because a removed file's blocks are freed when it is closed: adds do not wait for that.
             defer { original.file.close() }
             do throws(LogError) {
-                if let result = try makeReplacement(original, entry, replacement, level, shouldContinue) {
+                if let result = try makeReplacement(original, entry, replacement, level, shouldContinue),
+                    !onlyIfSmaller || result.bytesAfter < result.bytesBefore
+                {
                     try install(replacement, insteadOf: entry, &maintenance)
                     return result
                 }
