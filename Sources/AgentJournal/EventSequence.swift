@@ -4,6 +4,7 @@ import Synchronization
 extension Journal {
     /// The events behind a sequence, in order, up to the last one that is there now.
     ///
+    /// Where history was let go by a compaction, reading it throws `noSuchPoint`, which says where the log begins.
     /// - Parameter sequence: 0 for all.
     public func events(after sequence: UInt64 = 0) -> EventSequence {
         EventSequence(journal: self, after: sequence, isFollowing: false)

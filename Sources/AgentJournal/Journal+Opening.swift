@@ -9,6 +9,23 @@ extension Journal {
     /// A replay that took longer is not to be repeated by the next opening.
     private static let longestReplay = Duration.milliseconds(500)
 
+    /// How often an opening for reading is tried that a compaction of another process overtakes.
+    private static let attempts = 5
+
+    static func readOnlyEngine(
+        _ directory: FilePath, _ options: Options
+    ) throws(JournalError) -> (Engine, SegmentLog) {
+        for _ in 1..<attempts {
+            do throws(JournalError) {
+                return try makeEngine(directory, .never, options)
+            } catch {
+                // History that was let go between the look at the snapshots and that at the log.
+                guard error.code == .noSuchPoint else { throw error }
+            }
+        }
+        return try makeEngine(directory, .never, options)
+    }
+
     static func makeEngine(
         _ directory: FilePath, _ create: Creation, _ options: Options
     ) throws(JournalError) -> (Engine, SegmentLog) {

@@ -325,6 +325,42 @@ import Testing
         try await again.close()
     }
 
+    @Test("after a failure it is tried again, when as many events came again")
+    func retries() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk, events: 20)
+        for number in 1...200 {
+            if number == 10 {
+                disk.failNext(.syncDirectory, at: "/srv/memory/snapshots", with: .inputOutputError)
+            }
+            try await journal.conversation("a").add("text \(number)")
+        }
+        while try !journal.view().liesUponSnapshot { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(try await journal.texts("a").count == 200)
+        try await journal.close()
+    }
+
+    @Test("a reader that slept through a compaction goes on from the snapshot")
+    func readerBesideACompaction() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        try await journal.conversation("a").add(contentsOf: ["1", "2"])
+        var reading = options(disk.asProcess(pid: 77))
+        reading.access = .readOnly
+        let reader = try await Journal.open(at: directory, options: reading)
+        #expect(try await reader.texts("a") == ["1", "2"])
+        let view = try reader.view()
+        try await journal.conversation("a").add("3")
+        try await journal.compact(keepingHistory: .none)
+        try await journal.conversation("a").add("4")
+        #expect(try await reader.texts("a") == ["1", "2", "3", "4"])
+        #expect(try view.memories(in: "a").count == 2)
+        try await journal.compact(keepingHistory: .none)
+        let another = try await Journal.open(at: directory, options: reading)
+        #expect(try await another.texts("a") == ["1", "2", "3", "4"])
+        for journal in [another, reader, journal] { try await journal.close() }
+    }
+
     @Test("a replay within a bound of memory gives the same state")
     func bounded() async throws {
         let disk = InMemoryFileSystem()

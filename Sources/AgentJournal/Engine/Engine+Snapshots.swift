@@ -15,7 +15,9 @@ extension Engine {
 
     /// Asks for a snapshot in the background, unless one waits already.
     func requestSnapshot() {
-        guard snapshots != nil, !isReadOnly, maintenance.claimDueSnapshot() else { return }
+        guard snapshots != nil, !isReadOnly, maintenance.claimDueSnapshot(at: log.visibleSequence) else {
+            return
+        }
         do throws(JournalError) {
             _ = try maintenance.submit { [self] in
                 do throws(JournalError) {
@@ -27,7 +29,7 @@ extension Engine {
                         healNow(error)
                         return
                     }
-                    // It stays claimed: a disk that is full is not tried again with every add. The next opening does.
+                    maintenance.dueSnapshotFailed(at: log.visibleSequence)
                     if !maintenance.isStopping {
                         logger.error("journal could not take a snapshot", metadata: ["error": "\(error)"])
                     }

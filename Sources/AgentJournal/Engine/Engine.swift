@@ -263,7 +263,17 @@ final class Engine: Sendable {
     func now() throws(JournalError) -> (box: StateBox, bound: UInt64) {
         while true {
             let box = box
-            let bound = try catchUp(box)
+            let bound: UInt64
+            do throws(JournalError) {
+                bound = try catchUp(box)
+            } catch {
+                // A reader that slept through a compaction of another process: what it missed is in a snapshot by now.
+                guard isReadOnly, error.code == .noSuchPoint else { throw error }
+                var state = try nearestState { _ in true }
+                try replay.run(&state)
+                replaceState(state)
+                continue
+            }
             // Else another state took its place meanwhile, and this one may lack what came between.
             if self.box === box { return (box, bound) }
         }

@@ -27,6 +27,8 @@ final class Maintenance: Sendable {
     private struct Jobs {
         var waiting: [Job] = []
         var isSnapshotDue = false
+        /// After a failure none is tried before this event.
+        var notBefore: UInt64 = 0
         var isStopping = false
         var thread: JoinableThread?
     }
@@ -60,16 +62,25 @@ final class Maintenance: Sendable {
         return isTaken
     }
 
-    /// Whether the caller is to submit a snapshot that became due: at most one waits.
-    func claimDueSnapshot() -> Bool {
+    /// Whether the caller is to submit a snapshot that became due: at most one waits, and after one that failed none is
+    /// tried before as many events came again as make one due.
+    func claimDueSnapshot(at sequence: UInt64) -> Bool {
         jobs.withLock { jobs in
-            guard !jobs.isSnapshotDue, !jobs.isStopping else { return false }
+            guard !jobs.isSnapshotDue, !jobs.isStopping, sequence >= jobs.notBefore else { return false }
             jobs.isSnapshotDue = true
             return true
         }
     }
 
     func dueSnapshotEnded() { jobs.withLock { $0.isSnapshotDue = false } }
+
+    func dueSnapshotFailed(at sequence: UInt64) {
+        jobs.withLock { jobs in
+            jobs.isSnapshotDue = false
+            let (next, overflow) = sequence.addingReportingOverflow(options.events)
+            jobs.notBefore = overflow ? .max : next
+        }
+    }
 
     private func run() {
         while true {
