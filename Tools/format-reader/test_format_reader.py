@@ -511,7 +511,7 @@ class FrameTests(ReaderTest):
             offset = segment.frame(add("2"), **arguments)
             self.put(segment)
             self.assert_unsupported(":%d: frame type" % offset)
-        for unknown in (event(5), event(63), add("1", "c", (13, 1)), add("1", "c", (31, b""))):
+        for unknown in (event(6), event(63), add("1", "c", (13, 1)), add("1", "c", (31, b""))):
             segment = Segment()
             offset = segment.frame(unknown)
             self.put(segment)
