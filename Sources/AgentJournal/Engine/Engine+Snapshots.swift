@@ -126,8 +126,11 @@ extension Engine {
 
     /// Removes the snapshots that are not needed any more.
     func removeOldSnapshots(_ snapshots: SnapshotFiles) throws(JournalError) {
+        // What was let go is about to be dropped.
+        let floor = box.withLock { $0.layer.floor }
         try asJournalError { () throws(LogError) in
-            for name in try surplus(snapshots, newest: nil, log.firstSequence) { try snapshots.remove(name) }
+            let first = max(log.firstSequence, floor + 1)
+            for name in try surplus(snapshots, newest: nil, first) { try snapshots.remove(name) }
         }
     }
 
@@ -143,7 +146,7 @@ extension Engine {
         let older = names.filter { $0.sequence < newest }
         let second = older.first { !damaged.contains($0.path) }
         return older.filter { name in
-            name != second || firstSequence == 1 || name.sequence + 1 < firstSequence
+            name != second || firstSequence <= 1 || name.sequence + 1 < firstSequence
         }
     }
 

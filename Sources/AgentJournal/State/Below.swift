@@ -126,7 +126,7 @@ final class Below: Sendable {
             masks.append(mask)
         }
         for (cursor, mask) in zip(cursors, masks.reversed()) where !mask.isCleared {
-            try cursor.seek(prefix)
+            try asJournalError { () throws(LogError) in try cursor.seek(prefix) }
             while let key = cursor.key, key.starts(with: prefix) {
                 if key.count > prefix.count, cursor.operation == .put {
                     let sequence = StateKeys.sequence(ofMemory: key)
@@ -134,7 +134,7 @@ final class Below: Sendable {
                         try body(try stored(cursor.value, name, sequence, cursor.table))
                     }
                 }
-                try cursor.advance()
+                try asJournalError { () throws(LogError) in try cursor.advance() }
             }
         }
         for stored in newest.reversed() { try body(stored) }
