@@ -23,7 +23,8 @@ extension Journal {
         let found = try asJournalError { () throws(LogError) in
             try FoundSnapshots(
                 SnapshotFiles(
-                    paths, options.fileSystem, journal: JournalIdentity.journal(in: paths, options.fileSystem),
+                    paths, options.fileSystem,
+                    journal: JournalIdentity.journal(in: paths, options.fileSystem),
                     cache: cache, random: options.random))
         }
         // What a snapshot holds need not be in the log any more; whether it was let go is known after the replay.

@@ -119,7 +119,9 @@ extension Journal {
         do throws(EventProblem) {
             var events = EventIterator(payload)
             while let event = try events.next() {
-                if let floor = try EventFields(event).floor(at: frame.firstSequence + UInt64(count)) { letGo(floor) }
+                if let floor = try EventFields(event).floor(at: frame.firstSequence + UInt64(count)) {
+                    letGo(floor)
+                }
                 count += 1
             }
         } catch {
