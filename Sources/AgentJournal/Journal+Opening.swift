@@ -58,7 +58,8 @@ extension Journal {
                 maintenance: Maintenance.Options(
                     events: max(1, options.snapshotEvents), replayBytes: options.replayBytes))
             engine.damagedSnapshots.withLock { $0.formUnion(found.problems.compactMap(\.path)) }
-            let memories = try engine.box.count(at: lastSequence)
+            let memories = try engine.read { (box, _) throws(JournalError) in try box.count(at: lastSequence)
+            }
             for problem in found.problems {
                 options.logger.warning(
                     "journal: a snapshot is not used: \(problem)", metadata: ["directory": "\(directory)"])

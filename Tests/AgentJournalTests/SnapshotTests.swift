@@ -221,6 +221,46 @@ import Testing
         #expect(try !Journal.verify(at: directory, fileSystem: disk).isHealthy)
     }
 
+    @Test("whatever part of it is damaged, each way of looking gives what it gave")
+    func damagedParts() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        for number in 0..<30 {
+            try await journal.conversation("c\(number % 3)").add(
+                "text \(number)", idempotencyKey: "\(number)")
+        }
+        try await journal.flush(label: "here")
+        try await journal.snapshot()
+        try await journal.conversation("c1").clear()
+        try await journal.flush(label: "there")
+        let digest = try journal.view().digest()
+        try await journal.close()
+        let path = try #require(snapshots(disk).first)
+        let bytes = try disk.contents(of: path)
+        for offset in stride(from: 1, to: bytes.count, by: FormatReaderTests.isExhaustive ? 1 : 23) {
+            let disk = disk.crash(keeping: .everything)
+            var flipped = bytes
+            flipped[offset] ^= 1
+            try disk.replaceContents(of: path, with: flipped)
+            for look in 0..<6 {
+                var options = options(disk)
+                options.access = look % 2 == 0 ? .readOnly : .readWrite
+                let again = try await Journal.open(at: directory, options: options)
+                switch look {
+                case 0: #expect(try again.view().digest() == digest, "offset \(offset)")
+                case 1:
+                    #expect(try await again.conversation("c0").lastSequence() == 28)
+                    try disk.replaceContents(of: path, with: flipped)
+                case 2: #expect(try await again.view(at: .label("here")).count == 30)
+                case 3: try await again.conversation("c0").replace(1, with: "text 0")
+                case 4: #expect(try await again.texts("c2").count == 10)
+                default: #expect(try again.view().count == 20)
+                }
+                try await again.close()
+            }
+        }
+    }
+
     @Test("a damaged snapshot is no second one, and one of another journal is none")
     func second() async throws {
         let disk = InMemoryFileSystem()
