@@ -79,8 +79,8 @@ public struct Conversation: Sendable {
     /// A memory never changes its conversation, so this can be checked before the append is queued.
     private func checkOwn(_ sequence: UInt64) throws(JournalError) {
         try journal.checkOpen()
-        let owner = try journal.engine.now().box.withLock { (state) throws(JournalError) in
-            try state.conversation(ofAdd: sequence)
+        let owner = try journal.engine.read { (box, _) throws(JournalError) in
+            try box.withLock { (state) throws(JournalError) in try state.conversation(ofAdd: sequence) }
         }
         guard let owner, owner.elementsEqual(name.utf8) else {
             throw JournalError(
@@ -104,7 +104,8 @@ public struct Conversation: Sendable {
     /// The sequence of the conversation's last event, for `expecting`; 0 when it has none.
     public func lastSequence() async throws(JournalError) -> UInt64 {
         try journal.checkOpen()
-        let (box, bound) = try journal.engine.now()
-        return try box.lastSequence(of: Array(name.utf8), at: bound)
+        return try journal.engine.read { (box, bound) throws(JournalError) in
+            try box.lastSequence(of: Array(name.utf8), at: bound)
+        }
     }
 }

@@ -39,7 +39,10 @@ extension Journal {
         let paths = JournalPaths(directory)
         let found = try asJournalError { () throws(LogError) in
             try FoundSnapshots(
-                SnapshotFiles(paths, options.fileSystem, journal: nil, cache: cache, random: options.random))
+                SnapshotFiles(
+                    paths, options.fileSystem,
+                    journal: JournalIdentity.journal(in: paths, options.fileSystem),
+                    cache: cache, random: options.random))
         }
         // What a snapshot holds need not be in the log any more; whether it was let go is known after the replay.
         logOptions.floor = found.usable.first?.sequence ?? 0
@@ -71,7 +74,9 @@ extension Journal {
                 isReadOnly: options.access == .readOnly,
                 maintenance: Maintenance.Options(
                     events: max(1, options.snapshotEvents), replayBytes: options.replayBytes))
-            let memories = try engine.box.count(at: lastSequence)
+            engine.damagedSnapshots.withLock { $0.formUnion(found.problems.compactMap(\.path)) }
+            let memories = try engine.read { (box, _) throws(JournalError) in try box.count(at: lastSequence)
+            }
             for problem in found.problems {
                 options.logger.warning(
                     "journal: a snapshot is not used: \(problem)", metadata: ["directory": "\(directory)"])
@@ -113,8 +118,12 @@ struct FoundSnapshots {
 
     init(_ files: SnapshotFiles) throws(LogError) {
         for name in try files.names() {
-            do {
-                usable.append(try files.open(name))
+            do throws(LogError) {
+                let table = try files.open(name)
+                guard StateMeta(table.meta)?.lastSequence == table.sequence else {
+                    throw LogError(.damaged, "\(name.path) does not say what it covers", path: name.path)
+                }
+                usable.append(table)
                 // Older ones are only of use when this one is not.
                 return
             } catch {

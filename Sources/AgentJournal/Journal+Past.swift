@@ -50,8 +50,10 @@ extension Journal {
 
     /// The sequence of the latest flush with this label.
     private func flush(labelled label: String) throws(JournalError) -> UInt64 {
-        let (box, bound) = try engine.now()
-        guard let found = try box.label(Array(label.utf8), at: bound) else {
+        let found = try engine.read { (box, bound) throws(JournalError) in
+            try box.label(Array(label.utf8), at: bound)
+        }
+        guard let found else {
             throw JournalError(
                 .noSuchPoint, "There is no flush with the label \"\(label)\"; `log` lists them")
         }

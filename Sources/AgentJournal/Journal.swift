@@ -182,6 +182,16 @@ public final class Journal: Sendable {
     /// A task cancelled before the append is taken up throws `CancellationError`, and nothing is written; after that the
     /// append completes and its receipts are returned.
     func submit(_ append: Append) async throws -> [Receipt] {
+        do {
+            return try await submitOnce(append)
+        } catch let error as JournalError where engine.isOfSnapshot(error) {
+            // It could not be decided, so nothing was written.
+            try engine.heal(error)
+            return try await submitOnce(append)
+        }
+    }
+
+    private func submitOnce(_ append: Append) async throws -> [Receipt] {
         try checkWritable()
         guard append.rawBytes > 0 else { return [] }
         try Task.checkCancellation()
@@ -205,6 +215,15 @@ public final class Journal: Sendable {
     func submitAndWait(_ append: @autoclosure () throws(JournalError) -> Append) throws -> [Receipt] {
         try checkWritable()
         let append = try append()
+        do {
+            return try submitAndWaitOnce(append)
+        } catch let error as JournalError where engine.isOfSnapshot(error) {
+            try engine.heal(error)
+            return try submitAndWaitOnce(append)
+        }
+    }
+
+    private func submitAndWaitOnce(_ append: Append) throws -> [Receipt] {
         guard append.rawBytes > 0 else { return [] }
         if let result = engine.commitAsCaller(append, mayBlock: true) { return try result.get() }
         let done = Monitor<Result<[Receipt], any Error>?>(nil)

@@ -7,6 +7,8 @@ struct SurveyedSnapshots {
     private(set) var count = 0
     /// History up to here was let go, as the snapshots know.
     private(set) var floor: UInt64 = 0
+    /// The last event that one of them covers; 0 when none can be read.
+    private(set) var newest: UInt64 = 0
     private var problems: [VerifyReport.Problem] = []
     /// Those without a fault, the newest first.
     private var sound: [(file: String, table: TableReader, meta: StateMeta)] = []
@@ -14,17 +16,19 @@ struct SurveyedSnapshots {
     init(_ directory: FilePath, _ fileSystem: any FileSystem) throws(LogError) {
         let paths = JournalPaths(directory)
         let files = SnapshotFiles(
-            paths, fileSystem, journal: nil, cache: BlockCache(limit: 1 << 20), random: { 0 })
+            paths, fileSystem, journal: JournalIdentity.journal(in: paths, fileSystem),
+            cache: BlockCache(limit: 1 << 20), random: { 0 })
         for name in try files.names() {
             count += 1
             let file = paths.relative(name.path)
             do throws(LogError) {
                 let table = try files.open(name)
                 try table.verify()
-                guard let meta = StateMeta(table.meta) else {
-                    throw LogError(.damaged, "the meta block says too little", path: name.path)
+                guard let meta = StateMeta(table.meta), meta.lastSequence == table.sequence else {
+                    throw LogError(.damaged, "\(name.path) does not say what it covers", path: name.path)
                 }
                 floor = max(floor, meta.floor)
+                newest = max(newest, table.sequence)
                 sound.append((file, table, meta))
             } catch {
                 // Removed since, by a compaction beside this.

@@ -98,21 +98,30 @@ extension Journal {
         let found = try asJournalError { () throws(LogError) in
             try SurveyedSnapshots(directory, fileSystem)
         }
-        let survey = LogSurvey(directory, fileSystem: fileSystem, floor: found.floor) { frame, payload in
+        var floor = found.floor
+        // What was let go may be missing if a snapshot has what it gave.
+        let survey = LogSurvey(directory, fileSystem: fileSystem, floor: min(floor, found.newest)) {
+            frame, payload in
             progress?(frame.lastSequence)
-            return Journal.problem(in: payload, of: frame)
+            return Journal.problem(in: payload, of: frame) { floor = max(floor, $0) }
         }
         try asJournalError { () throws(LogError) in try survey.run() }
         return VerifyReport(survey, snapshots: found.count, found.problems(logEnd: survey.lastSequence))
     }
 
     /// What is wrong with the events of a frame whose checksums are right.
-    private static func problem(in payload: UnsafeRawBufferPointer, of frame: FrameCursor.Frame) -> String? {
+    ///
+    /// - Parameter letGo: Called with each floor.
+    private static func problem(
+        in payload: UnsafeRawBufferPointer, of frame: FrameCursor.Frame, letGo: (UInt64) -> Void = { _ in }
+    ) -> String? {
         var count: UInt32 = 0
         do throws(EventProblem) {
             var events = EventIterator(payload)
             while let event = try events.next() {
-                _ = try EventFields(event)
+                if let floor = try EventFields(event).floor(at: frame.firstSequence + UInt64(count)) {
+                    letGo(floor)
+                }
                 count += 1
             }
         } catch {

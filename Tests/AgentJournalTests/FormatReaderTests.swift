@@ -74,6 +74,93 @@ struct FormatReaderTests {
         }
     }
 
+    @Test(
+        "exports what this code exports, from snapshots, with the history or without it",
+        arguments: 0..<(isExhaustive ? 24 : 4))
+    func snapshots(seed: Int) async throws {
+        try await withDirectory { root in
+            let live = root.appending(path: "live")
+            var writer = try await Shapes(seed: UInt64(300 + seed), directory: live)
+            for round in 0..<8 {
+                for _ in 0..<8 { try await writer.step() }
+                let what: String
+                switch (round + seed) % 4 {
+                case 0:
+                    what = "a snapshot"
+                    try await writer.journalForTesting.snapshot()
+                    for _ in 0..<3 { try await writer.step() }
+                case 1:
+                    what = "compacted"
+                    try await writer.journalForTesting.compact(keepingHistory: .all)
+                case 2:
+                    what = "compacted by time"
+                    try await writer.journalForTesting.compact(keepingHistory: .duration(.seconds(7_200)))
+                    for _ in 0..<3 { try await writer.step() }
+                default:
+                    what = "the snapshot alone"
+                    try await writer.journalForTesting.compact(keepingHistory: .none)
+                }
+                let copy = root.appending(path: "\(round)")
+                try FileManager.default.copyItem(at: live, to: copy)
+                try await Self.compare(copy, "\(what), round \(round)")
+                // Without the snapshots there is the same or an error, never less.
+                try FileManager.default.removeItem(at: copy.appending(path: "snapshots"))
+                try await Self.compareOrRefuse(copy, "\(what), round \(round), no snapshots")
+                if round % 3 == 2 { try await writer.reopen() }
+            }
+            try await writer.close()
+            try await Self.compare(live, "closed")
+        }
+    }
+
+    @Test("goes on from the older of two snapshots when the newer one is damaged")
+    func damagedSnapshot() async throws {
+        try await withDirectory { root in
+            let live = root.appending(path: "live")
+            var writer = try await Shapes(seed: 78, directory: live)
+            for _ in 0..<20 { try await writer.step() }
+            try await writer.journalForTesting.compact(keepingHistory: .none)
+            for _ in 0..<20 { try await writer.step() }
+            try await writer.journalForTesting.snapshot()
+            for _ in 0..<5 { try await writer.step() }
+            try await writer.close()
+            let names = try Self.files(live, "snapshots").map(\.lastPathComponent)
+            try #require(names.count == 2)
+            let right = try await Self.export(live).get()
+            let bytes = [UInt8](try Data(contentsOf: live.appending(path: "snapshots/\(names[1])")))
+            for round in 0..<(Self.isExhaustive ? 200 : 6) {
+                let copy = root.appending(path: "\(round)")
+                try FileManager.default.copyItem(at: live, to: copy)
+                let newest = copy.appending(path: "snapshots/\(names[1])")
+                var changed = bytes
+                let place = Int(writer.random.next() % UInt64(bytes.count))
+                switch round % 3 {
+                case 0: changed[place] ^= 1 << UInt8(round % 8)
+                case 1: changed.removeLast(bytes.count - place)
+                default: changed = Array(bytes[..<place]) + [0] + bytes[place...]
+                }
+                try Data(changed).write(to: newest)
+                try await Self.compare(copy, "damaged at \(place)")
+                #expect(try FormatReader.run("export", copy).output == right)
+                try FileManager.default.removeItem(at: newest)
+                try await Self.compare(copy, "removed")
+                try Data(changed).write(to: copy.appending(path: "snapshots/\(names[0])"))
+                try await Self.compareOrRefuse(copy, "none that can be read")
+                #expect(try FormatReader.run("export", copy).status == 1)
+                try FileManager.default.removeItem(at: copy)
+            }
+            // The log ends before the snapshot does.
+            let short = root.appending(path: "short")
+            try FileManager.default.copyItem(at: live, to: short)
+            for segment in try Self.files(short, "log").dropFirst() {
+                try FileManager.default.removeItem(at: segment)
+            }
+            try FileManager.default.removeItem(at: short.appending(path: "lock"))
+            try await Self.compareOrRefuse(short, "short")
+            #expect(try FormatReader.run("export", short).status == 1)
+        }
+    }
+
     private static func pack(_ directory: URL) throws {
         let options = LogOptions(fileSystem: PosixFileSystem(), now: { 0 }, formatTime: { "\($0)" })
         let log = try SegmentLog.open(FilePath(directory.path), options)
@@ -97,6 +184,17 @@ struct FormatReaderTests {
         #expect(other.output == own, "\(what): \(other.output.count) bytes, \(own.count) here")
     }
 
+    /// Both export the same, or both find damage.
+    private static func compareOrRefuse(_ directory: URL, _ what: String) async throws {
+        switch await export(directory) {
+        case .success: try await compare(directory, what)
+        case .failure(let error):
+            #expect(error.code == .damaged, "\(what)")
+            let other = try FormatReader.run("export", directory)
+            #expect(other.status == 1 && other.output.isEmpty, "\(what): \(other.message)")
+        }
+    }
+
     private static func export(_ directory: URL) async -> Result<[UInt8], JournalError> {
         var options = options()
         options.access = .readOnly
@@ -117,9 +215,11 @@ struct FormatReaderTests {
         }
     }
 
-    private static func segments(_ directory: URL) throws -> [URL] {
+    private static func segments(_ directory: URL) throws -> [URL] { try files(directory, "log") }
+
+    private static func files(_ directory: URL, _ name: String) throws -> [URL] {
         try FileManager.default.contentsOfDirectory(
-            at: directory.appending(path: "log"), includingPropertiesForKeys: nil
+            at: directory.appending(path: name), includingPropertiesForKeys: nil
         )
         .sorted { $0.path < $1.path }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import JournalFileSystem
 import JournalTesting
+import SegmentLog
 import SystemPackage
 import Testing
 
@@ -218,6 +219,119 @@ import Testing
         for path in snapshots(disk) { try disk.remove(path) }
         #expect(await code { _ = try await open(disk) } == .damaged)
         #expect(try !Journal.verify(at: directory, fileSystem: disk).isHealthy)
+    }
+
+    @Test("whatever part of it is damaged, each way of looking gives what it gave")
+    func damagedParts() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        for number in 0..<30 {
+            try await journal.conversation("c\(number % 3)").add(
+                "text \(number)", idempotencyKey: "\(number)")
+        }
+        try await journal.flush(label: "here")
+        try await journal.snapshot()
+        try await journal.conversation("c1").clear()
+        try await journal.flush(label: "there")
+        let digest = try journal.view().digest()
+        try await journal.close()
+        let path = try #require(snapshots(disk).first)
+        let bytes = try disk.contents(of: path)
+        for offset in stride(from: 1, to: bytes.count, by: FormatReaderTests.isExhaustive ? 1 : 23) {
+            let disk = disk.crash(keeping: .everything)
+            var flipped = bytes
+            flipped[offset] ^= 1
+            try disk.replaceContents(of: path, with: flipped)
+            for look in 0..<6 {
+                var options = options(disk)
+                options.access = look % 2 == 0 ? .readOnly : .readWrite
+                let again = try await Journal.open(at: directory, options: options)
+                switch look {
+                case 0: #expect(try again.view().digest() == digest, "offset \(offset)")
+                case 1:
+                    #expect(try await again.conversation("c0").lastSequence() == 28)
+                    try disk.replaceContents(of: path, with: flipped)
+                case 2: #expect(try await again.view(at: .label("here")).count == 30)
+                case 3: try await again.conversation("c0").replace(1, with: "text 0")
+                case 4: #expect(try await again.texts("c2").count == 10)
+                default: #expect(try again.view().count == 20)
+                }
+                try await again.close()
+            }
+        }
+    }
+
+    @Test("a damaged snapshot is no second one, and one of another journal is none")
+    func second() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        for number in 0..<20 { try await journal.conversation("a").add("\(number)") }
+        try await journal.compact(keepingHistory: .none)
+        try await journal.conversation("a").add("more")
+        try await journal.snapshot()
+        try await journal.close()
+        let two = snapshots(disk)
+        #expect(two.count == 2)
+        let whole = try disk.contents(of: two[1])
+        var foreign = whole
+        foreign[16] ^= 1
+        let crc = foreign.withUnsafeBytes { Checksum.crc32(0, UnsafeRawBufferPointer(rebasing: $0[..<60])) }
+        foreign.replaceSubrange(60..<64, with: withUnsafeBytes(of: crc.littleEndian) { Array($0) })
+        for bytes in [foreign, Array(whole.dropLast())] {
+            try disk.replaceContents(of: two[1], with: bytes)
+            #expect(try Journal.verify(at: directory, fileSystem: disk).problems.map(\.kind) == ["snapshot"])
+            var readOnly = options(disk)
+            readOnly.access = .readOnly
+            let again = try await Journal.open(at: directory, options: readOnly)
+            #expect(again.liesUponSnapshot)
+            #expect(try await again.texts("a").last == "more")
+            try await again.close()
+        }
+        // Names that are none are passed over.
+        for name in ["+0000000000000000099", "18446744073709551615"] {
+            try disk.openFile(directory.appending("snapshots/\(name).snapshot"), .createNew).close()
+        }
+        let again = try await open(disk)
+        try await again.conversation("a").add("yet more")
+        #expect(try await again.snapshot() == 23)
+        #expect(snapshots(disk).filter { two.contains($0) } == [two[0]])
+        #expect(try await again.view(at: .sequence(22)).count == 21)
+        #expect(try await again.texts("a").count == 22)
+        try await again.close()
+    }
+
+    @Test("history that was let go is not missed, though the snapshot that says so is damaged")
+    func floorInTheLog() async throws {
+        let disk = InMemoryFileSystem()
+        let clock = TestClock()
+        var options = options(disk)
+        options.clock = { clock.now }
+        let journal = try await Journal.open(at: directory, options: options)
+        func fill() async throws {
+            for _ in 0..<100 {
+                clock.now = clock.now.advanced(by: .seconds(3600))
+                try await journal.conversation("a").add("one more, and another one, and so on")
+            }
+        }
+        try await fill()
+        try await journal.compact()
+        try await fill()
+        let report = try await journal.compact(keepingHistory: .duration(.seconds(90 * 3600)))
+        let digest = try journal.view().digest()
+        try await journal.close()
+        // Two are kept from the first drop on.
+        let two = snapshots(disk)
+        try #require(two.count == 2 && report.firstSequence > 1)
+        #expect(report.removed.allSatisfy { $0.sequences != nil })
+        try disk.replaceContents(of: two[1], with: [1, 2, 3])
+        #expect(try Journal.verify(at: directory, fileSystem: disk).problems.map(\.kind) == ["snapshot"])
+        let again = try await open(disk)
+        #expect(try again.view().digest() == digest)
+        try await again.close()
+        // With no snapshot that covers it, it is missed.
+        try disk.remove(two[0])
+        let kinds = try Journal.verify(at: directory, fileSystem: disk).problems.map(\.kind)
+        #expect(kinds == ["missing_segment", "snapshot"])
     }
 
     @Test("a snapshot beyond the log's end is damage")

@@ -4,13 +4,14 @@
     format_reader.py export DIR   the canonical export: one line a memory
     format_reader.py digest DIR   the SHA-256 of the export
     format_reader.py events DIR   one line an event, in order of sequence
-    format_reader.py dump DIR     headers of segments and frames, and where and why the log ends; for people
+    format_reader.py dump DIR     headers of segments and frames, where and why the log ends, snapshots; for people
 
 Exit status: 0; 1 when the journal is damaged (and nothing on standard output, but for `dump`); 2 when it is not a
 journal, not supported, or cannot be read. It takes no locks and writes nothing: it reads what is there.
 
 canonical_json.py has the section "Canonical JSON", payload.py the protobuf messages, journal_log.py the sections
-from "journal.json" to "lock", and this file "State", "Export" and the commands.
+from "journal.json" to "lock", snapshot.py "Tables" and "Snapshots", and this file "Opening", "State", "Export" and the
+commands.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from collections import namedtuple
 import canonical_json
 import journal_log
 import payload
+import snapshot
 from journal_log import Damaged, Unsupported
 
 Event = namedtuple("Event", "sequence recorded fields")
@@ -44,15 +46,45 @@ def read_events(log):
             except payload.NotUnderstood as error:
                 raise Unsupported("%s:%d: %s is not known" % (walk.segment.file, frame.offset, error)) from None
             for sequence, fields in enumerate(events, frame.first_sequence):
-                if fields is not None:
-                    yield Event(sequence, frame.recorded, fields)
+                if fields is None:
+                    continue
+                if fields["kind"] == "floor" and fields["target"] > sequence:
+                    raise Damaged(walk.segment.file, frame.offset, "payload: a floor that is not reached yet")
+                yield Event(sequence, frame.recorded, fields)
+
+
+# ---------------------------------------------------------------- Opening
+
+def open_journal(directory, whole):
+    """(The newest snapshot that can be read, or None; the log; its events behind the snapshot, or all that it holds when
+    it is read `whole`; what is to be reported)."""
+    identity = journal_log.read_identity(directory)
+    notes = []
+    # The snapshots come first: a writer that goes on meanwhile makes the log longer, never shorter.
+    base = snapshot.newest(directory, identity.journal, notes)
+    covered = base.sequence if base else 0
+    log = journal_log.read_log(directory, identity, covered, whole)
+    last = log.walks[-1].next_sequence - 1
+    if covered > last:
+        raise Damaged(base.file, 32, "it covers sequence %d, and the log ends with %d: the end of the log is missing" % (
+            covered, last))
+    events = list(read_events(log))
+    floors = [event.fields["target"] for event in events if event.sequence > covered and event.fields["kind"] == "floor"]
+    journal_log.check_floor(log, max([base.floor if base else 0] + floors))
+    if not whole:
+        events = [event for event in events if event.sequence > covered]
+    return base, log, events, notes + log.notes
 
 
 # ---------------------------------------------------------------- State
 
-def state(events):
+def state(base, events):
     """The memories there are: {conversation: {sequence: event}}."""
     conversations, home = {}, {}
+    for memory in base.memories if base else ():
+        event = Event(memory.sequence, memory.recorded, memory.fields)
+        conversations.setdefault(memory.conversation, {})[memory.sequence] = event
+        home[memory.sequence] = memory.conversation
     for event in events:
         kind, conversation = event.fields["kind"], event.fields.get("conversation")
         if kind == "added":
@@ -91,8 +123,8 @@ def time_string(microseconds):
     return canonical_json.string(canonical_json.time(microseconds))
 
 
-def export(events):
-    conversations = state(events)
+def export(base, events):
+    conversations = state(base, events)
     lines = []
     for conversation in sorted(conversations, key=lambda name: name.encode("utf-8")):
         for _, event in sorted(conversations[conversation].items()):
@@ -157,15 +189,25 @@ def dump(directory):
     yield ""
     if identity is None:
         return
+    for sequence, file in snapshot.names(directory):
+        try:
+            yield snapshot_line(snapshot.read(directory, sequence, file, identity.journal))
+        except (Damaged, Unsupported) as error:
+            yield str(error)
     try:
-        log = journal_log.read_log(directory, identity)
-        for note in log.notes:
+        _, log, _, notes = open_journal(directory, whole=True)
+        for note in notes:
             yield note
         yield "%s, last sequence %d" % (log.ending, log.walks[-1].next_sequence - 1)
-        for _ in read_events(log):
-            pass
     except (Damaged, Unsupported) as error:
         yield str(error)
+
+
+def snapshot_line(found):
+    return "%s, 0x%x bytes, %d blocks: %d memories in %d conversations, %d keys, %d labels, %d adds; floor %d; last event " \
+        "recorded %s" % (found.file, len(found.table.data), found.table.blocks, len(found.memories),
+                         len(found.conversations), len(found.keys), len(found.labels), len(found.added), found.floor,
+                         show_time(found.recorded))
 
 
 def show_time(microseconds):
@@ -195,14 +237,16 @@ def run(command, directory):
         raise Unsupported("not a journal: there is no such directory")
     if command == "dump":
         return "".join(line + "\n" for line in dump(directory)).encode("utf-8"), []
-    log = journal_log.read_log(directory, journal_log.read_identity(directory))
-    events = read_events(log)
+    base, log, events, notes = open_journal(directory, whole=command == "events")
     if command == "events":
-        return event_lines(events), log.notes
-    lines = export(events)
+        first = log.walks[0].segment.header.first_sequence
+        if first > 1:
+            notes.append("history up to sequence %d was let go" % (first - 1))
+        return event_lines(events), notes
+    lines = export(base, events)
     if command == "digest":
-        return hashlib.sha256(lines).hexdigest().encode("ascii") + b"\n", log.notes
-    return lines, log.notes
+        return hashlib.sha256(lines).hexdigest().encode("ascii") + b"\n", notes
+    return lines, notes
 
 
 def main(arguments=None):

@@ -10,6 +10,7 @@ import canonical_json
 import payload
 
 VERSION = 1  # of the format, as far as this reader knows it
+BOUND = 1 << 62  # of sequences, offsets and times: no journal reaches it
 
 
 class Damaged(Exception):
@@ -106,6 +107,8 @@ class Segment:
             raise Unsupported("%s is a foreign segment: it belongs to another journal" % self.file)
         if (header.first_sequence, header.id) != (self.name_sequence, self.id) or not self.id:
             raise Damaged(self.file, 0, "the header is not that of the file's name")
+        if not 0 < header.first_sequence < BOUND or header.predecessor_last >= BOUND or header.predecessor_end >= BOUND:
+            raise Damaged(self.file, 32, "no journal has such sequences or offsets")
         if header.zero.strip(b"\0"):
             raise Damaged(self.file, 120, "not zero in the segment header")
         if self.packed:
@@ -126,6 +129,18 @@ def segment_header(data, offset):
     header = Header(*HEADER.unpack_from(data, offset))
     valid = header.magic == MAGIC and header.crc == zlib.crc32(data[offset:offset + 124])
     return header if valid else None
+
+
+def inflate(inflater, data, raw_length):
+    """What raw deflate gives up to a sync flush without its last bytes, or None when that is not of the raw length.
+
+    Never more than a byte beyond it is inflated.
+    """
+    try:
+        raw = inflater.decompress(data + b"\0\0\xff\xff", raw_length + 1)
+    except zlib.error:
+        return None
+    return raw if len(raw) == raw_length and not inflater.eof else None
 
 
 # ---------------------------------------------------------------- Frame
@@ -240,19 +255,13 @@ class Walk:
         return None
 
     def inflate(self, header, data):
-        """The raw payload, or None. Never more than a byte beyond the raw length is inflated."""
+        """The raw payload, or None."""
         if header.flags & STORED:
             self.inflater = None
             return data if header.flags & RESTART and len(data) == header.raw_length else None
         if header.flags & RESTART:
             self.inflater = zlib.decompressobj(-15)
-        if self.inflater is None:
-            return None
-        try:
-            raw = self.inflater.decompress(data + b"\0\0\xff\xff", header.raw_length + 1)
-        except zlib.error:
-            return None
-        return raw if len(raw) == header.raw_length and not self.inflater.eof else None
+        return inflate(self.inflater, data, header.raw_length) if self.inflater else None
 
 
 # ---------------------------------------------------------------- Packed segments
@@ -295,7 +304,10 @@ def packed_footer(segment):
         return None
     if index < FRAMES or index + number * INDEX_ENTRY.size != at or zlib.crc32(data[index:at]) != crc:
         return None
-    return Footer(index, list(INDEX_ENTRY.iter_unpack(data[index:at])), last, end, chain, own)
+    entries = list(INDEX_ENTRY.iter_unpack(data[index:at]))
+    if last >= BOUND or end >= BOUND or any(entry[1] >= BOUND for entry in entries):
+        return None
+    return Footer(index, entries, last, end, chain, own)
 
 
 def packed_walk(segment, maximum_frame_bytes, successor):
@@ -352,7 +364,18 @@ def read_segments(directory):
         segment.name_sequence, segment.header.original_id if segment.header else segment.id, segment.id))
 
 
-def read_log(directory, identity):
+class Passed:
+    """A segment that was not read, because a snapshot covers all that it holds."""
+
+    frames, unsupported = (), False
+
+    def __init__(self, segment):
+        self.segment = segment
+
+
+def read_log(directory, identity, covered=0, whole=True):
+    """The log. With `covered`, the last sequence of a snapshot, it may begin behind that; unless it is read `whole`, the
+    segments that hold nothing behind are passed over."""
     # The lock comes first: a writer that goes on meanwhile makes the log outgrow the record, never fall short of it.
     lock = read_file(directory, "lock")
     segments = read_segments(directory)
@@ -362,7 +385,10 @@ def read_log(directory, identity):
     segments = one_of_each(segments, identity.maximum_frame_bytes, notes)
     walks = []
     for segment, successor in zip(segments, segments[1:] + [None]):
-        check_predecessor(segment, walks[-1] if walks else None)
+        check_predecessor(segment, walks[-1] if walks else None, covered)
+        if successor and not whole and successor.header.first_sequence <= covered + 1:
+            walks.append(Passed(segment))
+            continue
         if segment.packed:
             if successor is None:
                 raise Damaged(segment.file, 0, "it is packed, and so not the last: what came behind it is missing")
@@ -381,19 +407,24 @@ def read_log(directory, identity):
     return Log(walks, log_end(walks, record), notes)
 
 
-def check_predecessor(segment, before):
-    """Check what a segment says of its predecessor; `before` is the walk of the segment before it, if any."""
+def check_predecessor(segment, before, covered):
+    """Check what a segment says of its predecessor; `before` is the walk of the segment before it, if any, and `covered` the
+    last sequence that need not be in the log."""
     header = segment.header
     if header.predecessor == 0:
         if before or header.first_sequence != 1 or header.predecessor_chain or header.predecessor_last \
                 or header.predecessor_end:
             raise Damaged(segment.file, 88, "no predecessor, but not the first segment of a journal")
     elif before is None:
-        raise Damaged(segment.file, 88, "its predecessor, segment %d, is missing: dropped or lost, the log begins with "
-                      "sequence %d, and what there was cannot be had from it" %
-                      (header.predecessor, header.first_sequence))
+        if not covered or header.first_sequence > covered + 1:
+            raise Damaged(segment.file, 88, "its predecessor, segment %d, is missing: dropped or lost, the log begins with "
+                          "sequence %d, and what there was cannot be had from it, nor from a snapshot" %
+                          (header.predecessor, header.first_sequence))
     elif before.segment.header.original_id != header.predecessor:
         raise Damaged(segment.file, 88, "its predecessor, segment %d, is missing" % header.predecessor)
+    elif isinstance(before, Passed):
+        if header.first_sequence != header.predecessor_last + 1:
+            raise Damaged(segment.file, 32, "first sequence is not the predecessor's last plus one")
     else:
         end, chain, footer = before.end, before.chain, before.segment.footer
         if before.segment.packed:
@@ -408,6 +439,15 @@ def check_predecessor(segment, before):
 
 
 # ---------------------------------------------------------------- Where the log ends: torn or damaged
+
+def check_floor(log, floor):
+    """Whether what the log does not begin with was let go. `floor`: as the snapshot and the events behind it say."""
+    segment = log.walks[0].segment
+    header = segment.header
+    if header.predecessor and floor < max(1, header.first_sequence - 1):
+        raise Damaged(segment.file, 88, "its predecessor, segment %d, is missing: the log begins with sequence %d, and "
+                      "history was let go only up to %d" % (header.predecessor, header.first_sequence, floor))
+
 
 def log_end(walks, record):
     """Where the log ends and why, in words. Raises Damaged by the table of the document."""
@@ -460,4 +500,7 @@ def clean_close_record(page):
     body = page[MARK + 8:MARK + 8 + RECORD.size]
     if mark != (1 << 32) + zlib.crc32(body):
         return None, "its CRC is wrong"
-    return CleanClose(*RECORD.unpack(body)), None
+    record = CleanClose(*RECORD.unpack(body))
+    if record.end >= BOUND or record.last_sequence >= BOUND:
+        return None, "no journal is so long"
+    return record, None

@@ -2,7 +2,7 @@
 
 import canonical_json
 
-KINDS = {1: "added", 2: "forgotten", 3: "cleared", 4: "flushed"}
+KINDS = {1: "added", 2: "forgotten", 3: "cleared", 4: "flushed", 5: "floor"}
 
 # number: (name, wire type, kinds that may have it, least and greatest length of its UTF-8 or None)
 FIELDS = {
@@ -15,7 +15,7 @@ FIELDS = {
     8: ("metadata", 2, ("added",), None),
     9: ("timestamp", 0, ("added",), None),
     10: ("idempotency_key", 2, ("added",), (1, 512)),
-    11: ("target", 0, ("forgotten",), None),
+    11: ("target", 0, ("forgotten", "floor"), None),
     12: ("label", 2, ("flushed",), (1, 512)),
 }
 FIRST_OPTIONAL_FIELD, FIRST_OPTIONAL_KIND = 32, 64
@@ -43,6 +43,20 @@ def varint(data, position, end):
                 break
             return value, position
     raise Malformed("a varint is longer than 64 bits")
+
+
+def encoded_varint(value):
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def zigzag(value):
+    """The signed number that a sint64 stands for."""
+    return value >> 1 ^ -(value & 1)
 
 
 def fields(data, position, end):
@@ -100,19 +114,19 @@ def event(data):
             raise Malformed("an event has two kinds")
         elif number < FIRST_OPTIONAL_FIELD:
             raise NotUnderstood("event field %d" % number)
-    if kind != "flushed" and "conversation" not in result:
+    if kind not in ("flushed", "floor") and "conversation" not in result:
         raise Malformed("%s without a conversation" % kind)
     if kind == "added" and sum(name in result for name in ("text", "json", "data")) != 1:
         raise Malformed("added without exactly one content")
-    if kind == "forgotten" and not result.get("target"):
-        raise Malformed("forgotten without a target")
+    if kind in ("forgotten", "floor") and not result.get("target"):
+        raise Malformed("%s without a target" % kind)
     return result
 
 
 def field(name, value, bounds):
     """The value of a field, checked: str for text, bytes for JSON and data, int for numbers."""
     if name == "timestamp":
-        value = value >> 1 ^ -(value & 1)  # sint64: zigzag
+        value = zigzag(value)
         if not canonical_json.FIRST_TIME <= value <= canonical_json.LAST_TIME:
             raise Malformed("timestamp outside the years 0001 to 9999")
     elif name in ("json", "metadata"):

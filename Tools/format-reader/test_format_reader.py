@@ -25,7 +25,7 @@ import format_reader
 
 UUID = "00112233-4455-6677-8899-aabbccddeeff"
 CREATED = 1_767_323_045_000_006  # 2026-01-02T03:04:05.000006Z
-ADDED, FORGOTTEN, CLEARED, FLUSHED = 1, 2, 3, 4
+ADDED, FORGOTTEN, CLEARED, FLUSHED, FLOOR = 1, 2, 3, 4, 5
 CONVERSATION, TEXT, JSON, DATA, MIME, ROLE, METADATA, TIME, KEY, TARGET, LABEL = range(2, 13)
 SYNC, RESTART, STORED = 1, 2, 4
 
@@ -178,6 +178,87 @@ def lock(segment, id=None, end=None, chain=None, mark=None):
     struct.pack_into("<Q", page, 3584, (1 << 32) + zlib.crc32(record) if mark is None else mark)
     page[3592:3640] = record
     return bytes(page)
+
+
+PUT, DELETE, DELETE_PREFIX = 0, 1, 2
+
+
+class Table:
+    """A table of these entries, (key, value) or (key, value, operation), so many in a block and blocks in an index."""
+
+    def __init__(self, sequence, entries, meta, per_block=3, per_index=2, stored=(), shared=True, **fields):
+        values = dict(magic=b"\x89AJT\r\n\x1a\n", minimum=1, journal=bytes.fromhex(UUID.replace("-", "")), salt=0x1234,
+                      sequence=sequence, again=sequence, count=len(entries), end_magic=b"\x89AJT\r\n\x1a\n",
+                      end_salt=0x1234, meta_key=b"\0", gap=b"", header=b"", footer=b"", block={})
+        values.update(fields)
+        self.values, self.shared, self.stored, self.places = values, shared, stored, []
+        header = struct.pack("<8sHHI16sQ20x", values["magic"], 1, values["minimum"], values["salt"], values["journal"],
+                             values["sequence"])
+        self.data = bytearray(header + struct.pack("<I", zlib.crc32(header)))
+        root, index = [], []
+        for start in range(0, len(entries), per_block):
+            block = entries[start:start + per_block]
+            index.append((block[-1][0], varint_pair(self.block(1, block)) + block[0][0]))
+            if len(index) == per_index or start + per_block >= len(entries):
+                root.append((index[-1][0], varint_pair(self.block(2, index))))
+                index = []
+        self.data += values["gap"]
+        root = self.block(3, root)
+        meta = self.block(4, [(values["meta_key"], meta)])
+        footer = struct.pack("<QQIIQQI4x8s4x", root[0], meta[0], root[1], meta[1], values["count"], values["again"],
+                             values["end_salt"], values["end_magic"])
+        self.data += footer + struct.pack("<I", zlib.crc32(footer))
+
+    @property
+    def name(self):
+        return "snapshots/%020d.snapshot" % self.values["sequence"]
+
+    def block(self, kind, entries):
+        offset, number = len(self.data), len(self.places)
+        last, raw = b"", b""
+        for key, value, *operation in entries:
+            common = len(os.path.commonprefix([last, key])) if self.shared else 0
+            raw += varint(common) + varint(len(key) - common) + varint(len(value) << 2 | (operation or [PUT])[0])
+            raw += key[common:] + value
+            last = key
+        values = dict(kind=kind, stored=int(number in self.stored or not raw), count=len(entries), raw=raw, raw_length=None)
+        values.update(self.values["block"].get(number, {}))
+        raw = data = values["raw"]
+        if not values["stored"]:
+            deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
+            data = (deflater.compress(raw) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        rest = struct.pack("<IIIIHH", zlib.crc32(data), len(data),
+                           len(raw) if values["raw_length"] is None else values["raw_length"], values["count"],
+                           values["kind"], values["stored"])
+        place = struct.pack("<IQ", self.values["salt"], offset)
+        self.data += struct.pack("<I", zlib.crc32(place + rest)) + rest + data
+        self.places.append((offset, len(self.data) - offset))
+        return self.places[-1]
+
+
+def varint_pair(place):
+    return varint(place[0]) + varint(place[1])
+
+
+def big(number):
+    return struct.pack(">Q", number)
+
+
+def meta(sequence, recorded, memories, floor=0):
+    return varint(sequence) + varint(zigzag(recorded)) + varint(memories) + varint(floor)
+
+
+def conversation(memories, last, flags=0):
+    return bytes([flags]) + varint(zigzag(memories)) + varint(last)
+
+
+def key_value(sequence, recorded, *fields):
+    compared = b"".join(field(number, value) for number, value in fields)
+    return varint(sequence) + varint(zigzag(recorded)) + hashlib.sha256(compared).digest()[:16]
+
+
+def memory(recorded, *fields):
+    return varint(zigzag(recorded)) + b"".join(field(number, value) for number, value in fields)
 
 
 class Output:
@@ -511,7 +592,7 @@ class FrameTests(ReaderTest):
             offset = segment.frame(add("2"), **arguments)
             self.put(segment)
             self.assert_unsupported(":%d: frame type" % offset)
-        for unknown in (event(5), event(63), add("1", "c", (13, 1)), add("1", "c", (31, b""))):
+        for unknown in (event(6), event(63), add("1", "c", (13, 1)), add("1", "c", (31, b""))):
             segment = Segment()
             offset = segment.frame(unknown)
             self.put(segment)
@@ -668,6 +749,35 @@ class SegmentTests(ReaderTest):
         self.assert_damaged("log/" + second.name, second.end, "closed with segment 4")
         self.put(lock=lock(third))
         self.assert_damaged("log", 0)
+
+    def test_bounds(self):
+        # So far from 0 that sums of them need care.
+        first = Segment()
+        for bad in (1 << 62, (1 << 64) - 1):
+            for fields in ({"first": bad, "predecessor": 1, "predecessor_last": bad - 1}, {"first": bad},
+                           {"predecessor_last": bad}, {"predecessor_end": bad}):
+                segment = Segment(2, first, **fields)
+                self.put(first, segment)
+                self.assert_damaged("log/" + segment.name, 32, "no journal has such")
+        for created in (1 << 62, -(1 << 62), (1 << 63) - 1, -(1 << 63)):
+            segment = Segment(created=created)
+            self.put(segment)
+            self.assert_damaged("log/" + segment.name, 40)
+        segment = Segment(first=0)
+        self.put(segment)
+        self.assert_damaged("log/" + segment.name, 32)
+
+    def test_bounds_of_the_clean_close(self):
+        segment = Segment()
+        segment.frame(add("1"))
+        for end, last in ((1 << 62, 1), ((1 << 64) - 1, 1), (segment.end, 1 << 62)):
+            record = struct.pack("<IIQQq16x", segment.id, segment.chain, end, last, CREATED)
+            page = bytearray(lock(segment, mark=(1 << 32) + zlib.crc32(record)))
+            page[3592:3640] = record
+            self.put(segment, lock=bytes(page))
+            status, output, errors = self.run_reader("export")
+            self.assertEqual((status, output.count(b"\n")), (0, 1))
+            self.assertIn("the clean-close record is unreadable", errors)
 
     def test_no_segment(self):
         for page in (None, lock(Segment())):
@@ -1093,6 +1203,355 @@ class PackedTests(ReaderTest):
         for segments in (plain[1:], packed[1:]):
             self.put(*segments)
             self.assert_damaged("log/" + segments[0].name, 88, "the log begins with sequence 9")
+
+    def test_bounds(self):
+        plain, packed = self.journal()
+        for fields in ({"last": 1 << 62}, {"end": 1 << 62}):
+            one = Packed(plain[0], 4)
+            one.block((1, add("a0"), add("b0")), (2, add("a1"), add("b1")), (3, add("a2"), add("b2")),
+                      (4, add("a3"), add("b3")))
+            one.finish(**fields)
+            self.put(one, *packed[1:])
+            status, _, errors = self.run_reader("export")
+            self.assertEqual(status, 0)
+            self.assertIn("index is damaged", errors)
+
+
+# ---------------------------------------------------------------- Snapshots
+
+class SnapshotTests(ReaderTest):
+    """A log of three segments, and snapshots of it after the first and the second."""
+
+    def setUp(self):
+        super().setUp()
+        first = Segment()
+        first.frame(add("one", "a", (ROLE, "user"), (METADATA, '{"k":1}'), (KEY, "k1")), add("gone", "a", (KEY, "k2")),
+                    recorded=10)
+        first.frame(event(ADDED, (CONVERSATION, "é"), (DATA, b"\0\1"), (TIME, zigzag(-5))),
+                    event(FORGOTTEN, (CONVERSATION, "a"), (TARGET, 2)), event(FLUSHED, (LABEL, "here")), recorded=10)
+        second = Segment(2, first, created=CREATED + 20)
+        second.frame(add("two", "a"), add("x", "cleared"), event(CLEARED, (CONVERSATION, "cleared")),
+                     event(FLOOR, (TARGET, 5)), recorded=10)
+        third = Segment(3, second, created=CREATED + 30)
+        third.frame(event(FORGOTTEN, (CONVERSATION, "a"), (TARGET, 1)), add("three", "a"), recorded=10)
+        self.segments = first, second, third
+
+    def entries(self, sequence):
+        """The entries of the snapshot as of sequence 5 or 9."""
+        one = [(TEXT, "one"), (ROLE, "user"), (METADATA, '{"k":1}')]
+        gone = [(TEXT, "gone")]
+        late = sequence == 9
+        found = {
+            b"Ca": conversation(2 if late else 1, 6 if late else 4), "Cé".encode(): conversation(1, 3),
+            b"Ka\0k1": key_value(1, CREATED + 10, *one), b"Ka\0k2": key_value(2, CREATED + 10, *gone),
+            b"Lhere": varint(5),
+            b"Ma\0" + big(1): memory(CREATED + 10, *one, (KEY, "k1")),
+            "Mé\0".encode() + big(3): memory(CREATED + 20, (DATA, b"\0\1"), (TIME, zigzag(-5))),
+            b"S" + big(1): b"a", b"S" + big(2): b"a", b"S" + big(3): "é".encode(),
+        }
+        if late:
+            found.update({
+                b"Ccleared": conversation(0, 8, 1), b"S" + big(6): b"a", b"S" + big(7): b"cleared",
+                # All of the event, with its kind.
+                b"Ma\0" + big(6): varint(zigzag(CREATED + 30)) + add("two", "a")})
+        return found
+
+    def snapshot(self, sequence, change={}, floor=None, recorded=None, memories=None, meta_more=b"", **fields):
+        found = self.entries(sequence)
+        found.update(change)
+        entries = [(key, *(value if isinstance(value, tuple) else (value,)))
+                   for key, value in sorted(found.items()) if value is not None]
+        late = sequence == 9
+        whole = meta(sequence, (CREATED + (30 if late else 20)) if recorded is None else recorded,
+                     (3 if late else 2) if memories is None else memories,
+                     (5 if late else 0) if floor is None else floor)
+        return Table(sequence, entries, fields.pop("meta", whole) + meta_more, **fields)
+
+    def put_snapshots(self, segments, *tables, **fields):
+        self.put(*segments, **fields)
+        for table in tables:
+            self.file(table.name, table.data)
+
+    def right(self):
+        self.put(*self.segments)
+        return self.export()
+
+    def test_same(self):
+        right = self.right()
+        self.assertEqual(right.count(b"\n"), 3)
+        early, late = self.snapshot(5), self.snapshot(9)
+        first, second, third = self.segments
+        for segments, tables in ((self.segments, (early,)), (self.segments, (late,)), (self.segments, (early, late)),
+                                 ((second, third), (late,)), ((third,), (late,)), ((second, third), (early, late)),
+                                 ((third,), (early, late)), ((second, third), (early,))):
+            self.put_snapshots(segments, *tables)
+            if segments[0] is third:
+                # Let go up to 5, and it begins with 10.
+                self.assert_damaged("log/" + third.name, 88, "only up to 5")
+                tables = (*tables[:-1], self.snapshot(9, floor=9))
+                self.put_snapshots(segments, *tables)
+            self.assertEqual(self.export(), right)
+            status, digest, _ = self.run_reader("digest")
+            self.assertEqual(digest.decode().strip(), hashlib.sha256(right).hexdigest())
+            status, output, errors = self.run_reader("events")
+            self.assertEqual((status, output.count(b"\n")), (0, 12 - segments[0].first))
+            self.assertEqual("was let go" in errors, segments[0] is not first)
+            self.assertIn(b"2 keys, 1 labels", self.run_reader("dump")[1])
+
+    def test_alone(self):
+        last = Segment(4, self.segments[1], created=CREATED + 30)
+        self.put(*self.segments[:2], last)
+        right = self.export()
+        self.put_snapshots([last], self.snapshot(9, floor=9), lock=lock(last))
+        self.assertEqual(self.export(), right)
+        self.assertIn("last sequence 9", self.ending())
+
+    def test_packed(self):
+        right = self.right()
+        first, second, third = self.segments
+        packed = Packed(second, 4, before=first)
+        packed.block((10, add("two", "a"), add("x", "cleared"), event(CLEARED, (CONVERSATION, "cleared")),
+                      event(FLOOR, (TARGET, 5))))
+        packed.finish()
+        for table in (self.snapshot(5), self.snapshot(9)):
+            self.put_snapshots((packed, third), table)
+            self.assertEqual(self.export(), right)
+
+    def test_shapes_of_tables(self):
+        right = self.right()
+        for fields in ({"per_block": 1, "per_index": 1}, {"per_block": 100}, {"per_index": 100}, {"shared": False},
+                       {"stored": range(100)}, {"stored": (0, 3)}, {"meta_more": b"later"}):
+            self.put_snapshots(self.segments[1:], self.snapshot(9, **fields))
+            self.assertEqual(self.export(), right)
+        # A section of a later version.
+        self.put_snapshots(self.segments[1:], self.snapshot(9, {b"Zlater": b"?"}))
+        self.assertEqual(self.export(), right)
+
+    def test_no_events(self):
+        segment = Segment()
+        segment.frame(event(FLUSHED))
+        self.put_snapshots([segment], Table(1, [], meta(1, CREATED + 1, 0)))
+        self.assertEqual(self.export(), b"")
+
+    def assert_unused(self, table, message, right, name=None):
+        """A snapshot that is damaged is as good as none, and reported."""
+        name = name or table.name
+        self.put(*self.segments)
+        self.file(name, table.data)
+        status, output, errors = self.run_reader("export")
+        self.assertEqual((status, output), (0, right), errors)
+        self.assertIn("note: damaged: " + name, errors)
+        self.assertIn(message, errors)
+        self.put(*self.segments[1:])
+        self.file(name, table.data)
+        self.assert_damaged("log/" + self.segments[1].name, 88, "nor from a snapshot")
+
+    def test_every_bit_and_every_cut(self):
+        right = self.right()
+        table = self.snapshot(9, per_block=4, per_index=3)
+        older = self.snapshot(5)
+        self.put_snapshots(self.segments[1:], older, table)
+        data = bytes(table.data)
+        for offset in range(len(data)):
+            for bit in range(8):
+                changed = bytearray(data)
+                changed[offset] ^= 1 << bit
+                self.file(table.name, changed)
+                status, output, errors = self.run_reader("export")
+                self.assertEqual((status, output), (0, right), (offset, bit, errors))
+                self.assertIn("damaged: " + table.name, errors)
+        for length in range(len(data)):
+            self.file(table.name, data[:length])
+            status, output, errors = self.run_reader("export")
+            self.assertEqual((status, output), (0, right))
+            self.assertIn("damaged: " + table.name, errors)
+        os.remove(os.path.join(self.directory, older.name))
+        for offset in range(0, len(data), 7):
+            self.file(table.name, data[:offset] + b"\0" + data[offset:])
+            self.assertEqual(self.run_reader("export")[:2], (1, b""))
+        self.file(table.name, data)
+        self.assertEqual(self.export(), right)
+
+    def test_tables(self):
+        right = self.right()
+        for fields, message in (
+                ({"magic": b"x" * 8}, "header"), ({"journal": bytes(16)}, "another journal"),
+                ({"again": 8}, "footer"), ({"end_salt": 1}, "footer"), ({"end_magic": b"x" * 8}, "footer"),
+                ({"count": 1}, "footer is not that of the blocks"), ({"gap": bytes(8)}, "not that of the blocks"),
+                ({"meta_key": b"x"}, "meta block"), ({"block": {0: {"kind": 2}}}, "header is not valid"),
+                ({"block": {0: {"stored": 2}}}, "header is not valid"), ({"block": {0: {"count": 9}}}, "entries"),
+                ({"block": {0: {"raw_length": 9}}}, "raw length"), ({"block": {0: {"raw_length": 1 << 31}}}, "written"),
+                ({"block": {0: {"raw": b"\0\1\0b\0\1\0a", "count": 2}}}, "order"),
+                ({"block": {0: {"raw": b"\0\1\0a\1\0\0", "count": 2}}}, "order"),
+                ({"block": {0: {"raw": b"\1\1\0a", "count": 1}}}, "too large"),
+                ({"block": {0: {"raw": b"\0\2\0a", "count": 1}}}, "too large"),
+                ({"block": {0: {"raw": b"\0\1\x08a", "count": 1}}}, "too large"),
+                ({"block": {0: {"raw": b"\0\1\3a", "count": 1}}}, "operation 3"),
+                ({"block": {0: {"raw": b"\0\1", "count": 0}}}, "varint"),
+                ({"block": {0: {"raw": b"", "count": 0}}}, "not what the index says"),
+                ({"block": {0: {"raw": b"\0\1\0C", "count": 1}}}, "not what the index says"),
+                ({"block": {2: {"raw": b"", "count": 0}}}, "not where the one before")):
+            with self.subTest(fields):
+                table = self.snapshot(9, **fields)
+                self.assert_unused(table, message, right)
+        table = self.snapshot(9)
+        self.assert_unused(table, "its name says otherwise", right, "snapshots/%020d.snapshot" % 8)
+        self.put_snapshots(self.segments, self.snapshot(9, minimum=2))
+        self.assert_unsupported("version 2")
+
+    def test_blocks_elsewhere(self):
+        # One block in the place of another, moved, or of another table: the CRC of its header says so.
+        right = self.right()
+        table = self.snapshot(9, per_block=1, stored=range(100), shared=False)
+        for one, other in zip(table.places, table.places[1:]):
+            if one[1] == other[1]:
+                changed = self.snapshot(9, per_block=1, stored=range(100), shared=False)
+                changed.data[one[0]:sum(one)] = table.data[other[0]:sum(other)]
+                self.assert_unused(changed, "header is not valid", right)
+        other = self.snapshot(9, salt=0x4321, end_salt=0x4321)
+        changed = self.snapshot(9)
+        place = changed.places[0]
+        changed.data[place[0]:sum(place)] = other.data[place[0]:sum(place)]
+        self.assert_unused(changed, "header is not valid", right)
+
+    def test_states(self):
+        right = self.right()
+        ours = self.entries(9)
+        one = b"Ma\0" + big(1)
+        for change, message in (
+                ({b"Ca": (b"", DELETE)}, "operation 1"), ({b"Ma\0": (b"", DELETE_PREFIX)}, "operation 2"),
+                ({b"Ca": conversation(1, 6)}, "2 memories in a conversation of 1"),
+                ({b"Ca": conversation(2, 10)}, "not covered"), ({b"Ca": conversation(2, 5)}, "later"),
+                ({b"Ca": conversation(2, 6, 2)}, "flags"), ({b"Ca": conversation(-1, 6)}, "-1 memories"),
+                ({b"Ca": conversation(2, 6) + b"\0"}, "behind"), ({b"Ca": None}, "missing"),
+                ({b"Ca\1": conversation(0, 1)}, "control"), ({b"C": conversation(0, 1)}, "0 bytes"),
+                ({b"Cno": conversation(1, 1)}, "0 memories in a conversation of 1"),
+                ({b"Ka\0k1": None}, "key of memory 1 is missing"),
+                ({b"Ka\0k1": key_value(1, CREATED + 10, (TEXT, "other"))}, "not its own"),
+                ({b"Ka\0k1": key_value(1, CREATED + 11, (TEXT, "one"), (ROLE, "user"), (METADATA, '{"k":1}'))}, "own"),
+                ({b"Ka\0k2": key_value(3, CREATED + 10, (TEXT, "gone"))}, "not there"),
+                ({b"Ka\0k2": ours[b"Ka\0k2"][:-1]}, "varint|behind|cut|not its own"),
+                ({b"Ka": ours[b"Ka\0k2"]}, "end of a name"), ({b"Ka\0": ours[b"Ka\0k2"]}, "0 bytes"),
+                ({b"Lhere": varint(0)}, "not covered"), ({b"Lhere": varint(5) + b"\0"}, "behind"),
+                ({b"L": varint(5)}, "0 bytes"), ({b"L\xff": varint(5)}, "UTF-8"),
+                ({one: None}, "2 memories, not 3"), ({one[:-1]: ours[one]}, "end with a sequence"),
+                ({b"Ma\0" + big(10): ours[one]}, "not covered"), ({b"Mno\0" + big(2): ours[one]}, "not 3"),
+                ({one: memory(CREATED + 31, (TEXT, "one"))}, "later"), ({one: memory(CREATED + 10)}, "content"),
+                ({one: memory(1 << 61, (TEXT, "one"))}, "years"), ({one: b"\x80"}, "varint"),
+                ({one: varint(0) + event(CLEARED, (CONVERSATION, "a"))}, "not added"),
+                ({one: varint(0) + add("one", "b")}, "not added"), ({one: varint(0) + event(64)}, "not added"),
+                ({b"S" + big(1): None}, "missing in another"), ({b"S" + big(1): "é".encode()}, "missing in another"),
+                ({b"S" + big(1)[1:]: b"a"}, "not a sequence"), ({b"S" + big(5): b"no"}, "add 5"),
+                ({b"S" + big(10): b"a"}, "not covered"), ({b"S" + big(9): b"a"}, "add 9")):
+            with self.subTest(change):
+                table = self.snapshot(9, change)
+                self.put(*self.segments)
+                self.file(table.name, table.data)
+                status, output, errors = self.run_reader("export")
+                self.assertEqual((status, output), (0, right), errors)
+                self.assertIn("damaged: %s:0: it is not a state" % table.name, errors)
+                self.assertRegex(errors, message)
+        for fields in ({"memories": 2}, {"recorded": CREATED}, {"recorded": 1 << 61}, {"floor": 10}, {"meta": b"\x09\0\3"},
+                       {"meta": meta(8, CREATED + 30, 3)}):
+            self.assert_unused(self.snapshot(9, **fields), "not a state", right)
+        for unknown in (memory(CREATED + 10, (TEXT, "one"), (13, 1)), varint(0) + event(6)):
+            self.put_snapshots(self.segments, self.snapshot(9, {one: unknown}))
+            self.assert_unsupported("event ")
+
+    def test_names(self):
+        self.put(*self.segments)
+        right = self.export()
+        for name in ("9.snapshot", "+%019d.snapshot" % 9, "%020d.snapshot.new" % 9, "%020d.snapshot" % (1 << 62), "other"):
+            self.file("snapshots/" + name, b"garbage")
+        self.assertEqual(self.export(), right)
+        shutil.rmtree(os.path.join(self.directory, "snapshots"))
+        self.assertEqual(self.export(), right)
+
+    def test_beyond_the_end(self):
+        table = self.snapshot(9)
+        for last in (self.segments[0], Segment(2, self.segments[0])):
+            self.put_snapshots({self.segments[0].id: self.segments[0], last.id: last}.values(), table)
+            self.assert_damaged(table.name, 32, "the log ends with 5: the end of the log is missing")
+        # One that is damaged says nothing.
+        table.data[3] ^= 1
+        self.put_snapshots(self.segments[:1], table)
+        self.assertEqual(self.run_reader("export")[0], 0)
+
+    def test_beginning(self):
+        first, second, third = self.segments
+        right = self.right()
+        # The log must lead on from the snapshot.
+        self.put_snapshots((third,), self.snapshot(5, floor=5))
+        self.assert_damaged("log/" + third.name, 88, "nor from a snapshot")
+        # Not let go, as far as anybody says.
+        for floor in (0, 4):
+            self.put_snapshots((second, third), self.snapshot(9, floor=floor))
+            self.assert_damaged("log/" + second.name, 88, "only up to %d" % floor)
+        # As a floor behind the older snapshot says.
+        self.put_snapshots((second, third), self.snapshot(5))
+        self.assertEqual(self.export(), right)
+        # A gap, and a first segment that says that it is not the first of all.
+        self.put_snapshots((first, third), self.snapshot(9))
+        self.assert_damaged("log/" + third.name, 88, "segment 2, is missing")
+        odd = Segment(2, first, predecessor=0, predecessor_last=0, predecessor_end=0, predecessor_chain=0)
+        odd.frame(add())
+        self.put_snapshots((odd,), self.snapshot(5, floor=5))
+        self.assert_damaged("log/" + odd.name, 88)
+
+    def test_empty_beginning_dropped(self):
+        empty = Segment()
+        second = Segment(2, empty)
+        second.frame(add("1"), event(FLOOR, (TARGET, 1)))
+        entries = [(b"Cc", conversation(1, 1)), (b"Mc\0" + big(1), memory(CREATED + 1, (TEXT, "1"))),
+                   (b"S" + big(1), b"c")]
+        self.put(second)
+        self.assert_damaged("log/" + second.name, 88)
+        for floor in (0, 1):
+            table = Table(2, entries, meta(2, CREATED + 1, 1, floor))
+            self.put_snapshots([second], table)
+            if floor:
+                self.assertEqual(self.texts(), ["1"])
+            else:
+                self.assert_damaged("log/" + second.name, 88, "only up to 0")
+
+    def test_damage_that_is_covered(self):
+        # What the snapshot covers is not read, but for the segment that goes on behind it.
+        right = self.right()
+        first, second, third = self.segments
+        first.data[first.offsets[0] + 40] ^= 1
+        self.put_snapshots(self.segments, self.snapshot(9))
+        self.assertEqual(self.export(), right)
+        status, output, errors = self.run_reader("events")
+        self.assertEqual((status, output), (1, b""))
+        self.put_snapshots(self.segments, self.snapshot(5))
+        self.assertEqual(self.export(), right)
+        first.data[first.offsets[0] + 40] ^= 1
+        second.data[second.offsets[0] + 40] ^= 1
+        self.put_snapshots(self.segments, self.snapshot(5))
+        self.assert_damaged("log/" + second.name, 1024)
+
+    def test_in_the_middle_of_a_frame(self):
+        segment = Segment()
+        segment.frame(add("1"), add("2"), event(FORGOTTEN, (CONVERSATION, "c"), (TARGET, 1)))
+        entries = [(b"Cc", conversation(1, 1)), (b"Mc\0" + big(1), memory(CREATED + 1, (TEXT, "1"))),
+                   (b"S" + big(1), b"c")]
+        self.put_snapshots([segment], Table(1, entries, meta(1, CREATED + 1, 1)))
+        self.assertEqual(self.texts(), ["2"])
+
+    def test_floors(self):
+        segment = Segment()
+        segment.frame(add("1"), event(FLOOR, (TARGET, 2)))
+        self.put(segment)
+        self.assertEqual(self.texts(), ["1"])
+        self.assertEqual(json.loads(self.events()[1]), {
+            "kind": "floor", "recorded": "2026-01-02T03:04:05.000007Z", "sequence": 2, "target": 2})
+        for wrong in (event(FLOOR), event(FLOOR, (TARGET, 0)), event(FLOOR, (TARGET, 3)),
+                      event(FLOOR, (TARGET, 1), (CONVERSATION, "c")), event(FLOOR, (LABEL, "x"), (TARGET, 1))):
+            segment = Segment()
+            segment.frame(add("1"))
+            offset = segment.frame(wrong)
+            self.put(segment)
+            self.assert_damaged("log/" + segment.name, offset, "floor")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ struct CompactionRun {
             let first =
                 removed.compactMap(\.sequences?.upperBound).max().map { $0 + 1 } ?? engine.log.firstSequence
             if let snapshots = engine.snapshots {
-                for name in Engine.surplus(try snapshots.names(), newest: last, first) {
+                for name in try engine.surplus(snapshots, newest: last, first) {
                     removed.append(try snapshots.removedFile(name))
                 }
             }

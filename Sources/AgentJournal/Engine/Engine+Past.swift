@@ -55,6 +55,20 @@ extension Engine {
         error.code == .damaged && error.path?.string.hasSuffix(SnapshotFiles.suffix) == true
     }
 
+    /// Reads the state as it is now; and once more without a snapshot that turns out to be damaged.
+    func read<R>(
+        _ body: (_ box: StateBox, _ bound: UInt64) throws(JournalError) -> R
+    ) throws(JournalError) -> R {
+        let (box, bound) = try now()
+        do {
+            return try body(box, bound)
+        } catch {
+            try heal(error)
+            let (box, bound) = try now()
+            return try body(box, bound)
+        }
+    }
+
     /// Builds the state anew without a snapshot that turned out to be damaged, and has another snapshot taken.
     ///
     /// - Throws: `error` when the log does not reach back far enough for that.

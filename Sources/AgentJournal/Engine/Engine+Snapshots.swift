@@ -100,6 +100,7 @@ extension Engine {
                 }
             ) { (writer) throws(LogError) in try below.write(to: writer, layer) }
         }
+        damagedSnapshots.withLock { _ = $0.remove(table.path) }
         try betweenCommits { () throws(JournalError) in
             let state = box.withLock { $0 }
             replaceState(State(state.layer, upon: Below(tables: [table])))
@@ -127,22 +128,28 @@ extension Engine {
 
     /// Removes the snapshots that are not needed any more.
     func removeOldSnapshots(_ snapshots: SnapshotFiles) throws(JournalError) {
+        // What was let go is about to be dropped.
+        let floor = box.withLock { $0.layer.floor }
         try asJournalError { () throws(LogError) in
-            let names = try snapshots.names()
-            for name in Engine.surplus(names, newest: names.first?.sequence ?? 0, log.firstSequence) {
-                try snapshots.remove(name)
-            }
+            let first = max(log.firstSequence, floor + 1)
+            for name in try surplus(snapshots, newest: nil, first) { try snapshots.remove(name) }
         }
     }
 
-    /// Which snapshots are not kept beside one that covers `newest`, when the log begins with `firstSequence`. While it
-    /// reaches back to the beginning one is kept, else two, if the log leads from one to the other.
-    static func surplus(
-        _ names: [SnapshotFiles.Name], newest: UInt64, _ firstSequence: UInt64
-    ) -> [SnapshotFiles.Name] {
+    /// Which snapshots are not kept beside one that covers `newest` (nil: the newest that is not known to be damaged), when
+    /// the log begins with `firstSequence`. While it reaches back to the beginning one is kept, else two, if the log leads
+    /// from one to the other. One that is damaged is no second.
+    func surplus(
+        _ snapshots: SnapshotFiles, newest: UInt64?, _ firstSequence: UInt64
+    ) throws(LogError) -> [SnapshotFiles.Name] {
+        let names = try snapshots.names()
+        let damaged = damagedSnapshots.withLock { $0 }
+        let newest = newest ?? names.first { !damaged.contains($0.path) }?.sequence ?? 0
         let older = names.filter { $0.sequence < newest }
-        let isKept = { (name: SnapshotFiles.Name) in firstSequence > 1 && name.sequence + 1 >= firstSequence }
-        return Array(older.first.map(isKept) == true ? older.dropFirst() : older[...])
+        let second = older.first { !damaged.contains($0.path) }
+        return older.filter { name in
+            name != second || firstSequence <= 1 || name.sequence + 1 < firstSequence
+        }
     }
 
     static let poisoned = JournalError(

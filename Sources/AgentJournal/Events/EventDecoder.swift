@@ -85,18 +85,27 @@ extension EventFields {
                 throw .malformed("an added memory lacks a part")
             }
         case Kind.forgotten:
-            guard conversation != nil, target != nil else {
+            guard conversation != nil, target ?? 0 > 0 else {
                 throw .malformed("a forgotten memory lacks a part")
             }
         case Kind.cleared:
             guard conversation != nil else { throw .malformed("a cleared conversation lacks its name") }
         case Kind.flushed: break
         case Kind.floor:
-            guard target != nil else { throw .malformed("a floor lacks its sequence") }
+            guard target ?? 0 > 0 else { throw .malformed("a floor lacks its sequence") }
         case 0: throw .malformed("the event has no kind")
         case ..<Kind.firstOptional: throw .unsupported("event kind \(kind)")
         default: break
         }
+    }
+}
+
+extension EventFields {
+    /// Up to where history is let go by this event, which has `sequence`; nil when it is of another kind.
+    func floor(at sequence: UInt64) throws(EventProblem) -> UInt64? {
+        guard kind == Kind.floor, let target else { return nil }
+        guard target <= sequence else { throw .malformed("a floor is above its own sequence") }
+        return target
     }
 }
 

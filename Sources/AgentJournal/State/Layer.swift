@@ -87,12 +87,13 @@ struct Layer: Sendable {
         _ bytes: UnsafeRawBufferPointer, sequence: UInt64, recordedMicroseconds: Int64
     ) throws(EventProblem) {
         let fields = try EventFields(bytes)
+        let floor = try fields.floor(at: sequence)
         skip(to: sequence, recordedMicroseconds: recordedMicroseconds)
         eventCount += 1
         if fields.kind == EventFields.Kind.flushed, let label = fields.label {
             labels[Array(bytes[label])] = sequence
         }
-        if fields.kind == EventFields.Kind.floor, let target = fields.target { floor = max(floor, target) }
+        if let floor { self.floor = max(self.floor, floor) }
         guard let range = fields.conversation else { return }
         let number = conversation(named: UnsafeRawBufferPointer(rebasing: bytes[range]))
         switch fields.kind {

@@ -1,4 +1,5 @@
 import CanonicalJSON
+package import JournalFileSystem
 
 /// What `journal.json` holds: which journal this is, and the options fixed when it was made.
 ///
@@ -27,6 +28,12 @@ package struct JournalIdentity: Hashable, Sendable {
         case damaged
         /// It needs a reader of this version.
         case newer(Int)
+    }
+
+    /// Whose the files in a directory are; nil when that cannot be read, which whoever opens the log says.
+    package static func journal(in paths: JournalPaths, _ fileSystem: any FileSystem) -> JournalUUID? {
+        guard let bytes = try? fileSystem.contents(of: paths.identity, atMost: 64 << 10) else { return nil }
+        return (try? JournalIdentity(decoding: bytes))?.journal
     }
 
     package func encoded() -> [UInt8] {

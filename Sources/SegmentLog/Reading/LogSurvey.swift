@@ -22,15 +22,16 @@ package final class LogSurvey {
     package typealias Visit = (FrameCursor.Frame, UnsafeRawBufferPointer) -> String?
 
     private let visit: Visit
-    private let floor: UInt64
+    private let floor: () -> UInt64
     /// What a writer shows: what lies behind it is still being written. Nil when there is no writer.
     private var visible: UInt64?
     private(set) var record = CleanCloseRecord.Found.none
     private var maximumRawBytes = 64 << 20
 
-    /// - Parameter floor: everything up to this sequence may be missing, because it was dropped.
+    /// - Parameter floor: everything up to this sequence may be missing, because it was dropped; asked for when
+    ///   everything is read.
     package init(
-        _ directory: FilePath, fileSystem: any FileSystem, floor: UInt64 = 0,
+        _ directory: FilePath, fileSystem: any FileSystem, floor: @autoclosure @escaping () -> UInt64 = 0,
         visit: @escaping Visit = { _, _ in nil }
     ) {
         self.floor = floor
@@ -49,7 +50,7 @@ package final class LogSurvey {
         try readLock()
         var catalog = try SegmentCatalog.load(paths, journal: journal, fileSystem: fileSystem)
         segmentCount = catalog.entries.count + catalog.problems.count { $0.kind != .missingSegment }
-        if let missing = catalog.missingBeginning(floor: floor, paths) { problems.append(missing) }
+        let beginning = (catalog: catalog, place: problems.count)
         problems += catalog.problems + catalog.replacementProblems
         // Of a log whose events were all dropped the segment that is left says how far it had come.
         lastSequence = catalog.entries.first.map { $0.header.firstSequence - 1 } ?? 0
@@ -69,6 +70,9 @@ package final class LogSurvey {
             }
         }
         noteMissingEnd(catalog)
+        if let missing = beginning.catalog.missingBeginning(floor: floor(), paths) {
+            problems.insert(missing, at: beginning.place)
+        }
     }
 
     private func surveyAnew(_ entry: CatalogEntry, _ fresh: SegmentCatalog) throws(LogError) {

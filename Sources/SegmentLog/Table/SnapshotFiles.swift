@@ -52,7 +52,8 @@ package struct SnapshotFiles: Sendable {
         return found.compactMap { name in
             guard name.hasSuffix(SnapshotFiles.suffix),
                 name.utf8.count == SnapshotFiles.digits + SnapshotFiles.suffix.utf8.count,
-                let sequence = UInt64(name.dropLast(SnapshotFiles.suffix.utf8.count))
+                name.utf8.prefix(SnapshotFiles.digits).allSatisfy({ (48...57).contains($0) }),
+                let sequence = UInt64(name.dropLast(SnapshotFiles.suffix.utf8.count)), sequence < 1 << 62
             else { return nil }
             return Name(sequence: sequence, path: paths.snapshots.appending(name))
         }.sorted { $0.sequence > $1.sequence }
