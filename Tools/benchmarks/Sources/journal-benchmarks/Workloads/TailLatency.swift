@@ -10,8 +10,8 @@ struct TailLatency: Workload {
         "durable adds to 1,000,000 memories, one adder and eight: p50 and p99 idle, during a snapshot, during a compaction"
 
     /// Adders rest between adds: a disk that is never left alone is throttled, and then measured is the throttle.
-    private static let rest = Duration.milliseconds(2)
-    private static let idleSeconds = 4
+    private static let rest = Duration.milliseconds(5)
+    private static let idleSeconds = 6
 
     func run(_ context: Context) async throws -> Outcome {
         let set = try await context.sets.set(context.size(1_000_000, quick: 100_000), context.data)
@@ -22,7 +22,7 @@ struct TailLatency: Workload {
         var outcome = Outcome(
             workload: name,
             method:
-                "each adder awaits its add and then rests 2 ms; the snapshot is a first one, of all \(Double(set.count).grouped) "
+                "each adder awaits its add and then rests 5 ms; the snapshot is a first one, of all \(Double(set.count).grouped) "
                 + "memories; the compaction packs all of the log; idle is before and after these, on the same journal; "
                 + "SQLite: \(SQLiteStore.settings), busy with a VACUUM INTO",
             series: [], figures: [])
@@ -49,6 +49,7 @@ struct TailLatency: Workload {
         let (idle, snapshot, compaction) = try await context.scratch.withDirectory { directory in
             let path = directory.appending("journal")
             try Files.copyTree(set.journal, to: path, leavingOut: ".snapshot")
+            try await Environment.waitForSteadySyncs(context.scratch)
             context.scratch.say("\(who): opening without a snapshot")
             let journal = try await Journal.openQuietly(path)
             // Opening took long, so a snapshot has been begun; the one asked for here comes behind it.
@@ -116,6 +117,7 @@ struct TailLatency: Workload {
     ) async throws {
         let (idle, busy) = try await context.scratch.withDirectory { directory in
             try Files.copyTree(set.directory, to: directory, leavingOut: ".segment")
+            try await Environment.waitForSteadySyncs(context.scratch)
             let path = directory.appending("memories.sqlite")
             let store = try SQLiteStore(path)
             try store.insert(messages[0])
