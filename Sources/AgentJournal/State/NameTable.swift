@@ -1,3 +1,5 @@
+import SegmentLog
+
 /// Numbers for conversation names, found by the bytes of a name without making a string or an array of them.
 ///
 /// Open addressing with linear probing; grows at three quarters full. (The standard dictionary can be asked only with a
@@ -57,6 +59,6 @@ struct NameTable {
     }
 
     private static func isEqual(_ name: [UInt8], _ bytes: UnsafeRawBufferPointer) -> Bool {
-        name.count == bytes.count && name.withUnsafeBytes { $0.elementsEqual(bytes) }
+        name.count == bytes.count && name.withUnsafeBytes { TableKey.compare($0, bytes) == 0 }
     }
 }

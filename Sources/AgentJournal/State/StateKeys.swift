@@ -127,27 +127,29 @@ struct KeyValue {
 enum MemoryValue {
     private static let kindTag: UInt8 = 0x08
 
-    /// What every event of an add begins with, as this version writes it.
-    private static func prefix(_ name: [UInt8]) -> [UInt8] {
+    /// What every event of an add to a conversation begins with, as this version writes it.
+    static func prefix(_ name: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = [kindTag, UInt8(EventFields.Kind.added), 0x12]
         bytes.appendVarint(UInt64(name.count))
         return bytes + name
     }
 
+    /// - Parameter prefix: That of the event's conversation.
     static func encode(
-        _ event: UnsafeRawBufferPointer, name: [UInt8], recordedMicroseconds: Int64,
-        into output: inout [UInt8]
+        _ event: UnsafeRawBufferPointer, prefix: [UInt8], recordedMicroseconds: Int64,
+        into output: inout RawBuffer
     ) {
-        output.removeAll(keepingCapacity: true)
         output.appendVarint(zigzag(recordedMicroseconds))
-        let prefix = prefix(name)
-        if event.starts(with: prefix), event.count > prefix.count, event[prefix.count] != kindTag {
-            output.append(contentsOf: event[prefix.count...])
+        let isUsual =
+            event.count > prefix.count && event[prefix.count] != kindTag
+            && prefix.withUnsafeBytes { TableKey.hasPrefix(event, $0) }
+        if isUsual {
+            output.append(UnsafeRawBufferPointer(rebasing: event[prefix.count...]))
             return
         }
         // Another writer may order the fields otherwise; then all of them stay, behind a kind, which may come twice.
-        if event.first != kindTag { output += [kindTag, UInt8(EventFields.Kind.added)] }
-        output.append(contentsOf: event)
+        if event.first != kindTag { output.append([kindTag, UInt8(EventFields.Kind.added)]) }
+        output.append(event)
     }
 
     /// The event's bytes and its recorded time; nil when the value is none.

@@ -13,13 +13,23 @@ struct ShortMessages {
     /// A few messages in turn of one of ten thousand conversations.
     mutating func nextRun() -> [Message] {
         let conversation = "support/user-\(random.next(below: 10_000))"
-        return (0..<(4 + random.next(below: 12))).map { index in
-            let role = index % 2 == 0 ? "user" : "assistant"
-            let content = text(bytes: 60 + random.next(below: 100))
-            let line = "{\"content\":\"\",\"conversation\":\"\",\"role\":\"\"}\n".utf8.count
-            return Message(
-                conversation: conversation, role: role, content: content,
-                lineBytes: line + conversation.utf8.count + role.utf8.count + content.utf8.count)
+        return (0..<(4 + random.next(below: 12))).map { next(in: conversation, turn: $0) }
+    }
+
+    /// The message of a turn of a conversation: the user begins.
+    mutating func next(in conversation: String, turn: Int) -> Message {
+        let role = turn % 2 == 0 ? "user" : "assistant"
+        let content = text(bytes: 60 + random.next(below: 100))
+        let line = "{\"content\":\"\",\"conversation\":\"\",\"role\":\"\"}\n".utf8.count
+        return Message(
+            conversation: conversation, role: role, content: content,
+            lineBytes: line + conversation.utf8.count + role.utf8.count + content.utf8.count)
+    }
+
+    /// The same numbers in an order that is always the same, and another each time.
+    mutating func shuffle(_ numbers: inout [Int]) {
+        for index in numbers.indices.dropFirst().reversed() {
+            numbers.swapAt(index, random.next(below: index + 1))
         }
     }
 

@@ -10,6 +10,8 @@ enum ChildProcess {
     struct Usage {
         var seconds: Double
         var maximumResidentBytes: Int
+        /// What it printed.
+        var output: [Substring]
     }
 
     struct Failure: Error, CustomStringConvertible {
@@ -37,19 +39,28 @@ enum ChildProcess {
         var status: Int32 = 0
         waitpid(child, &status, 0)
         let fields = String(decoding: output, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-        guard status == 0, fields.count == 2, let seconds = Double(fields[0]), let bytes = Int(fields[1])
+        guard status == 0, fields.count >= 2, let seconds = Double(fields[fields.count - 2]),
+            let bytes = Int(fields[fields.count - 1])
         else {
             throw Failure(description: "`\(command.joined(separator: " "))` failed")
         }
-        return Usage(seconds: seconds, maximumResidentBytes: bytes)
+        return Usage(seconds: seconds, maximumResidentBytes: bytes, output: fields.dropLast(2))
     }
 
-    /// What the hidden command does: runs the command with its output thrown away, and prints seconds and bytes.
+    /// Runs one of this program's own hidden commands in a new process, which prints numbers.
+    static func numbers(_ arguments: String...) throws -> (numbers: [Double], usage: Usage) {
+        let usage = try measure([ownPath] + arguments)
+        return (usage.output.compactMap { Double($0) }, usage)
+    }
+
+    /// What the hidden command does: runs the command, and prints seconds and bytes behind its output.
     static func runAndPrintUsage(_ command: [String]) throws {
+        let isOwn = command.first == ownPath
         let null = open("/dev/null", O_WRONLY)
         let start = ContinuousClock.now
-        // The tool also says on stderr what it did.
-        let child = try spawn(command, standardOutput: null, standardError: null)
+        // The tool says what it did, which nobody asked for; our own commands print what they measured.
+        let child = try spawn(
+            command, standardOutput: isOwn ? 1 : null, standardError: isOwn ? 2 : null)
         var status: Int32 = 0
         var usage = rusage()
         guard wait4(child, &status, 0, &usage) == child, status == 0 else {

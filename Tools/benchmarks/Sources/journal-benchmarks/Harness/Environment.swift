@@ -79,6 +79,16 @@ struct Environment {
         return names[kind] ?? "file system 0x" + String(kind, radix: 16)
     }
 
+    /// Waits, three minutes at most, while the disk is throttled: until most syncs take less than half a millisecond.
+    static func waitForSteadySyncs(_ scratch: Scratch) async throws {
+        for attempt in 0..<18 {
+            if attempt > 0 { try await Task.sleep(for: .seconds(10)) }
+            if try syncLatency(scratch) < 500 { return }
+            scratch.say("waiting for the disk, which is throttled")
+        }
+    }
+
+    /// Microseconds, the median.
     private static func syncLatency(_ scratch: Scratch) throws -> Double {
         let path = scratch.directory.appending("sync-latency")
         let descriptor = open(path.string, O_RDWR | O_CREAT | O_TRUNC, 0o600)

@@ -78,6 +78,52 @@ enum Files {
         try check(rmdir(directory.string), "rmdir", directory)
     }
 
+    /// Copies all files below a directory, at any depth, into a new one.
+    ///
+    /// - Parameters:
+    ///   - asLinks: Makes hard links instead, for whoever only reads.
+    ///   - suffix: Files whose names end so are left out.
+    static func copyTree(
+        _ source: FilePath, to target: FilePath, asLinks: Bool = false, leavingOut suffix: String? = nil
+    ) throws {
+        try createDirectories(target)
+        for (path, status) in try list(source) {
+            if let suffix, path.string.hasSuffix(suffix) { continue }
+            var copy = path
+            guard copy.removePrefix(source) else { continue }
+            copy = target.appending(copy.components)
+            try createDirectories(copy.removingLastComponent())
+            if asLinks {
+                try check(link(path.string, copy.string), "link", copy)
+            } else {
+                try copyFile(path, to: copy, length: Int(status.st_size))
+            }
+        }
+    }
+
+    private static func copyFile(_ path: FilePath, to copy: FilePath, length: Int) throws {
+        let input = try FileDescriptor.open(path, .readOnly)
+        defer { try? input.close() }
+        let output = try FileDescriptor.open(
+            copy, .writeOnly, options: [.create, .exclusiveCreate], permissions: [.ownerReadWrite])
+        defer { try? output.close() }
+        var left = length
+        while left > 0 {
+            let count = sendfile(output.rawValue, input.rawValue, nil, left)
+            try check(count > 0 ? 0 : -1, "sendfile", copy)
+            left -= count
+        }
+        // What is written back later would disturb what is measured.
+        try check(fsync(output.rawValue), "fsync", copy)
+    }
+
+    /// How many bytes a program may still write to the file system that holds a directory.
+    static func freeBytes(_ directory: FilePath) throws(Failure) -> Int {
+        var information = statvfs()
+        try check(statvfs(directory.string, &information), "statvfs", directory)
+        return Int(information.f_bavail) * Int(information.f_frsize)
+    }
+
     static func sync(_ directory: FilePath) throws(Failure) {
         let descriptor = open(directory.string, O_RDONLY | O_DIRECTORY)
         guard descriptor >= 0 else { throw Failure(operation: "open", path: directory.string, errno: errno) }
@@ -99,6 +145,12 @@ enum Files {
                 }
             }
         }
+    }
+
+    static func length(_ path: FilePath) throws(Failure) -> Int {
+        var status = stat()
+        try check(lstat(path.string, &status), "lstat", path)
+        return Int(status.st_size)
     }
 
     /// The sum of the lengths, and of the blocks, of all files below a directory.

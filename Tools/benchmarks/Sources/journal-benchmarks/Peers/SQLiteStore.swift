@@ -11,12 +11,14 @@ final class SQLiteStore: @unchecked Sendable {
 
     private var database: OpaquePointer?
     private var insertion: OpaquePointer?
+    private var selection: OpaquePointer?
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
 
     struct Failure: Error, CustomStringConvertible {
         var description: String
     }
 
+    /// Makes the table where there is none.
     init(_ path: FilePath) throws {
         // A plain pthread mutex, as most programs would take; Swift's own costs more when contended.
         mutex = .allocate(capacity: 1)
@@ -28,10 +30,10 @@ final class SQLiteStore: @unchecked Sendable {
         try execute("PRAGMA synchronous=FULL")
         try execute(
             """
-            CREATE TABLE memories(
+            CREATE TABLE IF NOT EXISTS memories(
                 id INTEGER PRIMARY KEY, conversation TEXT, role TEXT, content TEXT, metadata TEXT, timestamp INTEGER)
             """)
-        try execute("CREATE INDEX by_conversation ON memories(conversation)")
+        try execute("CREATE INDEX IF NOT EXISTS by_conversation ON memories(conversation)")
         try check(
             sqlite3_prepare_v3(
                 database,
@@ -40,6 +42,7 @@ final class SQLiteStore: @unchecked Sendable {
     }
 
     deinit {
+        sqlite3_finalize(selection)
         sqlite3_finalize(insertion)
         sqlite3_close(database)
         pthread_mutex_destroy(mutex)
@@ -48,16 +51,57 @@ final class SQLiteStore: @unchecked Sendable {
 
     /// Inserts one message, durably when this is not inside a transaction.
     func insert(_ message: Message) throws {
-        bind(1, message.conversation)
-        bind(2, message.role)
-        bind(3, message.content)
-        bind(4, message.metadata)
+        bind(1, message.conversation, to: insertion)
+        bind(2, message.role, to: insertion)
+        bind(3, message.content, to: insertion)
+        bind(4, message.metadata, to: insertion)
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         sqlite3_bind_int64(insertion, 5, Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1000)
         let status = sqlite3_step(insertion)
         guard status == SQLITE_DONE else { throw failure() }
         sqlite3_reset(insertion)
+    }
+
+    /// A row, as a program would hold it.
+    struct Row {
+        var id: Int64
+        var role: String
+        var content: String
+        var metadata: String
+        var timestamp: Int64
+    }
+
+    /// All rows of a conversation, in the order in which they were inserted.
+    func select(_ conversation: String) throws -> [Row] {
+        if selection == nil {
+            try check(
+                sqlite3_prepare_v3(
+                    database,
+                    "SELECT id, role, content, metadata, timestamp FROM memories WHERE conversation = ? ORDER BY id",
+                    -1, UInt32(SQLITE_PREPARE_PERSISTENT), &selection, nil))
+        }
+        bind(1, conversation, to: selection)
+        defer { sqlite3_reset(selection) }
+        var rows: [Row] = []
+        while true {
+            switch sqlite3_step(selection) {
+            case SQLITE_ROW:
+                rows.append(
+                    Row(
+                        id: sqlite3_column_int64(selection, 0), role: text(1), content: text(2),
+                        metadata: text(3), timestamp: sqlite3_column_int64(selection, 4)))
+            case SQLITE_DONE: return rows
+            default: throw failure()
+            }
+        }
+    }
+
+    private func text(_ column: Int32) -> String {
+        guard let bytes = sqlite3_column_text(selection, column) else { return "" }
+        return String(
+            decoding: UnsafeBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(selection, column))),
+            as: UTF8.self)
     }
 
     func withLock<R>(_ body: () throws -> R) rethrows -> R {
@@ -70,13 +114,13 @@ final class SQLiteStore: @unchecked Sendable {
         try check(sqlite3_exec(database, statement, nil, nil, nil))
     }
 
-    private func bind(_ index: Int32, _ text: String) {
+    private func bind(_ index: Int32, _ text: String, to statement: OpaquePointer?) {
         // SQLite copies it: what is bound must outlive the step.
         let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
         var text = text
         text.withUTF8 { utf8 in
             utf8.withMemoryRebound(to: CChar.self) { bytes in
-                _ = sqlite3_bind_text(insertion, index, bytes.baseAddress, Int32(bytes.count), transient)
+                _ = sqlite3_bind_text(statement, index, bytes.baseAddress, Int32(bytes.count), transient)
             }
         }
     }

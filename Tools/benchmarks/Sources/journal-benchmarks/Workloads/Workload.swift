@@ -20,19 +20,26 @@ struct Context {
     var rounds: Int
     /// The tool `agent-journal`, where it is there.
     var tool: FilePath?
+    /// Also the data sets that take minutes and gigabytes.
+    var isLarge: Bool
+    var sets: LargeSets
 
     func size(_ full: Int, quick: Int) -> Int { isQuick ? quick : full }
 }
 
 let workloads: [any Workload] = [
-    OneAdder(), ManyAdders(), Replay(), Size(), SmallJournal(), Import(),
+    OneAdder(), ManyAdders(), Replay(), Size(), SmallJournal(), Import(), Restart(), Compact(), TailLatency(),
+    LongReplay(),
 ]
 
 extension Journal {
     /// Opens a journal that says nothing.
-    static func openQuietly(_ directory: FilePath) async throws -> Journal {
+    static func openQuietly(
+        _ directory: FilePath, _ change: (inout Options) -> Void = { _ in }
+    ) async throws -> Journal {
         var options = Options()
         options.logger = Logger(label: "benchmarks", factory: { _ in SwiftLogNoOpLogHandler() })
+        change(&options)
         return try await open(at: directory, options: options)
     }
 
