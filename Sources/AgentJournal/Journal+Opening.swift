@@ -9,7 +9,26 @@ extension Journal {
     /// A replay that took longer is not to be repeated by the next opening.
     private static let longestReplay = Duration.milliseconds(500)
 
+    /// Opens, once more where another process compacted the journal meanwhile: what is missing was replaced then.
     static func makeEngine(
+        _ directory: FilePath, _ create: Creation, _ options: Options
+    ) throws(JournalError) -> (Engine, SegmentLog) {
+        guard options.access == .readOnly else { return try makeEngineOnce(directory, create, options) }
+        let files = SnapshotFiles(
+            JournalPaths(directory), options.fileSystem, journal: nil, cache: BlockCache(limit: 0),
+            random: options.random)
+        while true {
+            let before = try? files.names()
+            do {
+                return try makeEngineOnce(directory, create, options)
+            } catch {
+                let isGone = error.code == .damaged || error.code == .noSuchPoint || error.code == .system
+                guard isGone, let before, let now = try? files.names(), now != before else { throw error }
+            }
+        }
+    }
+
+    private static func makeEngineOnce(
         _ directory: FilePath, _ create: Creation, _ options: Options
     ) throws(JournalError) -> (Engine, SegmentLog) {
         guard (1...largestContentBytes).contains(options.maximumContentBytes) else {
