@@ -9,24 +9,26 @@ extension Journal {
     /// A replay that took longer is not to be repeated by the next opening.
     private static let longestReplay = Duration.milliseconds(500)
 
-    /// How often an opening for reading is tried that a compaction of another process overtakes.
-    private static let attempts = 5
-
-    static func readOnlyEngine(
-        _ directory: FilePath, _ options: Options
+    /// Opens, once more where another process compacted the journal meanwhile: what is missing was replaced then.
+    static func makeEngine(
+        _ directory: FilePath, _ create: Creation, _ options: Options
     ) throws(JournalError) -> (Engine, SegmentLog) {
-        for _ in 1..<attempts {
-            do throws(JournalError) {
-                return try makeEngine(directory, .never, options)
+        guard options.access == .readOnly else { return try makeEngineOnce(directory, create, options) }
+        let files = SnapshotFiles(
+            JournalPaths(directory), options.fileSystem, journal: nil, cache: BlockCache(limit: 0),
+            random: options.random)
+        while true {
+            let before = try? files.names()
+            do {
+                return try makeEngineOnce(directory, create, options)
             } catch {
-                // History that was let go between the look at the snapshots and that at the log.
-                guard error.code == .noSuchPoint else { throw error }
+                let isGone = error.code == .damaged || error.code == .noSuchPoint || error.code == .system
+                guard isGone, let before, let now = try? files.names(), now != before else { throw error }
             }
         }
-        return try makeEngine(directory, .never, options)
     }
 
-    static func makeEngine(
+    private static func makeEngineOnce(
         _ directory: FilePath, _ create: Creation, _ options: Options
     ) throws(JournalError) -> (Engine, SegmentLog) {
         guard (1...largestContentBytes).contains(options.maximumContentBytes) else {

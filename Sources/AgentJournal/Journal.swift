@@ -74,7 +74,7 @@ public final class Journal: Sendable {
     ) throws(JournalError) -> Journal {
         let directory: FilePath = try Journal.absolute(directory, options.fileSystem)
         guard options.access == .readWrite else {
-            let (engine, log) = try readOnlyEngine(directory, options)
+            let (engine, log) = try makeEngine(directory, create, options)
             return Journal(directory: directory, engine: engine, segmentLog: log, isRegistered: false)
         }
         let engine = try EngineRegistry.shared.engine(directory, options.fileSystem) {

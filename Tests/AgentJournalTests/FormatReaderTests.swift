@@ -161,6 +161,44 @@ struct FormatReaderTests {
         }
     }
 
+    @Test("finds what this code finds, whatever file of a journal with snapshots is damaged")
+    func sameDamageWithSnapshots() async throws {
+        try await withDirectory { root in
+            let live = root.appending(path: "live")
+            var writer = try await Shapes(seed: 80, directory: live)
+            for _ in 0..<20 { try await writer.step() }
+            try await writer.journalForTesting.compact(keepingHistory: .none)
+            for _ in 0..<10 { try await writer.step() }
+            try await writer.journalForTesting.snapshot()
+            for _ in 0..<10 { try await writer.step() }
+            try await writer.close()
+            let right = try await Self.export(live).get()
+            for round in 0..<(Self.isExhaustive ? 200 : 12) {
+                let copy = root.appending(path: "\(round)")
+                try FileManager.default.copyItem(at: live, to: copy)
+                let files = try Self.files(copy, "log") + Self.files(copy, "snapshots")
+                let file = writer.random.pick(files)
+                var bytes = [UInt8](try Data(contentsOf: file))
+                let offset = Int(writer.random.next() % UInt64(bytes.count))
+                bytes[offset] ^= 1 << UInt8(round % 8)
+                try Data(bytes).write(to: file)
+                let other = try FormatReader.run("export", copy)
+                switch await Self.export(copy) {
+                case .success(let export):
+                    // The reader reads more: all of a snapshot, and a segment from its beginning.
+                    #expect(
+                        other.status == 1 ? other.output.isEmpty : other.output == export, "\(file) \(offset)"
+                    )
+                    #expect(export == right || file.path.contains("/log/"), "\(file) \(offset)")
+                case .failure(let error):
+                    #expect(error.code == .damaged, "\(file) \(offset): \(error)")
+                    #expect(other.status == 1 && other.output.isEmpty, "\(file) \(offset): \(error)")
+                }
+                try FileManager.default.removeItem(at: copy)
+            }
+        }
+    }
+
     private static func pack(_ directory: URL) throws {
         let options = LogOptions(fileSystem: PosixFileSystem(), now: { 0 }, formatTime: { "\($0)" })
         let log = try SegmentLog.open(FilePath(directory.path), options)

@@ -496,6 +496,31 @@ import Testing
         try await journal.close()
     }
 
+    @Test("a journal can be opened for reading while it is compacted")
+    func openingBesideCompaction() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        try await journal.conversation("a").add("first")
+        let writer = Task {
+            for number in 0..<60 {
+                try await journal.conversation("a").add("\(number)")
+                try await journal.compact(keepingHistory: .none)
+            }
+        }
+        var last = 0
+        while last < 61 {
+            var options = options(disk)
+            options.access = .readOnly
+            let reader = try await Journal.open(at: directory, options: options)
+            let count = try reader.view().count
+            #expect(count >= last)
+            last = count
+            try await reader.close()
+        }
+        try await writer.value
+        try await journal.close()
+    }
+
     @Test("adds go on while snapshots are taken in the background")
     func background() async throws {
         let disk = InMemoryFileSystem()

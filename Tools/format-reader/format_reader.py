@@ -56,6 +56,21 @@ def read_events(log):
 # ---------------------------------------------------------------- Opening
 
 def open_journal(directory, whole):
+    """What `open_once` gives. When files come and go meanwhile, what is missing may have been replaced: then once more."""
+    while True:
+        before = file_names(directory)
+        try:
+            return open_once(directory, whole)
+        except Damaged:
+            if file_names(directory) == before:
+                raise
+
+
+def file_names(directory):
+    return sorted(os.path.join(folder, name) for folder, _, names in os.walk(directory) for name in names)
+
+
+def open_once(directory, whole):
     """(The newest snapshot that can be read, or None; the log; its events behind the snapshot, or all that it holds when
     it is read `whole`; what is to be reported)."""
     identity = journal_log.read_identity(directory)

@@ -1530,6 +1530,19 @@ class SnapshotTests(ReaderTest):
         self.put_snapshots(self.segments, self.snapshot(5))
         self.assert_damaged("log/" + second.name, 1024)
 
+    def test_compacted_meanwhile(self):
+        # The snapshots are looked at before a compaction, the log after it.
+        right = self.right()
+        self.put_snapshots(self.segments, self.snapshot(5))
+        table, read_log = self.snapshot(9, floor=9), format_reader.journal_log.read_log
+
+        def compact(*arguments):
+            if not os.path.exists(os.path.join(self.directory, table.name)):
+                self.put_snapshots(self.segments[2:], table)
+            return read_log(*arguments)
+        with mock.patch.object(format_reader.journal_log, "read_log", compact):
+            self.assertEqual(self.export(), right)
+
     def test_in_the_middle_of_a_frame(self):
         segment = Segment()
         segment.frame(add("1"), add("2"), event(FORGOTTEN, (CONVERSATION, "c"), (TARGET, 1)))

@@ -261,21 +261,19 @@ final class Engine: Sendable {
 
     /// The state of a read that begins now, and its bound: everything acknowledged before is at or below it, and in the state.
     func now() throws(JournalError) -> (box: StateBox, bound: UInt64) {
+        var attempts = 0
         while true {
             let box = box
-            let bound: UInt64
             do throws(JournalError) {
-                bound = try catchUp(box)
+                let bound = try catchUp(box)
+                // Else another state took its place meanwhile, and this one may lack what came between.
+                if self.box === box { return (box, bound) }
             } catch {
-                // A reader that slept through a compaction of another process: what it missed is in a snapshot by now.
-                guard isReadOnly, error.code == .noSuchPoint else { throw error }
-                var state = try nearestState { _ in true }
-                try replay.run(&state)
-                replaceState(state)
-                continue
+                attempts += 1
+                guard isReadOnly, error.code == .noSuchPoint, attempts < 10 else { throw error }
+                // What came behind this state was let go by who writes; the newest snapshot has it.
+                if let state = try? state(at: log.visibleSequence) { replaceState(state) }
             }
-            // Else another state took its place meanwhile, and this one may lack what came between.
-            if self.box === box { return (box, bound) }
         }
     }
 
