@@ -336,6 +336,31 @@ import Testing
         #expect(kinds == ["missing_segment", "snapshot"])
     }
 
+    @Test("what is compacted right after opening is packed", arguments: [true, false])
+    func compactingAtOnce(isClosed: Bool) async throws {
+        var disk = InMemoryFileSystem()
+        disk.keepsHistory = true
+        var journal = try await open(disk)
+        for number in 0..<60 { try await journal.conversation("c\(number % 3)").add("text \(number)") }
+        let digest = try journal.view().digest()
+        let killed = disk.crash(afterCall: disk.calls.count - 1, keeping: .everything)
+        try await journal.close()
+        if !isClosed { disk = killed }
+        journal = try await open(disk)
+        // After a crash there are two: what was not vouched for was written again.
+        let planned = try await journal.compact(dryRun: true).packedSegments
+        #expect(planned == (isClosed ? 1 : 2))
+        // One of a single event is kept as it is: packed it would be larger.
+        #expect(try await journal.compact().packedSegments == 1)
+        #expect(try await journal.compact().packedSegments == 0)
+        #expect(try journal.replayedView().digest() == digest)
+        try await journal.close()
+        #expect(try Journal.verify(at: directory, fileSystem: disk).problems == [])
+        journal = try await open(disk)
+        #expect(try journal.view().digest() == digest)
+        try await journal.close()
+    }
+
     @Test("a snapshot beyond the log's end is damage")
     func beyond() async throws {
         let disk = InMemoryFileSystem()

@@ -17,10 +17,13 @@ struct Replay {
     ) throws(JournalError) {
         guard state.lastSequence < min(bound, log.visibleSequence) else { return }
         let reader = log.reader(after: state.lastSequence)
+        // Which a layer that a snapshot is taken of would be in the way of; then there is not much to replay.
+        let spill = state.below.layer == nil ? spill : nil
+        var spilling: Spilling?
         while state.lastSequence < bound,
             let frame = try asJournalError({ () throws(LogError) in try reader.next() })
         {
-            guard frame.recordedMicroseconds <= date else { return }
+            guard frame.recordedMicroseconds <= date else { break }
             guard !frame.header.isSkippable else {
                 state.skip(to: frame.lastSequence, recordedMicroseconds: frame.recordedMicroseconds)
                 continue
@@ -30,11 +33,14 @@ struct Replay {
             } catch {
                 throw JournalError(error, in: frame, reader)
             }
-            if let spill, state.layer.memoryBytes > spill.bytes / 2 {
-                try asJournalError { () throws(LogError) in try state.spill(to: spill.files) }
+            // One layer is filled while the one before it is written.
+            if let spill, state.layer.memoryBytes > spill.bytes / 3 {
+                try spilling.take()?.finish(&state)
+                spilling = try Spilling(&state, to: spill.files)
             }
             progress?(state.lastSequence)
         }
+        try spilling.take()?.finish(&state)
     }
 
     private static func apply(

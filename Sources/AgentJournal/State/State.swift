@@ -78,17 +78,6 @@ struct State: Sendable {
         return try below.memory(name, sequence, mask) == nil ? nil : name
     }
 
-    /// Writes the layer to a table without a name, and goes on with an empty one upon it.
-    mutating func spill(to files: SnapshotFiles) throws(LogError) {
-        let layer = layer
-        let table = try files.spill(layer.lastSequence, blockBytes: StateKeys.blockBytes) {
-            (writer) throws(LogError) in
-            try TableMerge.run(
-                nil, LayerSource(layer), keepsDeletions: true, combine: StateKeys.combine, into: writer)
-        }
-        self = State(layer.next(), upon: Below(tables: below.tables + [table]))
-    }
-
     /// Freezes the layer: what comes next goes into a new one, upon it.
     func frozen() -> State {
         State(layer.next(), upon: Below(layer, tables: below.tables))

@@ -77,8 +77,10 @@ extension SegmentLog {
         try writer.withLock { (writer) throws(LogError) in
             try check(&writer)
             guard let last = entries.last, writer.lastSequence >= last.header.firstSequence else { return }
-            if let end = writer.active?.frames.end, end <= bytes { return }
-            try clearMark(&writer)
+            // After an unclean end there is no present segment before the next append: then it is the last one.
+            let end = writer.active?.frames.end ?? writer.predecessor.end
+            guard end > max(bytes, SegmentHeader.framesOffset) else { return }
+            try makeReady(&writer, options.now())
             try beginSegment(&writer)
         }
     }
@@ -159,10 +161,15 @@ extension SegmentLog {
         return error
     }
 
-    /// Sees to it that there is a segment with room for `bytes`, and that the clean-close mark is gone.
-    private func prepare(_ writer: inout Writer, for bytes: UInt64, _ now: Int64) throws(LogError) {
+    /// Sees to it that the files are still there, and that the clean-close mark is gone.
+    private func makeReady(_ writer: inout Writer, _ now: Int64) throws(LogError) {
         try checkStillThere(&writer, now)
         try clearMark(&writer)
+    }
+
+    /// Sees to it that there is a segment with room for `bytes`.
+    private func prepare(_ writer: inout Writer, for bytes: UInt64, _ now: Int64) throws(LogError) {
+        try makeReady(&writer, now)
         if !hasRoom(writer, for: bytes) { try beginSegment(&writer) }
         do {
             try writer.active!.reserve(bytes)

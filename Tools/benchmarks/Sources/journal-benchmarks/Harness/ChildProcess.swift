@@ -47,12 +47,6 @@ enum ChildProcess {
         return Usage(seconds: seconds, maximumResidentBytes: bytes, output: fields.dropLast(2))
     }
 
-    /// Runs one of this program's own hidden commands in a new process, which prints numbers.
-    static func numbers(_ arguments: String...) throws -> (numbers: [Double], usage: Usage) {
-        let usage = try measure([ownPath] + arguments)
-        return (usage.output.compactMap { Double($0) }, usage)
-    }
-
     /// What the hidden command does: runs the command, and prints seconds and bytes behind its output.
     static func runAndPrintUsage(_ command: [String]) throws {
         let isOwn = command.first == ownPath
