@@ -9,6 +9,8 @@ struct SurveyedSnapshots {
     private(set) var floor: UInt64 = 0
     /// The last event that one of them covers; 0 when none can be read.
     private(set) var newest: UInt64 = 0
+    /// Those that nothing is wrong with, the newest first.
+    private(set) var sound: [(table: TableReader, meta: StateMeta)] = []
     private var problems: [VerifyReport.Problem] = []
     private var ends: [(file: String, sequence: UInt64)] = []
 
@@ -28,6 +30,7 @@ struct SurveyedSnapshots {
                 }
                 floor = max(floor, meta.floor)
                 newest = max(newest, table.sequence)
+                sound.append((table, meta))
                 ends.append((file, table.sequence))
             } catch {
                 // Removed since, by a compaction beside this.

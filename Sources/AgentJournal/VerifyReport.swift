@@ -159,10 +159,18 @@ extension Journal {
         case .label(let label): lastSequence = try salvagedFlush(label, directory, fileSystem)
         case nil: break
         }
+        let found = try asJournalError { () throws(LogError) in
+            try SurveyedSnapshots(directory, fileSystem)
+        }
+        let base = found.sound.first {
+            $0.meta.lastSequence <= lastSequence && $0.meta.recordedMicroseconds <= lastRecorded
+        }
         var state = State()
-        let report = try salvageFields(at: directory, fileSystem: fileSystem) {
+        if let base { state = try State(snapshot: base.table) }
+        let covered = state.lastSequence
+        let report = try salvageFields(at: directory, fileSystem: fileSystem, found) {
             _, bytes, sequence, recorded in
-            guard sequence <= lastSequence, recorded <= lastRecorded else { return }
+            guard sequence > covered, sequence <= lastSequence, recorded <= lastRecorded else { return }
             // Its fields were decoded a moment ago.
             try? state.apply(bytes, sequence: sequence, recordedMicroseconds: recorded)
         }
@@ -187,12 +195,20 @@ extension Journal {
     }
 
     private static func salvageFields(
-        at directory: FilePath, fileSystem: any FileSystem,
+        at directory: FilePath, fileSystem: any FileSystem, _ snapshots: SurveyedSnapshots? = nil,
         _ body: (EventFields, UnsafeRawBufferPointer, UInt64, Int64) -> Void
     ) throws(JournalError) -> VerifyReport {
-        try withoutActuallyEscaping(body) { (body) throws(JournalError) in
-            let survey = LogSurvey(directory, fileSystem: fileSystem) { frame, payload in
-                if let problem = Journal.problem(in: payload, of: frame) { return problem }
+        let found = try asJournalError { () throws(LogError) in
+            if let snapshots { return snapshots }
+            return try SurveyedSnapshots(directory, fileSystem)
+        }
+        var floor = found.floor
+        return try withoutActuallyEscaping(body) { (body) throws(JournalError) in
+            let survey = LogSurvey(directory, fileSystem: fileSystem, floor: min(floor, found.newest)) {
+                frame, payload in
+                if let problem = Journal.problem(in: payload, of: frame, letGo: { floor = max(floor, $0) }) {
+                    return problem
+                }
                 var events = EventIterator(payload)
                 var sequence = frame.firstSequence
                 while let event = try? events.next(), let fields = try? EventFields(event) {
@@ -202,7 +218,7 @@ extension Journal {
                 return nil
             }
             try asJournalError { () throws(LogError) in try survey.run() }
-            return VerifyReport(survey)
+            return VerifyReport(survey, snapshots: found.count, found.problems(logEnd: survey.lastSequence))
         }
     }
 }
