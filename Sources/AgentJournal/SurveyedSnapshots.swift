@@ -9,9 +9,10 @@ struct SurveyedSnapshots {
     private(set) var floor: UInt64 = 0
     /// The last event that one of them covers; 0 when none can be read.
     private(set) var newest: UInt64 = 0
+    /// Those that nothing is wrong with, the newest first.
+    private(set) var sound: [(table: TableReader, meta: StateMeta)] = []
     private var problems: [VerifyReport.Problem] = []
-    /// Those without a fault, the newest first.
-    private var sound: [(file: String, table: TableReader, meta: StateMeta)] = []
+    private var ends: [(file: String, sequence: UInt64)] = []
 
     init(_ directory: FilePath, _ fileSystem: any FileSystem) throws(LogError) {
         let paths = JournalPaths(directory)
@@ -29,7 +30,8 @@ struct SurveyedSnapshots {
                 }
                 floor = max(floor, meta.floor)
                 newest = max(newest, table.sequence)
-                sound.append((file, table, meta))
+                sound.append((table, meta))
+                ends.append((file, table.sequence))
             } catch {
                 // Removed since, by a compaction beside this.
                 if error.cause?.errno == .noSuchFileOrDirectory { continue }
@@ -39,21 +41,15 @@ struct SurveyedSnapshots {
         }
     }
 
-    /// The state of the newest sound one that qualifies; the empty one when there is none.
-    func state(_ qualifies: (StateMeta) -> Bool) throws(JournalError) -> State {
-        guard let found = sound.first(where: { qualifies($0.meta) }) else { return State() }
-        return try State(snapshot: found.table)
-    }
-
     /// What is wrong, when the log's last readable event is known.
     func problems(logEnd: UInt64) -> [VerifyReport.Problem] {
         problems
-            + sound.filter { $0.meta.lastSequence > logEnd }.map { file, _, meta in
+            + ends.filter { $0.sequence > logEnd }.map { file, sequence in
                 VerifyReport.Problem(
                     snapshot: file,
                     LogError(
                         .damaged,
-                        "it covers sequence \(meta.lastSequence), and the log's last readable event has sequence \(logEnd)"
+                        "it covers sequence \(sequence), and the log's last readable event has sequence \(logEnd)"
                     ))
             }
     }

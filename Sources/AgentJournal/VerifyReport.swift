@@ -159,17 +159,18 @@ extension Journal {
         case .label(let label): lastSequence = try salvagedFlush(label, directory, fileSystem)
         case nil: break
         }
-        // What a snapshot holds is not lost, wherever the log is damaged before it.
-        let snapshots = try asJournalError { () throws(LogError) in
+        let found = try asJournalError { () throws(LogError) in
             try SurveyedSnapshots(directory, fileSystem)
         }
-        var state = try snapshots.state {
-            $0.lastSequence <= lastSequence && $0.recordedMicroseconds <= lastRecorded
+        let base = found.sound.first {
+            $0.meta.lastSequence <= lastSequence && $0.meta.recordedMicroseconds <= lastRecorded
         }
-        let base = state.lastSequence
-        let report = try salvageFields(at: directory, fileSystem: fileSystem) {
+        var state = State()
+        if let base { state = try State(snapshot: base.table) }
+        let covered = state.lastSequence
+        let report = try salvageFields(at: directory, fileSystem: fileSystem, found) {
             _, bytes, sequence, recorded in
-            guard sequence > base, sequence <= lastSequence, recorded <= lastRecorded else { return }
+            guard sequence > covered, sequence <= lastSequence, recorded <= lastRecorded else { return }
             // Its fields were decoded a moment ago.
             try? state.apply(bytes, sequence: sequence, recordedMicroseconds: recorded)
         }
@@ -194,16 +195,20 @@ extension Journal {
     }
 
     private static func salvageFields(
-        at directory: FilePath, fileSystem: any FileSystem,
+        at directory: FilePath, fileSystem: any FileSystem, _ snapshots: SurveyedSnapshots? = nil,
         _ body: (EventFields, UnsafeRawBufferPointer, UInt64, Int64) -> Void
     ) throws(JournalError) -> VerifyReport {
-        let snapshots = try asJournalError { () throws(LogError) in
-            try SurveyedSnapshots(directory, fileSystem)
+        let found = try asJournalError { () throws(LogError) in
+            if let snapshots { return snapshots }
+            return try SurveyedSnapshots(directory, fileSystem)
         }
+        var floor = found.floor
         return try withoutActuallyEscaping(body) { (body) throws(JournalError) in
-            let survey = LogSurvey(directory, fileSystem: fileSystem, floor: snapshots.floor) {
+            let survey = LogSurvey(directory, fileSystem: fileSystem, floor: min(floor, found.newest)) {
                 frame, payload in
-                if let problem = Journal.problem(in: payload, of: frame) { return problem }
+                if let problem = Journal.problem(in: payload, of: frame, letGo: { floor = max(floor, $0) }) {
+                    return problem
+                }
                 var events = EventIterator(payload)
                 var sequence = frame.firstSequence
                 while let event = try? events.next(), let fields = try? EventFields(event) {
@@ -213,8 +218,7 @@ extension Journal {
                 return nil
             }
             try asJournalError { () throws(LogError) in try survey.run() }
-            return VerifyReport(
-                survey, snapshots: snapshots.count, snapshots.problems(logEnd: survey.lastSequence))
+            return VerifyReport(survey, snapshots: found.count, found.problems(logEnd: survey.lastSequence))
         }
     }
 }

@@ -521,6 +521,34 @@ import Testing
         try await journal.close()
     }
 
+    @Test("what is salvaged of a journal without its history is what the snapshot and the log have")
+    func salvaging() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        for number in 0..<20 { try await journal.conversation("a").add("\(number)") }
+        try await journal.compact(keepingHistory: .none)
+        let before = try journal.view().digest()
+        try await journal.conversation("a").forget(1)
+        try await journal.conversation("a").add("later")
+        let digest = try journal.view().digest()
+        try await journal.close()
+        let whole = try Journal.salvagedView(at: directory, fileSystem: disk)
+        #expect(try whole.view.digest() == digest)
+        #expect(whole.report.problems == [])
+        #expect(try Journal.salvage(at: directory, fileSystem: disk) { _ in }.problems == [])
+        let past = try Journal.salvagedView(at: directory, point: .sequence(21), fileSystem: disk)
+        #expect(try past.view.digest() == before)
+        // The log behind the snapshot is damaged from its first frame on.
+        let segment = try #require(disk.paths.last { $0.string.hasSuffix(".segment") })
+        try disk.corrupt(segment, at: 1024, xor: 1)
+        let rest = try Journal.salvagedView(at: directory, fileSystem: disk)
+        #expect(try rest.view.count >= 20)
+        #expect(rest.report.problems.map(\.kind) == ["frame"])
+        for path in snapshots(disk) { try disk.remove(path) }
+        let none = try Journal.salvagedView(at: directory, fileSystem: disk)
+        #expect(none.report.problems.map(\.kind) == ["missing_segment", "frame"])
+    }
+
     @Test("a journal can be opened for reading while it is compacted")
     func openingBesideCompaction() async throws {
         let disk = InMemoryFileSystem()

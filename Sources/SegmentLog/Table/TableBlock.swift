@@ -63,6 +63,8 @@ package final class TableBlock: @unchecked Sendable {
             else { return false }
             let length = tagged >> 2
             let start = keys.count
+            // Only a crafted block's keys, which share all but nothing, come near the bound of their places.
+            guard start <= Int(Int32.max) else { return false }
             // Room first: what is read of the buffer must not move while it is copied.
             _ = keys.reserve(Int(shared) + Int(rest))
             keys.append(
