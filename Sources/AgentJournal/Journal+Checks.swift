@@ -16,6 +16,14 @@ extension Journal {
     /// The first event that the log holds: 1, unless history was let go; that of the next event when it holds none.
     package var firstSequence: UInt64 { max(1, engine.log.firstSequence) }
 
+    /// The conversation that the add with a sequence belonged to, also when the memory is forgotten since.
+    package func conversation(ofAdd sequence: UInt64) throws(JournalError) -> String? {
+        let box = try engine.now().box
+        let name = try box.withLock { (state) throws(JournalError) in try state.conversation(ofAdd: sequence)
+        }
+        return name.map { String(decoding: $0, as: UTF8.self) }
+    }
+
     /// Whether this journal takes a memory, whatever is in it by now: its name, its sizes, its depth.
     ///
     /// For saying which item of a refused batch is at fault.

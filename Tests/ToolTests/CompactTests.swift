@@ -64,9 +64,15 @@ import Testing
                 "--json"
             )
             .out.contains(#""replayed":true"#))
+        try shop.run("replace", "j", "3", "instead", "--key", "r1")
         try shop.run("add", "j", "a/1", "more")
-        #expect(try shop.run("log", "j").lines.count == 1)
-        try FileManager.default.removeItem(atPath: shop.path("j/snapshots/00000000000000000005.snapshot"))
+        try shop.run("compact", "j", "--keep-history", "none")
+        let again = try shop.run("replace", "j", "3", "instead", "--key", "r1", "--json")
+        #expect(again.status == 0 && again.out.contains(#""replayed":true"#))
+        #expect(try shop.run("log", "j").lines.count == 0)
+        for name in try FileManager.default.contentsOfDirectory(atPath: shop.path("j/snapshots")) {
+            try FileManager.default.removeItem(atPath: shop.path("j/snapshots/\(name)"))
+        }
         let lost = try shop.run("show", "j")
         #expect(lost.status == 1 && lost.out == "")
         #expect(try shop.run("verify", "j").status == 1)

@@ -132,7 +132,14 @@ extension Engine {
         let floor = box.withLock { $0.layer.floor }
         try asJournalError { () throws(LogError) in
             let first = max(log.firstSequence, floor + 1)
-            for name in try surplus(snapshots, newest: nil, first) { try snapshots.remove(name) }
+            for name in try surplus(snapshots, newest: nil, first) {
+                do throws(LogError) {
+                    try snapshots.remove(name)
+                } catch {
+                    // The new one stands; what cannot be removed is in nobody's way.
+                    logger.warning("journal: an old snapshot stays", metadata: ["error": "\(error)"])
+                }
+            }
         }
     }
 

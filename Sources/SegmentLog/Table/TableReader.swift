@@ -35,7 +35,7 @@ package final class TableReader: Sendable {
         self.path = path
         self.cache = cache
         length = try asLogError { () throws(FileSystemError) in try file.length() }
-        let start = try asLogError { () throws(FileSystemError) in
+        let start = try TableReader.reading(path, 0) { () throws(FileSystemError) in
             try file.read(TableFormat.headerLength, at: 0)
         }
         do throws(TableHeader.Problem) {
@@ -57,7 +57,7 @@ package final class TableReader: Sendable {
         let fixed = UInt64(TableFormat.headerLength + TableFormat.footerLength)
         guard length >= fixed else { throw TableReader.damage(path, length, "the file is cut off") }
         let footerOffset = length - UInt64(TableFormat.footerLength)
-        let end = try asLogError { () throws(FileSystemError) in
+        let end = try TableReader.reading(path, footerOffset) { () throws(FileSystemError) in
             try file.read(TableFormat.footerLength, at: footerOffset)
         }
         guard let footer = end.withUnsafeBytes({ TableFooter($0) }), footer.salt == header.salt,
@@ -77,6 +77,22 @@ package final class TableReader: Sendable {
 
     static func damage(_ path: FilePath, _ offset: UInt64, _ what: String) -> LogError {
         LogError(.damaged, "The snapshot is damaged: \(what)", path: path, offset: offset)
+    }
+
+    /// Runs a call that reads. A file that cannot be read (a bad sector, another owner's file, a directory of that name) is
+    /// as good as one that is not what was written: the log may have what it holds.
+    static func reading<R>(
+        _ path: FilePath, _ offset: UInt64, _ body: () throws(FileSystemError) -> R
+    ) throws(LogError) -> R {
+        do {
+            return try body()
+        } catch {
+            switch error.errno {
+            case .ioError, .permissionDenied, .isDirectory, .invalidArgument:
+                throw damage(path, offset, "it cannot be read: \(error)")
+            default: throw LogError(system: error)
+            }
+        }
     }
 
     // MARK: Blocks
@@ -128,7 +144,7 @@ package final class TableReader: Sendable {
         else { throw damage(path, place.offset, "a block lies outside the file") }
         stored.removeAll()
         let room = stored.reserve(Int(place.length))
-        let got = try asLogError { () throws(FileSystemError) in
+        let got = try reading(path, place.offset) { () throws(FileSystemError) in
             try file.read(into: room, at: place.offset)
         }
         stored.grow(by: got)

@@ -20,7 +20,8 @@ package final class TableWriter {
     /// Called after each piece that was written, with its length: to be gentle to others who use the disk.
     private let didWrite: (Int) throws(FileSystemError) -> Void
 
-    private static let writeBytes = 1 << 20
+    /// So much is written, and by snapshots synced, at a time: a commit on the same disk waits for no more than that.
+    private static let writeBytes = 128 << 10
     /// A block that is copied as it is may be preceded by one that is not full, but not by a smaller one than this.
     private static let smallestBlockBytes = 16 << 10
 

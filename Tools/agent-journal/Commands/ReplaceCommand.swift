@@ -47,7 +47,14 @@ struct ReplaceCommand: AsyncParsableCommand {
     private func replaced(in journal: Journal) throws -> Memory? {
         if let memory = try journal.view().memory(sequence) { return memory }
         guard memory.key != nil, sequence > 0, sequence <= journal.lastSequence else { return nil }
-        return try journal.pastView(at: .sequence(sequence)).memory(sequence)
+        do throws(JournalError) {
+            return try journal.pastView(at: .sequence(sequence)).memory(sequence)
+        } catch {
+            guard error.code == .noSuchPoint else { throw error }
+        }
+        // Its history was let go; what was put in its place says what was left out then.
+        guard let name = try journal.conversation(ofAdd: sequence) else { return nil }
+        return try journal.view().memories(in: name).last { $0.idempotencyKey == memory.key }
     }
 }
 
