@@ -20,9 +20,9 @@ final class Engine: Sendable {
     /// Snapshots that turned out to be damaged when they were read.
     let damagedSnapshots = Monitor<Set<FilePath>>([])
     private let queue: Monitor<Queue>
-    private let thread = Monitor<JoinableThread?>(nil)
+    let thread = Monitor<JoinableThread?>(nil)
     /// Tasks that wait for events, by the number of their iterator.
-    private let followers = Monitor<[UInt64: CheckedContinuation<Void, Never>]>([:])
+    let followers = Monitor<[UInt64: CheckedContinuation<Void, Never>]>([:])
     private let isPoisonedFlag = Atomic<Bool>(false)
 
     private struct Queue {
@@ -35,8 +35,6 @@ final class Engine: Sendable {
         var isStopping = false
     }
 
-    /// How long the watcher sleeps at most before it looks whether it should end.
-    private static let watchMilliseconds = 200
     /// At most so much payload goes into one commit.
     private static let commitBytes = 4 << 20
 
@@ -255,84 +253,6 @@ final class Engine: Sendable {
             if index < decided.count, case .refused(let own) = decided[index] { return .failure(own) }
             return .failure(JournalError(error))
         }
-    }
-
-    // MARK: Reading
-
-    /// The state of a read that begins now, and its bound: everything acknowledged before is at or below it, and in the state.
-    func now() throws(JournalError) -> (box: StateBox, bound: UInt64) {
-        var attempts = 0
-        while true {
-            let box = box
-            do throws(JournalError) {
-                let bound = try catchUp(box)
-                // Else another state took its place meanwhile, and this one may lack what came between.
-                if self.box === box { return (box, bound) }
-            } catch {
-                attempts += 1
-                guard isReadOnly, error.code == .noSuchPoint, attempts < 10 else { throw error }
-                // What came behind this state was let go by who writes; the newest snapshot has it.
-                if let state = try? state(at: log.visibleSequence) { replaceState(state) }
-            }
-        }
-    }
-
-    /// A replay of this engine's log, within its bound of memory.
-    var replay: Replay { Replay(log: log, spill: snapshots.map { ($0, maintenance.options.replayBytes) }) }
-
-    private func catchUp(_ box: StateBox) throws(JournalError) -> UInt64 {
-        let visible = log.visibleSequence
-        let isBehind = box.withLock { $0.lastSequence < visible }
-        if isBehind {
-            // Reads on other threads wait meanwhile: what they may show is not in the state yet.
-            try box.withLock { (state) throws(JournalError) in try replay.run(&state) }
-        }
-        return visible
-    }
-
-    /// Returns when something behind `sequence` may be visible, or the journal is closed, or the task is cancelled.
-    func waitForMore(after sequence: UInt64, id: UInt64, isClosed: () -> Bool) async {
-        startWatcherIfNeeded()
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                followers.withLock { $0[id] = continuation }
-                if log.visibleSequence > sequence || isClosed() || isStopping || Task.isCancelled {
-                    wakeFollower(id)
-                }
-            }
-        } onCancel: {
-            wakeFollower(id)
-        }
-    }
-
-    /// Where another process writes, a thread waits for it on the shared page: a task must not block.
-    private func startWatcherIfNeeded() {
-        thread.withLock { thread in
-            guard thread == nil, !isStopping else { return }
-            do {
-                thread = try spawnThread(name: "journal-watch") { [self] in
-                    while !isStopping {
-                        log.wait(after: log.visibleSequence, timeoutMilliseconds: Engine.watchMilliseconds)
-                        wakeFollowers()
-                    }
-                }
-            } catch {
-                // The next event that is waited for tries again.
-                logger.error("journal cannot watch for events", metadata: ["error": "\(error)"])
-            }
-        }
-    }
-
-    private func wakeFollower(_ id: UInt64) {
-        followers.withLock { $0.removeValue(forKey: id) }?.resume()
-    }
-
-    func wakeFollowers() {
-        let waiting = followers.withLock { followers in
-            defer { followers.removeAll() }
-            return Array(followers.values)
-        }
-        for continuation in waiting { continuation.resume() }
     }
 
     var isStopping: Bool { queue.withLock { $0.isStopping } }
