@@ -10,7 +10,10 @@ public enum Retention: Sendable, Hashable {
     case none
 
     /// What was recorded within so many days.
-    public static func days(_ days: Int) -> Retention { .duration(.seconds(days * 86_400)) }
+    public static func days(_ days: Int) -> Retention {
+        // More than there were days is as good as all of them.
+        .duration(.seconds(min(max(days, 0), 1 << 30) * 86_400))
+    }
 }
 
 /// What a compaction did, or would do.
@@ -51,8 +54,8 @@ extension Journal {
     ///
     /// Snapshots are taken in the background too, by `Options.snapshotEvents`. Adds go on meanwhile.
     /// - Returns: The last event that it covers.
-    /// - Throws: `diskFull`, `system`: there is no new snapshot, and nothing else changed; `closed`; `notWritten` when an
-    ///   earlier failure ended writing.
+    /// - Throws: `diskFull`, `system`: there is no new snapshot, and nothing else changed; `damaged` when the last snapshot is
+    ///   and the log does not reach back; `closed`; `notWritten` when an earlier failure ended writing.
     /// - Complexity: writes what changed, and copies the blocks of the last snapshot that did not.
     @discardableResult
     public func snapshot() async throws(JournalError) -> UInt64 {
@@ -89,11 +92,19 @@ extension Journal {
         let result: Result<R, JournalError> = await withCheckedContinuation { continuation in
             do throws(JournalError) {
                 let isTaken = try engine.maintenance.submit {
+                    let result: Result<R, JournalError>
                     do throws(JournalError) {
-                        continuation.resume(returning: .success(try body(engine)))
+                        do throws(JournalError) {
+                            result = .success(try body(engine))
+                        } catch {
+                            // Without a snapshot that is damaged, once more.
+                            try engine.heal(error)
+                            result = .success(try body(engine))
+                        }
                     } catch {
-                        continuation.resume(returning: .failure(error))
+                        result = .failure(error)
                     }
+                    continuation.resume(returning: result)
                 }
                 if !isTaken { continuation.resume(returning: .failure(Engine.closed)) }
             } catch {

@@ -48,6 +48,7 @@ extension Journal {
         }
         // What a snapshot holds need not be in the log any more; whether it was let go is known after the replay.
         logOptions.floor = found.usable.first?.sequence ?? 0
+        var opened: Engine?
         let log = try asJournalError { () throws(LogError) in try SegmentLog.open(directory, logOptions) }
         do {
             let limits = Limits(
@@ -76,6 +77,7 @@ extension Journal {
                 isReadOnly: options.access == .readOnly,
                 maintenance: Maintenance.Options(
                     events: max(1, options.snapshotEvents), replayBytes: options.replayBytes))
+            opened = engine
             engine.damagedSnapshots.withLock { $0.formUnion(found.problems.compactMap(\.path)) }
             let memories = try engine.read { (box, _) throws(JournalError) in try box.count(at: lastSequence)
             }
@@ -90,6 +92,7 @@ extension Journal {
             return (engine, log)
         } catch {
             // Nothing was appended; what keeps the journal from opening is the error, not the close.
+            opened?.maintenance.stop()
             try? log.close()
             throw error
         }

@@ -80,7 +80,12 @@ public final class Journal: Sendable {
         let engine = try EngineRegistry.shared.engine(directory, options.fileSystem) {
             () throws(JournalError) in
             let (engine, _) = try makeEngine(directory, create, options)
-            try engine.start()
+            do throws(JournalError) {
+                try engine.start()
+            } catch {
+                try? engine.shutDown()
+                throw error
+            }
             return engine
         }
         guard let log = engine.log as? SegmentLog else {

@@ -515,6 +515,56 @@ import Testing
         for journal in [another, reader, journal] { try await journal.close() }
     }
 
+    @Test("what came after a snapshot that failed is in the next one, whatever asked for it")
+    func leftOver() async throws {
+        for retention in [nil, Retention.all, Retention.none] {
+            let disk = InMemoryFileSystem()
+            let journal = try await open(disk)
+            for number in 0..<50 { try await journal.conversation("a").add("text \(number)") }
+            disk.failNext(.syncDirectory, at: "/srv/memory/snapshots", with: .inputOutputError)
+            #expect(await code { try await journal.snapshot() } == .system)
+            for number in 50..<100 { try await journal.conversation("a").add("text \(number)") }
+            try await journal.conversation("a").forget(7)
+            let digest = try journal.view().digest()
+            if let retention {
+                let report = try await journal.compact(keepingHistory: retention)
+                #expect(report.snapshotSequence >= 101)
+            } else {
+                #expect(try await journal.snapshot() == 101)
+            }
+            #expect(try journal.view().digest() == digest)
+            #expect(try journal.view().count == 99)
+            try await journal.close()
+            #expect(try Journal.verify(at: directory, fileSystem: disk).problems == [])
+            let again = try await open(disk)
+            #expect(try again.view().digest() == digest)
+            try await again.close()
+        }
+    }
+
+    @Test("memories are counted right after any number of spills")
+    func countedSpills() async throws {
+        let disk = InMemoryFileSystem()
+        let journal = try await open(disk)
+        for number in 0..<200 { try await journal.conversation("c\(number % 9)").add("text \(number)") }
+        try await journal.conversation("c1").clear()
+        try await journal.conversation("c2").forget(3)
+        let count = try journal.view().count
+        try await journal.close()
+        var spills: Set<Int> = []
+        for share in stride(from: 2, through: 60, by: 2) {
+            var bounded = options(disk)
+            bounded.access = .readOnly
+            bounded.replayBytes = share * 3000
+            let reader = try await Journal.open(at: directory, options: bounded)
+            spills.insert(reader.engine.box.withLock { $0.below.tables.count })
+            #expect(try reader.view().count == count)
+            #expect(try reader.view().conversations().map(\.count).reduce(0, +) == count)
+            try await reader.close()
+        }
+        #expect(spills.isSuperset(of: [0, 1, 2]))
+    }
+
     @Test("a replay within a bound of memory gives the same state")
     func bounded() async throws {
         let disk = InMemoryFileSystem()

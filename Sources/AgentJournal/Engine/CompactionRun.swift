@@ -53,10 +53,14 @@ struct CompactionRun {
         }
         report.snapshotSequence = try engine.takeSnapshot(sealing: 0, lettingAllGo: lettingAllGo)
         if lettingAllGo { report.floor = report.snapshotSequence }
-        try asJournalError { () throws(LogError) in
-            // With nothing new to snapshot, the segment was not ended by that.
-            try engine.log.seal(longerThan: 0)
-            if report.floor > 0 { _ = try engine.log.drop(through: report.floor) }
+        // With nothing new to snapshot, the segment was not ended by that.
+        try engine.betweenCommits { () throws(JournalError) in
+            try asJournalError { () throws(LogError) in try engine.log.seal(longerThan: 0) }
+        }
+        // What no snapshot covers is never dropped, whatever was planned.
+        let floor = min(report.floor, report.snapshotSequence)
+        if floor > 0 {
+            try asJournalError { () throws(LogError) in _ = try engine.log.drop(through: floor) }
         }
         if let snapshots = engine.snapshots { try engine.removeOldSnapshots(snapshots) }
         report.firstSequence = engine.log.firstSequence
@@ -102,7 +106,8 @@ struct CompactionRun {
             }
             let last = engine.box.withLock { $0.layer.lastRecordedMicroseconds }
             guard engine.log.visibleSequence > 0 else { return 0 }
-            guard (last - CompactionRun.clockTolerance...last + CompactionRun.clockTolerance).contains(now)
+            let (distance, overflow) = now.subtractingReportingOverflow(last)
+            guard !overflow, distance.magnitude <= CompactionRun.clockTolerance.magnitude
             else {
                 throw JournalError(
                     .clockUncertain,

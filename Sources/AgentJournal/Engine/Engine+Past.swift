@@ -76,11 +76,26 @@ extension Engine {
     func heal(_ error: JournalError) throws(JournalError) {
         guard let path = error.path, isOfSnapshot(error) else { throw error }
         damagedSnapshots.withLock { _ = $0.insert(path) }
-        logger.error(
-            "journal: a snapshot is damaged and is rebuilt from the log", metadata: ["error": "\(error)"])
-        var state: State
-        do {
-            state = try self.state(at: log.visibleSequence)
+        try rebuilding.withLock { (_) throws(JournalError) in
+            // Others may have met it before; and a view of the past may rest on another one than the present state.
+            guard box.withLock({ state in state.below.tables.contains { $0.path == path } }) else { return }
+            logger.error(
+                "journal: a snapshot is damaged and is rebuilt from the log", metadata: ["error": "\(error)"])
+            try rebuild(without: path)
+        }
+        requestSnapshot()
+    }
+
+    private func rebuild(without path: FilePath) throws(JournalError) {
+        let state: State
+        do throws(JournalError) {
+            // Once more, because a compaction may let go meanwhile of what was to be replayed.
+            do throws(JournalError) {
+                state = try self.state(at: log.visibleSequence)
+            } catch {
+                guard error.code == .noSuchPoint else { throw error }
+                state = try self.state(at: log.visibleSequence)
+            }
         } catch {
             throw error.code == .noSuchPoint ? JournalError(damagedFor: path, error) : error
         }
@@ -93,8 +108,6 @@ extension Engine {
             try replay.run(&last)
             replaceState(last)
         }
-        state = State()
-        requestSnapshot()
     }
 }
 

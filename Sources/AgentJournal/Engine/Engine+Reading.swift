@@ -13,6 +13,7 @@ extension Engine {
             let box = box
             do throws(JournalError) {
                 let bound = try catchUp(box)
+                try renewIfLarge(box)
                 // Else another state took its place meanwhile, and this one may lack what came between.
                 if self.box === box { return (box, bound) }
             } catch {
@@ -32,9 +33,21 @@ extension Engine {
         let isBehind = box.withLock { $0.lastSequence < visible }
         if isBehind {
             // Reads on other threads wait meanwhile: what they may show is not in the state yet.
-            try box.withLock { (state) throws(JournalError) in try replay.run(&state) }
+            // Nothing is spilled: views of earlier bounds read in this state too.
+            try box.withLock { (state) throws(JournalError) in try Replay(log: log).run(&state) }
         }
         return visible
+    }
+
+    /// A state that a reader follows for long is built anew, within the bound of memory, and takes this one's place.
+    private func renewIfLarge(_ box: StateBox) throws(JournalError) {
+        guard isReadOnly, box.withLock({ $0.layer.memoryBytes > maintenance.options.replayBytes }) else {
+            return
+        }
+        try rebuilding.withLock { (_) throws(JournalError) in
+            guard self.box === box else { return }
+            replaceState(try state(at: log.visibleSequence))
+        }
     }
 
     /// Returns when something behind `sequence` may be visible, or the journal is closed, or the task is cancelled.

@@ -36,6 +36,7 @@ extension Engine {
                 }
             }
         } catch {
+            maintenance.dueSnapshotFailed(at: log.visibleSequence)
             logger.error("journal could not take a snapshot", metadata: ["error": "\(error)"])
         }
     }
@@ -77,12 +78,17 @@ extension Engine {
         guard let snapshots, !isReadOnly else {
             throw JournalError(.closed, "The journal is open for reading only; it takes no snapshots")
         }
+        var isLeftOver = false
         let below = try betweenCommits { () throws(JournalError) -> Below in
             if isPoisoned { throw Engine.poisoned }
             if lettingAllGo { try record(floor: log.visibleSequence + 1) }
             let state = box.withLock { $0 }
             // A frozen layer that could not be written is tried again, before another is frozen upon it.
-            guard state.below.layer == nil, state.layer.lastSequence > state.layer.baseSequence else {
+            isLeftOver = state.below.layer != nil
+            if isLeftOver { return state.below }
+            // What a replay spilled has no name, and is gone with the process.
+            let hasSpilled = state.below.tables.contains { $0.meta.isEmpty }
+            guard hasSpilled || state.layer.lastSequence > state.layer.baseSequence else {
                 return state.below
             }
             try asJournalError { () throws(LogError) in try log.seal(longerThan: sealing) }
@@ -103,6 +109,8 @@ extension Engine {
         damagedSnapshots.withLock { _ = $0.remove(table.path) }
         try betweenCommits { () throws(JournalError) in
             let state = box.withLock { $0 }
+            // Else it was rebuilt meanwhile, and has in its layer what the table has.
+            guard state.below === below else { return }
             replaceState(State(state.layer, upon: Below(tables: [table])))
         }
         try removeOldSnapshots(snapshots)
@@ -111,7 +119,8 @@ extension Engine {
             metadata: [
                 "sequence": "\(layer.lastSequence)", "bytes": "\(table.length)",
             ])
-        return layer.lastSequence
+        // What came since the failure is not in it yet.
+        return isLeftOver ? try takeSnapshot(sealing: sealing) : layer.lastSequence
     }
 
     /// A snapshot ends the segment, unless it is so short that reading it again costs nothing.

@@ -17,6 +17,8 @@ final class Engine: Sendable {
     let snapshots: SnapshotFiles?
     let isReadOnly: Bool
     let maintenance: Maintenance
+    /// One at a time builds the state anew.
+    let rebuilding = Monitor(())
     /// Snapshots that turned out to be damaged when they were read.
     let damagedSnapshots = Monitor<Set<FilePath>>([])
     private let queue: Monitor<Queue>

@@ -88,6 +88,9 @@ final class Below: Sendable {
             mask.isCleared = true
             return
         }
+        guard cursor.key!.count == StateKeys.memories(of: name).count + 8 else {
+            throw Below.malformed(table)
+        }
         let sequence = StateKeys.sequence(ofMemory: cursor.key!)
         switch cursor.operation {
         case .put:
@@ -101,9 +104,9 @@ final class Below: Sendable {
     private func stored(
         _ value: UnsafeRawBufferPointer, _ name: [UInt8], _ sequence: UInt64, _ table: TableReader
     ) throws(JournalError) -> Stored {
-        guard let (event, recorded) = MemoryValue.decode(value, name: name) else {
-            throw Below.malformed(table)
-        }
+        guard let (event, recorded) = MemoryValue.decode(value, name: name),
+            event.withUnsafeBytes({ (try? EventFields($0))?.kind == EventFields.Kind.added })
+        else { throw Below.malformed(table) }
         return Stored(event, sequence: sequence, recordedMicroseconds: recorded)
     }
 
@@ -128,7 +131,7 @@ final class Below: Sendable {
         for (cursor, mask) in zip(cursors, masks.reversed()) where !mask.isCleared {
             try asJournalError { () throws(LogError) in try cursor.seek(prefix) }
             while let key = cursor.key, key.starts(with: prefix) {
-                if key.count > prefix.count, cursor.operation == .put {
+                if key.count == prefix.count + 8, cursor.operation == .put {
                     let sequence = StateKeys.sequence(ofMemory: key)
                     if !mask.removed.contains(sequence) {
                         try body(try stored(cursor.value, name, sequence, cursor.table))
@@ -150,7 +153,7 @@ final class Below: Sendable {
             while let key = cursor.key, key.starts(with: prefix) {
                 if key.count == prefix.count {
                     mask.isCleared = true
-                } else if cursor.operation == .delete {
+                } else if key.count == prefix.count + 8, cursor.operation == .delete {
                     mask.removed.insert(StateKeys.sequence(ofMemory: key))
                 }
                 try cursor.advance()

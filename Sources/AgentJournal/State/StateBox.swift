@@ -103,19 +103,21 @@ final class StateBox: Sendable {
     ///
     /// - Complexity: linear in the conversations that changed since the snapshot; in all, where there are several tables.
     func count(at bound: UInt64) throws(JournalError) -> Int {
-        let below = state.withLock { $0.below }
-        guard below.tables.count <= 1, below.layer == nil else {
-            return try conversations(prefix: "", at: bound).map(\.count).reduce(0, +)
-        }
-        let changed = state.withLock { state in
-            state.layer.conversations.indices.map { number in
+        let (changed, below) = state.withLock { state in
+            let changed = state.layer.conversations.indices.map { number in
                 (
                     state.layer.names.names[number],
                     ConversationValue(state.layer.conversations[number], at: bound)
                 )
             }
+            return (changed, state.below)
         }
-        var count = below.tables.first.flatMap { StateMeta($0.meta) }.map { Int($0.memories) } ?? 0
+        // A table that a replay spilled does not say how many it has.
+        let counts = below.tables.map { StateMeta($0.meta).flatMap { Int(exactly: $0.memories) } }
+        guard counts.count <= 1, below.layer == nil, !counts.contains(nil) else {
+            return try conversations(prefix: "", at: bound).map(\.count).reduce(0, +)
+        }
+        var count = counts.first.flatMap { $0 } ?? 0
         for (name, value) in changed {
             count += value.memories
             if value.isWhole { count -= try below.conversation(name)?.memories ?? 0 }

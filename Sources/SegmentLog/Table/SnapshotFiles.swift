@@ -125,9 +125,15 @@ package struct SnapshotFiles: Sendable {
             throw LogError(
                 .noSpace, "No snapshot was made: the disk is full", path: cause.path, cause: cause)
         }
-        let table = try open(Name(sequence: sequence, path: path))
-        try table.verify()
-        return table
+        do throws(LogError) {
+            let table = try open(Name(sequence: sequence, path: path))
+            try table.verify()
+            return table
+        } catch {
+            // Best effort: one that stays is found damaged when it is read.
+            try? fileSystem.removeFile(path)
+            throw error
+        }
     }
 
     /// Writes a table that has no name and goes when it is closed: a part of the state that memory has no room for.

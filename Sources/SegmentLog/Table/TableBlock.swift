@@ -59,7 +59,7 @@ package final class TableBlock: @unchecked Sendable {
                 let tagged = Varint.read(bytes, &offset), shared <= UInt64(last.count),
                 rest <= UInt64(bytes.count - offset),
                 let operation = TableOperation(rawValue: UInt8(tagged & 3)),
-                Int(shared) + Int(rest) <= Int(UInt16.max)
+                (1...Int(UInt16.max)).contains(Int(shared) + Int(rest))
             else { return false }
             let length = tagged >> 2
             let start = keys.count

@@ -97,8 +97,16 @@ package final class TableCursor {
         guard !isAtEnd else { return }
         // The root has the last key of each index block, and the index that of each block: so it is in these, or the
         // first of these.
-        blockNumber = try loadIndex().lowerBound(key)
-        entry = try loadBlock().lowerBound(key)
+        let index = try loadIndex()
+        blockNumber = index.lowerBound(key)
+        guard blockNumber < index.count else {
+            throw TableReader.damage(table.path, 0, "an index block is not what the root says")
+        }
+        let block = try loadBlock()
+        entry = block.lowerBound(key)
+        guard entry < block.count else {
+            throw TableReader.damage(table.path, 0, "a block is not what the index says")
+        }
     }
 
     /// Goes to the next entry.
@@ -154,6 +162,9 @@ package final class TableCursor {
         let index = try loadIndex()
         let (place, firstKey) = try TableCursor.place(index.value(blockNumber), table)
         let lastKey = index.key(blockNumber)
+        guard firstKey.count > 0 else {
+            throw TableReader.damage(table.path, place.offset, "the index has no first key of a block")
+        }
         try table.withStored(place) { (header, data) throws(LogError) in
             try asLogError { () throws(FileSystemError) in
                 try writer.copy(

@@ -46,8 +46,8 @@ struct ReplayCommand: AsyncParsableCommand {
     private func rebuild(_ journal: Journal, _ progress: Progress) throws -> JournalView {
         let show: @Sendable (UInt64) -> Void = { sequence in progress.show("replaying: event \(sequence)") }
         guard fromScratch else {
-            // Opening did not replay what came after the snapshot; the first look does.
-            return try journal.look(at: at, progress)
+            // Opening did not replay what came after the snapshot.
+            return try journal.look(at: at ?? .sequence(journal.lastSequence), progress)
         }
         guard let at else { return try journal.replayedView(progress: show) }
         return try journal.replayedView(upTo: journal.pastView(at: at).sequence, progress: show)
