@@ -49,7 +49,9 @@ final class Maintenance: Sendable {
             guard !jobs.isStopping else { return false }
             if jobs.thread == nil {
                 do throws(Errno) {
-                    jobs.thread = try spawnThread(name: "journal-maintain") { [self] in run() }
+                    jobs.thread = try spawnThread(name: "journal-maintain", inBackground: true) { [self] in
+                        run()
+                    }
                 } catch {
                     throw JournalError(
                         .system, "The thread for snapshots cannot be started: \(error)", errno: error)

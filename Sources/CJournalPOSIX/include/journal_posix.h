@@ -131,6 +131,7 @@ struct aj_thread {
 // Starts a thread that runs `body(context)`, with signals blocked but those that report a fault of the thread's own.
 // `name` is cut to what the system takes. A `stack_bytes` of 0 means the system's default.
 int aj_thread_start(
-    struct aj_thread *thread, const char *name, size_t stack_bytes, void (*body)(void *), void *context);
+    struct aj_thread *thread, const char *name, size_t stack_bytes, int in_background, void (*body)(void *),
+    void *context);
 int aj_thread_join(struct aj_thread thread);
 int aj_thread_detach(struct aj_thread thread);

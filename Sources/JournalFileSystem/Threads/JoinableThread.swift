@@ -39,15 +39,17 @@ package final class JoinableThread: Sendable {
 /// - Parameters:
 ///   - name: What debuggers and `ps` show; cut to 15 bytes.
 ///   - stackBytes: The size of its stack; 0 for the system's default.
+///   - inBackground: Whether it lets others have the processor first (a higher nice value on Linux, a class of service on
+///     macOS). It must hold no lock for long that they wait for.
 ///   - body: What it runs.
 /// - Throws: `.resourceTemporarilyUnavailable` when the process may have no more threads.
 package func spawnThread(
-    name: String, stackBytes: Int = 0, _ body: @escaping @Sendable () -> Void
+    name: String, stackBytes: Int = 0, inBackground: Bool = false, _ body: @escaping @Sendable () -> Void
 ) throws(Errno) -> JoinableThread {
     let context = Unmanaged.passRetained(ThreadBody(body))
     var thread = aj_thread()
     let result = aj_thread_start(
-        &thread, name, stackBytes,
+        &thread, name, stackBytes, inBackground ? 1 : 0,
         { context in
             guard let context else { return }
             Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()

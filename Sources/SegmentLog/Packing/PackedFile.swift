@@ -7,7 +7,7 @@ struct PackedFile: ~Copyable {
     private var packer: BlockPacker
 
     /// So much is written and synced at a time: the syncs of a committer on the same disk wait for no more than that.
-    private static let pieceBytes = 128 << 10
+    private static let pieceBytes = 1 << 20
 
     init(
         _ path: FilePath, _ packer: consuming BlockPacker, _ fileSystem: any FileSystem

@@ -82,7 +82,7 @@ package struct SnapshotFiles: Sendable {
     /// Makes a snapshot: aside, synced, renamed, the directory synced, read back and checked.
     ///
     /// - Parameters:
-    ///   - didWrite: Called after each piece of about 128 KiB; it may throw to give up.
+    ///   - didWrite: Called after each piece of about a mebibyte; it may throw to give up.
     ///   - body: Adds the entries, and returns the meta block.
     /// - Throws: what `body` throws; `noSpace`, `system`; `damaged` when what was written does not read back. Then
     ///   there is no new snapshot.
