@@ -7,7 +7,7 @@ import Testing
 /// The engine: group commit, failures, sharing, closing.
 @Suite struct EngineTests {
     @Test func manyAddersShareSyncsAndSequencesAreGapless() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         disk.resetCalls()
         let receipts = try await withThrowingTaskGroup(of: [Receipt].self) { group in
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func aReceiptIsOnlyGivenForWhatAPowerCutKeeps() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         for index in 0..<20 {
             try await journal.conversation("a").add(.text("\(index)"))
@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test func afterAFailedSyncTheOutcomeIsUnknownAndTheRestIsRefused() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         try await journal.conversation("a").add("one")
         disk.failNext(.syncData, with: .inputOutputError)
@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test func afterAFailedWriteToo() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         try await journal.conversation("a").add("one")
         disk.failNext(.write, with: .shortWrite(bytes: 20))
@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test func aFullDiskPoisonsNothing() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         var acknowledged: [String] = []
         let noise = { (0..<60_000).map { _ in UInt8.random(in: 0...255) } }
@@ -111,7 +111,7 @@ import Testing
     }
 
     @Test func twoOpensShareOneEngineAndTheLastCloseEndsIt() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let first = try await Journal.open(disk)
         let second = try await Journal.open(disk)
         try await first.conversation("a").add("one")
@@ -128,7 +128,7 @@ import Testing
     }
 
     @Test func aSecondProcessIsToldWhoHasIt() async throws {
-        let disk = InMemoryFileSystem(pid: 41)
+        let disk = SimulatedDisk(pid: 41)
         let journal = try await Journal.open(disk)
         do {
             _ = try await Journal.open(disk.asProcess(pid: 42))
@@ -143,7 +143,7 @@ import Testing
     }
 
     @Test func aReaderInAnotherProcessSeesWhatIsAcknowledgedAndFollows() async throws {
-        let disk = InMemoryFileSystem(pid: 41)
+        let disk = SimulatedDisk(pid: 41)
         let writer = try await Journal.open(disk, segmentBytes: 4096)
         try await writer.conversation("a").add("one")
         var reading = options(disk.asProcess(pid: 42))
@@ -171,7 +171,7 @@ import Testing
     }
 
     @Test func followingEndsWithTheTask() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         try await journal.conversation("a").add("one")
         let seen = Mutex(0)
         let follower = Task {
@@ -185,7 +185,7 @@ import Testing
     }
 
     @Test func followingEndsWithTheJournal() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         try await journal.conversation("a").add("one")
         let seen = Mutex(0)
         let follower = Task {
@@ -198,7 +198,7 @@ import Testing
     }
 
     @Test func aCancelledAddIsEitherNotWrittenOrAcknowledged() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         var acknowledged: Set<String> = []
         for round in 0..<200 {
@@ -217,7 +217,7 @@ import Testing
     }
 
     @Test func aRemovedDirectoryIsNoticed() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         try await journal.conversation("a").add("one")
         for path in disk.paths where path.starts(with: directory) && path != directory {
@@ -228,7 +228,7 @@ import Testing
     }
 
     @Test func emptyBatchesAppendNothing() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         #expect(try await journal.conversation("a").add(contentsOf: []).isEmpty)
         #expect(try await journal.forget([]).isEmpty)
         #expect(try journal.view().sequence == 0)
@@ -239,7 +239,7 @@ import Testing
 /// What a reviewer found, each with its test.
 @Suite struct ReviewedTests {
     @Test func aForgetTooLargeForAFrameIsRefused() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         try await journal.conversation("a").add("one")
         #expect(await code { _ = try await journal.forget(Array(1...200_000)) } == .tooLarge)
         #expect(try await journal.texts("a") == ["one"])
@@ -247,7 +247,7 @@ import Testing
     }
 
     @Test func openingWhileAnotherHandleClosesIsNeverBusy() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         try await Journal.open(disk).close()
         await withTaskGroup(of: JournalError.Code?.self) { group in
             for _ in 0..<8 {
@@ -269,7 +269,7 @@ import Testing
     }
 
     @Test func afterAFailureThatPoisonsNothingTheEngineIsStillShared() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         try await journal.conversation("a").add("one")
         disk.failNext(.linkCount, at: "/srv/memory/lock", with: .inputOutputError)
@@ -282,7 +282,7 @@ import Testing
     }
 
     @Test func followingThroughAClosedHandleEndsAlsoWhenOthersGoOn() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         let other = try await Journal.open(disk)
         try await other.conversation("a").add("one")
@@ -297,7 +297,7 @@ import Testing
     }
 
     @Test func limitsThatAFrameCannotHoldAreRefusedBeforeAnythingIsMade() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         for bytes in [0, -1, 512 << 20, Int.max] {
             var wrong = options(disk)
             wrong.maximumContentBytes = bytes
@@ -310,14 +310,14 @@ import Testing
     }
 
     @Test func nothingComesAfterTheHighestSequence() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         try await journal.conversation("a").add("one")
         for try await _ in journal.events(after: .max) { Issue.record("an event after the last number") }
         try await journal.close()
     }
 
     @Test func aRemovedSegmentIsNoticed() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         try await journal.conversation("a").add("one")
         let segment = try #require(disk.paths.first { $0.string.hasSuffix(".segment") })
@@ -327,7 +327,7 @@ import Testing
     }
 
     @Test func aNameTooLongIsFoundBehindItsShorterSpelling() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         let composed = String(repeating: "\u{E9}", count: 256)
         let decomposed = String(repeating: "e\u{301}", count: 256)
         #expect(

@@ -36,7 +36,7 @@ struct GoldenTests {
 
         /// The files, by their paths within the journal.
         func files() async throws -> [String: [UInt8]] {
-            var disk = InMemoryFileSystem()
+            var disk = SimulatedDisk()
             var options = Journal.Options()
             options.fileSystem = disk
             // In one segment for the others, so that frames precede the torn one in it.
@@ -73,7 +73,7 @@ struct GoldenTests {
         }
 
         /// Packs what can be packed.
-        private static func pack(_ disk: InMemoryFileSystem) throws {
+        private static func pack(_ disk: SimulatedDisk) throws {
             var options = LogOptions(
                 fileSystem: disk, now: { 1_800_000_000_000_000 }, formatTime: { "\($0)" })
             options.random = { 0x0123_4567_89AB_CDEF }
@@ -83,7 +83,7 @@ struct GoldenTests {
         }
 
         /// Cuts the zeros behind the last segment's end off, and of the last frame one byte.
-        private static func cut(_ disk: InMemoryFileSystem, torn: Bool) throws {
+        private static func cut(_ disk: SimulatedDisk, torn: Bool) throws {
             let segment = disk.paths.last { $0.string.hasSuffix(".segment") }!
             let bytes = try disk.contents(of: segment)
             let end = (bytes.lastIndex { $0 != 0 } ?? 0) + 1

@@ -5,7 +5,7 @@ import Testing
 /// Promise 4: once is once.
 @Suite struct IdempotencyTests {
     @Test func repeatedAddReturnsTheFirstReceiptAlsoAfterARestart() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let clock = TestClock()
         let journal = try await Journal.open(disk, clock: clock)
         let first = try await journal.conversation("a").add("one", role: .user, idempotencyKey: "k")
@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func theKeyOutlivesTheMemory() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         let first = try await journal.conversation("a").add("one", idempotencyKey: "k")
         try await journal.conversation("a").forget(first.sequence)
         let again = try await journal.conversation("a").add("one", idempotencyKey: "k")
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func aKeyBelongsToItsConversation() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         try await journal.conversation("a").add("one", idempotencyKey: "k")
         let other = try await journal.conversation("b").add("two", idempotencyKey: "k")
         #expect(!other.isReplayed)
@@ -49,7 +49,7 @@ import Testing
             idempotencyKey: "k"),
     ])
     func theSameKeyWithOtherContentIsAnError(other: NewMemory) async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         let conversation = journal.conversation("a")
         try await conversation.add(contentsOf: [
             NewMemory("one", role: .user, mimeType: "text/plain", metadata: ["a": 1], idempotencyKey: "k")
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func timestampIsNotCompared() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         let conversation = journal.conversation("a")
         try await conversation.add("one", timestamp: Timestamp("2020-01-01T00:00:00Z"), idempotencyKey: "k")
         let again = try await conversation.add(
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test func aBatchSkipsWhatIsKnownAndOneConflictRefusesItWhole() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         let conversation = journal.conversation("a")
         let first = try await conversation.add(contentsOf: [
             NewMemory("one", idempotencyKey: "1"), NewMemory("two", idempotencyKey: "2"),
@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test func aKeyTwiceInOneBatch() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         let conversation = journal.conversation("a")
         let receipts = try await conversation.add(contentsOf: [
             NewMemory("one", idempotencyKey: "1"), NewMemory("one", idempotencyKey: "1"),
@@ -111,7 +111,7 @@ import Testing
     @Test func twoSpellingsAreTwoKeysAndTwoConversations() async throws {
         let composed = "caf\u{E9}"
         let decomposed = "cafe\u{301}"
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         try await journal.conversation("a").add("one", idempotencyKey: composed)
         let other = try await journal.conversation("a").add("two", idempotencyKey: decomposed)
         #expect(!other.isReplayed)
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test func expectedSequences() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         let conversation = journal.conversation("a")
         let first = try await conversation.add("one", idempotencyKey: "k", expecting: 0)
         try await journal.conversation("b").add("elsewhere")
@@ -144,7 +144,7 @@ import Testing
     }
 
     @Test func aRepeatedReplaceHasItsReceipt() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         let conversation = journal.conversation("a")
         let first = try await conversation.add("email")
         let replacement = NewMemory("phone", idempotencyKey: "r")

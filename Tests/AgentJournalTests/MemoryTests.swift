@@ -12,7 +12,7 @@ import Testing
         .bytes((0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) }),
     ])
     func contentsComeBack(content: Content) async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         try await journal.conversation("a").add(content, mimeType: "x/y", metadata: ["k": ["v": 2]])
         try await journal.close()
@@ -26,14 +26,14 @@ import Testing
 
     @Test(arguments: [Content.json("text"), .json(nil)])
     func jsonThatTheExportCannotTellFromTextIsRefused(content: Content) async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         #expect(await code { _ = try await journal.conversation("a").add(content) } == .invalidArgument)
         try await journal.close()
     }
 
     @Test func theTwoTimes() async throws {
         let clock = TestClock("2026-05-01T00:00:00Z")
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk, clock: clock)
         let conversation = journal.conversation("a")
         try await conversation.add("old", timestamp: Timestamp("1999-01-01T00:00:00Z"))
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func forgettingAndClearing() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
         let receipts = try await journal.add(contentsOf: [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")])
         #expect(receipts.map(\.sequence) == [1, 2, 3, 4])
@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test func pagingBackwards() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         let conversation = journal.conversation("a")
         try await conversation.add(contentsOf: (1...10).map { NewMemory(.text("\($0)")) })
         try await conversation.forget(8)
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test func manyForgottenMemoriesAreDroppedFromTheLists() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         let conversation = journal.conversation("a")
         try await conversation.add(contentsOf: (1...200).map { NewMemory(.text("\($0)")) })
         let before = try journal.view()
@@ -109,7 +109,7 @@ import Testing
 
     @Test func lookingBack() async throws {
         let clock = TestClock("2026-01-01T00:00:00Z")
-        let journal = try await Journal.open(InMemoryFileSystem(), clock: clock)
+        let journal = try await Journal.open(SimulatedDisk(), clock: clock)
         let conversation = journal.conversation("a")
         try await conversation.add("1")
         try await journal.flush(label: "x")
@@ -135,7 +135,7 @@ import Testing
         "", String(repeating: "x", count: 513), "a\nb", "a\u{0}b", "a\u{7F}b", "a\u{9B}b",
     ])
     func badNames(name: String) async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         #expect(await code { _ = try await journal.conversation(name).add("x") } == .invalidArgument)
         #expect(await code { _ = try await journal.conversation(name).clear() } == .invalidArgument)
         #expect(
@@ -147,7 +147,7 @@ import Testing
     }
 
     @Test func theLongestName() async throws {
-        let journal = try await Journal.open(InMemoryFileSystem())
+        let journal = try await Journal.open(SimulatedDisk())
         let name = String(repeating: "é", count: 256)
         try await journal.conversation(name).add("x")
         #expect(try await journal.conversations() == [name])
@@ -155,7 +155,7 @@ import Testing
     }
 
     @Test func contentOverTheLimit() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         var small = options(disk)
         small.maximumContentBytes = 100
         let journal = try await Journal.open(at: directory, options: small)
@@ -175,7 +175,7 @@ import Testing
     }
 
     @Test func aStateIsTheSameHoweverItIsReached() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await Journal.open(disk, segmentBytes: 8192)
         var generator = SystemRandomNumberGenerator()
         var live: [UInt64] = []

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct SmokeTests {
     @Test func addsAndReadsBackAfterReopening() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         var options = Journal.Options()
         options.fileSystem = disk
         let journal = try await Journal.open(at: "/memory", options: options)

@@ -8,23 +8,23 @@ import Testing
 @testable import AgentJournal
 
 @Suite("Snapshots") struct SnapshotTests {
-    private func options(_ disk: InMemoryFileSystem, events: UInt64 = .max) -> Journal.Options {
+    private func options(_ disk: SimulatedDisk, events: UInt64 = .max) -> Journal.Options {
         var options = AgentJournalTests.options(disk, segmentBytes: 8192)
         options.snapshotEvents = events
         return options
     }
 
-    private func open(_ disk: InMemoryFileSystem, events: UInt64 = .max) async throws -> Journal {
+    private func open(_ disk: SimulatedDisk, events: UInt64 = .max) async throws -> Journal {
         try await Journal.open(at: directory, options: options(disk, events: events))
     }
 
-    private func snapshots(_ disk: InMemoryFileSystem) -> [FilePath] {
+    private func snapshots(_ disk: SimulatedDisk) -> [FilePath] {
         disk.paths.filter { $0.string.hasSuffix(".snapshot") }.sorted { $0.string < $1.string }
     }
 
     @Test("what is in it is there again, and what came after it")
     func opening() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         let a = journal.conversation("a")
         let first = try await a.add("one", idempotencyKey: "k")
@@ -81,7 +81,7 @@ import Testing
         "a digest is the same from scratch, from a snapshot, after compaction, and at points",
         arguments: 1...6)
     func digests(seed: UInt64) async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         var random = Random(seed)
         var shapes = try await Shapes(
             seed: seed, directory: directory, options: options(disk, events: seed % 2 == 0 ? 37 : .max))
@@ -120,7 +120,7 @@ import Testing
 
     @Test("a view does not change while a snapshot takes the place of the state")
     func viewsStay() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         try await journal.conversation("a").add(contentsOf: ["1", "2", "3"])
         let before = try journal.view()
@@ -139,7 +139,7 @@ import Testing
 
     @Test("damaged, cut or removed it costs nothing but time while the log reaches back")
     func damage() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         for number in 0..<300 { try await journal.conversation("c\(number % 7)").add("text \(number)") }
         try await journal.snapshot()
@@ -190,7 +190,7 @@ import Testing
 
     @Test("history that is let go is gone, and nothing else")
     func lettingGo() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         for number in 0..<200 {
             try await journal.conversation("c\(number % 7)").add(
@@ -236,7 +236,7 @@ import Testing
 
     @Test("whatever part of it is damaged, each way of looking gives what it gave")
     func damagedParts() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         for number in 0..<30 {
             try await journal.conversation("c\(number % 3)").add(
@@ -278,7 +278,7 @@ import Testing
 
     @Test("a damaged snapshot is no second one, and one of another journal is none")
     func second() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         for number in 0..<20 { try await journal.conversation("a").add("\(number)") }
         try await journal.compact(keepingHistory: .none)
@@ -317,7 +317,7 @@ import Testing
 
     @Test("history that was let go is not missed, though the snapshot that says so is damaged")
     func floorInTheLog() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let clock = TestClock()
         var options = options(disk)
         options.clock = { clock.now }
@@ -351,7 +351,7 @@ import Testing
 
     @Test("what is compacted right after opening is packed", arguments: [true, false])
     func compactingAtOnce(isClosed: Bool) async throws {
-        var disk = InMemoryFileSystem()
+        var disk = SimulatedDisk()
         disk.keepsHistory = true
         var journal = try await open(disk)
         for number in 0..<60 { try await journal.conversation("c\(number % 3)").add("text \(number)") }
@@ -376,7 +376,7 @@ import Testing
 
     @Test("a snapshot beyond the log's end is damage")
     func beyond() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         try await journal.conversation("a").add("one")
         try await journal.close()
@@ -393,7 +393,7 @@ import Testing
 
     @Test("retention by time needs a clock that can be believed")
     func clocks() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let clock = TestClock()
         clock.now = Timestamp("2026-01-01T00:00:00Z")!
         var options = options(disk)
@@ -423,7 +423,7 @@ import Testing
     @Test(
         "a crash after any call of a compaction leaves the same memories", arguments: [Retention.all, .none])
     func crashes(retention: Retention) async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         for number in 0..<60 {
             try await journal.conversation("c\(number % 3)").add(
@@ -438,7 +438,7 @@ import Testing
         try await journal.close()
         #expect(count > 40)
         for call in stride(from: 0, to: count, by: FormatReaderTests.isExhaustive ? 1 : 5) {
-            for kept in [InMemoryFileSystem.Kept.everything, .nothingUnsynced] {
+            for kept in [SimulatedDisk.Kept.everything, .nothingUnsynced] {
                 let crashed = disk.crash(afterCall: call, keeping: kept)
                 let report = try Journal.verify(at: directory, fileSystem: crashed)
                 #expect(report.problems == [], "after call \(call)")
@@ -454,15 +454,15 @@ import Testing
 
     @Test("a disk that fills, or fails, leaves things as they were", arguments: [Errno.noSpace, .ioError])
     func faults(error: Errno) async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         for number in 0..<60 { try await journal.conversation("a").add("text \(number)") }
         let digest = try journal.view().digest()
         let snapshotsDirectory = "/srv/memory/snapshots/"
-        for operation in [InMemoryFileSystem.Operation.write, .sync, .rename, .openFile] {
+        for operation in [SimulatedDisk.Operation.write, .sync, .rename, .openFile] {
             disk.failNext(
                 operation, at: FilePath(snapshotsDirectory + "00000000000000000060.snapshot.new"),
-                with: InMemoryFileSystem.Fault(error))
+                with: SimulatedDisk.Fault(error))
             let found = await code { try await journal.snapshot() }
             #expect(found == (error == .noSpace ? .diskFull : .system), "\(operation)")
             #expect(snapshots(disk).isEmpty)
@@ -481,7 +481,7 @@ import Testing
 
     @Test("after a failure it is tried again, when as many events came again")
     func retries() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk, events: 20)
         for number in 1...200 {
             if number == 10 {
@@ -496,7 +496,7 @@ import Testing
 
     @Test("a reader that slept through a compaction goes on from the snapshot")
     func readerBesideACompaction() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         try await journal.conversation("a").add(contentsOf: ["1", "2"])
         var reading = options(disk.asProcess(pid: 77))
@@ -518,7 +518,7 @@ import Testing
     @Test("what came after a snapshot that failed is in the next one, whatever asked for it")
     func leftOver() async throws {
         for retention in [nil, Retention.all, Retention.none] {
-            let disk = InMemoryFileSystem()
+            let disk = SimulatedDisk()
             let journal = try await open(disk)
             for number in 0..<50 { try await journal.conversation("a").add("text \(number)") }
             disk.failNext(.syncDirectory, at: "/srv/memory/snapshots", with: .inputOutputError)
@@ -544,7 +544,7 @@ import Testing
 
     @Test("memories are counted right after any number of spills")
     func countedSpills() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         for number in 0..<200 { try await journal.conversation("c\(number % 9)").add("text \(number)") }
         try await journal.conversation("c1").clear()
@@ -567,7 +567,7 @@ import Testing
 
     @Test("a replay within a bound of memory gives the same state")
     func bounded() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         var shapes = try await Shapes(seed: 9, directory: directory, options: options(disk))
         for _ in 0..<300 { try await shapes.step() }
         let digest = try shapes.journalForTesting.view().digest()
@@ -586,7 +586,7 @@ import Testing
 
     @Test("what is salvaged of a journal without its history is what the snapshot and the log have")
     func salvaging() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         for number in 0..<20 { try await journal.conversation("a").add("\(number)") }
         try await journal.compact(keepingHistory: .none)
@@ -614,7 +614,7 @@ import Testing
 
     @Test("a journal can be opened for reading while it is compacted")
     func openingBesideCompaction() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk)
         try await journal.conversation("a").add("first")
         let writer = Task {
@@ -639,7 +639,7 @@ import Testing
 
     @Test("adds go on while snapshots are taken in the background")
     func background() async throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let journal = try await open(disk, events: 50)
         try await withThrowingTaskGroup { group in
             for adder in 0..<4 {

@@ -18,7 +18,7 @@ final class TestClock: Sendable {
 }
 
 /// Options on a simulated disk, with a clock that stands still and no log lines.
-func options(_ disk: InMemoryFileSystem, clock: TestClock? = nil, segmentBytes: Int = 64 << 20)
+func options(_ disk: SimulatedDisk, clock: TestClock? = nil, segmentBytes: Int = 64 << 20)
     -> Journal.Options
 {
     var options = Journal.Options()
@@ -33,7 +33,7 @@ let directory: FilePath = "/srv/memory"
 
 extension Journal {
     static func open(
-        _ disk: InMemoryFileSystem, create: Creation = .ifMissing, clock: TestClock? = nil,
+        _ disk: SimulatedDisk, create: Creation = .ifMissing, clock: TestClock? = nil,
         segmentBytes: Int = 64 << 20
     ) async throws -> Journal {
         try await open(

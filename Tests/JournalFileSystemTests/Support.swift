@@ -15,7 +15,7 @@ enum Place: CaseIterable, CustomTestStringConvertible {
         case .posix:
             try withTemporaryDirectory { try body(PosixFileSystem(), $0) }
         case .inMemory:
-            let fileSystem = InMemoryFileSystem()
+            let fileSystem = SimulatedDisk()
             try fileSystem.createDirectory("/test")
             try body(fileSystem, "/test")
         }

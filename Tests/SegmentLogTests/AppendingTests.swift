@@ -9,7 +9,7 @@ import Testing
 struct AppendingTests {
     @Test("what was appended and synced is read back, from every place on, now and after reopening")
     func readBack() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         #expect(log.report.ending == .created)
         var count = 0
@@ -32,7 +32,7 @@ struct AppendingTests {
 
     @Test("a new journal of a few memories is one segment")
     func oneSegment() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         for _ in 0..<3 { try log.add() }
         #expect(fileSystem.segments.count == 1)
@@ -42,7 +42,7 @@ struct AppendingTests {
 
     @Test("the closure is told the log's end, and appending nothing is nothing")
     func head() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         try log.add(4)
         var seen: LogHead?
@@ -58,7 +58,7 @@ struct AppendingTests {
 
     @Test("recorded times do not go back when the clock does, also over a reopening")
     func clockGoesBack() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         for _ in 0..<3 {
             // Each options' clock begins at the same time.
             let log = try fileSystem.open()
@@ -70,7 +70,7 @@ struct AppendingTests {
 
     @Test("a commit of many events is several frames, of which only the first promises")
     func severalFrames() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         try log.add()
         let piece = { (number: UInt64) in
@@ -88,7 +88,7 @@ struct AppendingTests {
 
     @Test("what does not shrink is stored, and the frame behind it restarts the stream")
     func stored() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         var generator = SplitMix(7)
         let noise = generator.bytes(5000)
@@ -114,7 +114,7 @@ struct AppendingTests {
 
     @Test("a tiny payload that does not shrink keeps the stream going")
     func tinyNoise() throws {
-        let log = try InMemoryFileSystem().open()
+        let log = try SimulatedDisk().open()
         var generator = SplitMix(8)
         let bodies = (0..<10).map { _ in generator.bytes(40) }
         for body in bodies {
@@ -132,7 +132,7 @@ struct AppendingTests {
         "large payloads are compressed by the caller, as a restart of their own, and the stream goes on behind them"
     )
     func largePayloads() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         let large = (0..<1500).flatMap { event($0 * 13 * 17 + 1) }
         var generator = SplitMix(9)
@@ -166,7 +166,7 @@ struct AppendingTests {
     @Test(
         "the stream restarts after each 512 KiB of input, and the offsets in between are read from a restart")
     func restarts() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         let body = { (number: UInt64) in (0..<100).flatMap { _ in event(number * 19 + 1) } }
         for number in 1...150 as ClosedRange<UInt64> {
@@ -187,7 +187,7 @@ struct AppendingTests {
 
     @Test("the same process and a reader of another see only what is synced")
     func visibility() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         try log.add(2)
         let other = try fileSystem.asProcess(pid: 2).openForReading()
@@ -216,7 +216,7 @@ struct AppendingTests {
 
     @Test("readers follow over the ends of segments")
     func followOverRotation() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open(segmentBytes: 1600)
         try log.add()
         let other = try fileSystem.asProcess(pid: 2).openForReading()
@@ -243,7 +243,7 @@ struct AppendingTests {
 
     @Test("a reader goes on when the writer dies and another recovers")
     func followOverRecovery() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         var writer = fileSystem.asProcess(pid: 10)
         var log = try writer.open()
         try log.add()
@@ -274,7 +274,7 @@ struct AppendingTests {
 
     @Test("without a living writer the page is not asked: it may be of another moment than the log beside it")
     func stalePage() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let writer = fileSystem.asProcess(pid: 10)
         let log = try writer.open()
         for _ in 0..<3 { try log.add() }
@@ -295,8 +295,8 @@ struct AppendingTests {
 
     @Test("two commits and one sync, also over the end of a segment, are all there")
     func severalWritesOneSync() throws {
-        for kept in InMemoryFileSystem.Kept.allCases {
-            let fileSystem = InMemoryFileSystem()
+        for kept in SimulatedDisk.Kept.allCases {
+            let fileSystem = SimulatedDisk()
             let log = try fileSystem.open(segmentBytes: 1600)
             for _ in 0..<30 { try log.writeNext() }
             try log.sync()
@@ -308,8 +308,8 @@ struct AppendingTests {
 
     @Test("commits without a sync: after a crash a prefix is there, and what is shown stays")
     func unsyncedOverRotation() throws {
-        for kept in InMemoryFileSystem.Kept.allCases {
-            let fileSystem = InMemoryFileSystem()
+        for kept in SimulatedDisk.Kept.allCases {
+            let fileSystem = SimulatedDisk()
             let log = try fileSystem.open(segmentBytes: 1600)
             try log.add()
             for _ in 0..<29 { try log.writeNext() }
@@ -326,7 +326,7 @@ struct AppendingTests {
 
     @Test("a batch that no frame may hold is not written, since it could not be read again")
     func tooLarge() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         var options = LogOptions.test(fileSystem)
         options.maximumFrameBytes = 1000
         let log = try SegmentLog.open(directory, options)
@@ -345,7 +345,7 @@ struct AppendingTests {
 
     @Test("space is reserved in growing steps, and given back at close")
     func preallocation() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         var generator = SplitMix(3)
         try log.add()
@@ -372,7 +372,7 @@ struct AppendingTests {
 
     @Test("one write and one sync a commit, and no reservation when there is room")
     func callsPerCommit() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         try log.add()
         fileSystem.resetCalls()
@@ -386,7 +386,7 @@ struct AppendingTests {
 
     @Test("a log opened for reading takes no events, a closed one neither")
     func refused() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         try log.add()
         let other = try fileSystem.asProcess(pid: 2).openForReading()

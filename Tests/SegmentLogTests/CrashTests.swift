@@ -10,7 +10,7 @@ import Testing
 struct CrashTests {
     /// A life recorded call by call: what was acknowledged, and what was appended at all, once so many calls were made.
     struct Life {
-        var fileSystem: InMemoryFileSystem
+        var fileSystem: SimulatedDisk
         var acknowledged: [(calls: Int, sequence: UInt64)] = [(0, 0)]
         var appended: [(calls: Int, sequence: UInt64)] = [(0, 0)]
 
@@ -24,7 +24,7 @@ struct CrashTests {
 
     /// Creates, adds (one and several, over the ends of segments), closes, opens, adds, dies, recovers, adds, closes.
     static func live(segmentBytes: UInt64) throws -> Life {
-        let disk = InMemoryFileSystem(pid: 1)
+        let disk = SimulatedDisk(pid: 1)
         disk.keepsHistory = true
         var life = Life(fileSystem: disk)
         func add(_ count: Int, _ log: SegmentLog, syncs: Bool = true) throws {
@@ -52,7 +52,7 @@ struct CrashTests {
 
     /// Opens the disk as found; everything acknowledged must be there, nothing but what was appended, and the same again
     /// after a second opening, also when nothing that recovery did not sync outlasts another cut.
-    private func check(_ disk: InMemoryFileSystem, atLeast: UInt64, atMost: UInt64, _ place: String) {
+    private func check(_ disk: SimulatedDisk, atLeast: UInt64, atMost: UInt64, _ place: String) {
         do {
             let log = try disk.open(seed: 9)
             let count = try log.checkPrefix()
@@ -80,7 +80,7 @@ struct CrashTests {
         let calls = life.fileSystem.calls
         for (index, call) in calls.enumerated()
         where call.operation.changesDisk && Thoroughness.tries(index, oneOf: 2) {
-            for kept in InMemoryFileSystem.Kept.allCases {
+            for kept in SimulatedDisk.Kept.allCases {
                 check(
                     life.fileSystem.crash(afterCall: index, keeping: kept),
                     atLeast: life.acknowledged(after: index + 1),
@@ -95,12 +95,12 @@ struct CrashTests {
         let calls = life.fileSystem.calls
         for (index, call) in calls.enumerated()
         where call.operation.changesDisk && Thoroughness.tries(index, oneOf: 11) {
-            for kept in InMemoryFileSystem.Kept.allCases {
+            for kept in SimulatedDisk.Kept.allCases {
                 let disk = life.fileSystem.crash(afterCall: index, keeping: kept)
                 disk.keepsHistory = true
                 _ = try disk.open(seed: 4)
                 for (inner, second) in disk.calls.enumerated() where second.operation.changesDisk {
-                    for keptThen in InMemoryFileSystem.Kept.allCases {
+                    for keptThen in SimulatedDisk.Kept.allCases {
                         let place =
                             "call \(index), \(call), keeping \(kept), then call \(inner), \(second), keeping \(keptThen)"
                         do {
@@ -152,15 +152,15 @@ struct CrashTests {
     }
 
     /// The life once more, killed at a call: from then on every call fails, and what was written stays where it is.
-    private static func killed(afterCall index: Int) throws -> InMemoryFileSystem {
-        let disk = InMemoryFileSystem(pid: 1)
+    private static func killed(afterCall index: Int) throws -> SimulatedDisk {
+        let disk = SimulatedDisk(pid: 1)
         disk.fail(nil, afterCalls: index + 1, times: .max, with: .inputOutputError)
         liveUntilKilled(disk)
         disk.cancelFaults()
         return disk.copy()
     }
 
-    private static func liveUntilKilled(_ disk: InMemoryFileSystem) {
+    private static func liveUntilKilled(_ disk: SimulatedDisk) {
         do {
             let first = try disk.open(segmentBytes: 1600)
             for count in [1, 1, 4, 12, 1, 2] { try first.add(count) }
@@ -180,7 +180,7 @@ struct CrashTests {
 
     @Test("a commit torn at any eight bytes, either way round, is there whole or not at all")
     func tornWrites() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open()
         try log.add(3)
         let before = disk.crash(keeping: .everything)
@@ -219,8 +219,8 @@ struct CrashTests {
         "an unclean end begins a new segment with the same sequences and times, and leaves the old one as it was"
     )
     func uncleanEnd() throws {
-        for kept in InMemoryFileSystem.Kept.allCases {
-            let disk = InMemoryFileSystem()
+        for kept in SimulatedDisk.Kept.allCases {
+            let disk = SimulatedDisk()
             let log = try disk.open()
             for count in [3, 1, 2] { try log.add(count) }
             try log.writeNext(2)
@@ -253,7 +253,7 @@ struct CrashTests {
 
     @Test("a clean close and reopening goes on in the same segment, with a restart")
     func cleanClose() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         for round in 0..<4 as Range<UInt64> {
             let log = try disk.open(seed: round)
             #expect(log.report.ending == (round == 0 ? .created : .clean))
@@ -271,7 +271,7 @@ struct CrashTests {
 
     @Test("opening and closing without appending changes nothing")
     func idleOpening() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open()
         try log.add(3)
         try log.close()

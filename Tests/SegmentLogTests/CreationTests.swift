@@ -8,8 +8,8 @@ import Testing
 @Suite("Making a journal")
 struct CreationTests {
     /// The calls of a creation, by what they left.
-    private func creation() throws -> InMemoryFileSystem {
-        let disk = InMemoryFileSystem()
+    private func creation() throws -> SimulatedDisk {
+        let disk = SimulatedDisk()
         disk.keepsHistory = true
         _ = try disk.open()
         return disk
@@ -19,7 +19,7 @@ struct CreationTests {
     func halfMade() throws {
         let disk = try creation()
         for index in disk.calls.indices {
-            for kept in InMemoryFileSystem.Kept.allCases {
+            for kept in SimulatedDisk.Kept.allCases {
                 let place = "call \(index), \(disk.calls[index]), keeping \(kept)"
                 let found = disk.crash(afterCall: index, keeping: kept)
                 do {
@@ -49,9 +49,9 @@ struct CreationTests {
     @Test("every call of creation that fails is an error, and the next opening makes the journal")
     func failures() throws {
         let count = try creation().calls.count
-        for fault in [InMemoryFileSystem.Fault.inputOutputError, .noSpace] {
+        for fault in [SimulatedDisk.Fault.inputOutputError, .noSpace] {
             for index in 0..<count {
-                let disk = InMemoryFileSystem()
+                let disk = SimulatedDisk()
                 disk.fail(nil, afterCalls: index, with: fault)
                 do {
                     let log = try disk.open()
@@ -80,7 +80,7 @@ struct CreationTests {
 
     @Test("every directory above is durable too, also one that a killed process had made")
     func ancestors() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         try disk.createDirectory("/srv")
         let log = try disk.open()
         try log.add()
@@ -90,7 +90,7 @@ struct CreationTests {
     @Test("nothing is made when none is to be created")
     func notCreated() throws {
         for isThere in [false, true] {
-            let disk = InMemoryFileSystem()
+            let disk = SimulatedDisk()
             if isThere {
                 try disk.createDirectory("/srv")
                 try disk.createDirectory(directory)
@@ -105,23 +105,23 @@ struct CreationTests {
 
     @Test("a file, or a directory that holds something else, is not a journal and is left alone")
     func notAJournal() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         try disk.replaceContents(of: directory, with: [1, 2, 3])
         #expect(logError { _ = try disk.open() }?.kind == .notAJournal)
         #expect(logError { _ = try disk.openForReading() }?.kind == .notAJournal)
-        let other = InMemoryFileSystem()
+        let other = SimulatedDisk()
         try other.replaceContents(of: directory.appending("notes.txt"), with: [1])
         #expect(logError { _ = try other.open() }?.kind == .notAJournal)
         #expect(other.paths == [directory.appending("notes.txt")])
         // A fresh volume is no reason to refuse.
-        let volume = InMemoryFileSystem()
+        let volume = SimulatedDisk()
         try volume.replaceContents(of: directory.appending("lost+found").appending("x"), with: [1])
         #expect(try volume.open().checkPrefix() == 0)
     }
 
     @Test("locks and mappings that cannot be trusted are refused before anything is written")
     func untrusted() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         disk.setVolume(name: "nfs", kind: .untrusted)
         let error = logError { _ = try disk.open() }
         #expect(error?.kind == .untrustedVolume)
@@ -131,7 +131,7 @@ struct CreationTests {
 
     @Test("a second process is told who has the journal, and may have it when that one is gone")
     func busy() throws {
-        let disk = InMemoryFileSystem(pid: 41)
+        let disk = SimulatedDisk(pid: 41)
         let log = try disk.open()
         try log.add()
         let other = disk.asProcess(pid: 42)

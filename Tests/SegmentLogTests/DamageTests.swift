@@ -8,8 +8,8 @@ import Testing
 @Suite("Damage is noticed and named, and never makes the log smaller")
 struct DamageTests {
     /// A journal of three segments of several frames each, one of them stored and some of several events.
-    private static func journal() throws -> (disk: InMemoryFileSystem, count: UInt64) {
-        let disk = InMemoryFileSystem()
+    private static func journal() throws -> (disk: SimulatedDisk, count: UInt64) {
+        let disk = SimulatedDisk()
         var count: UInt64 = 0
         // An opening with a small limit begins a segment with its first commit; one with a large goes on in it.
         for (segmentBytes, counts) in [
@@ -29,7 +29,7 @@ struct DamageTests {
     private static let files = (try? journal().disk.paths.indices).map { Array($0) } ?? []
 
     /// What is wrong with how the damaged journal is taken; nil when it is right.
-    private func problem(_ disk: InMemoryFileSystem, _ access: LogOptions.Access, count: UInt64) -> String? {
+    private func problem(_ disk: SimulatedDisk, _ access: LogOptions.Access, count: UInt64) -> String? {
         let log: SegmentLog
         do {
             log = try SegmentLog.open(directory, .test(disk, access: access))
@@ -167,9 +167,9 @@ struct DamageTests {
 
     /// Six commits, of which the last is not vouched for; and where they are.
     private func unclean() throws -> (
-        disk: InMemoryFileSystem, segment: FilePath, frames: [FrameCursor.Frame]
+        disk: SimulatedDisk, segment: FilePath, frames: [FrameCursor.Frame]
     ) {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open()
         for _ in 0..<6 { try log.add() }
         let frames = try log.frames().map(\.frame)
@@ -221,7 +221,7 @@ struct DamageTests {
 
     @Test("two frames of the same length swapped")
     func swapped() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open()
         for _ in 0..<5 {
             try log.write([[UInt8](repeating: 7, count: 40)])
@@ -259,7 +259,7 @@ struct DamageTests {
 
     @Test("the frames of the log, embedded in a memory, are not taken for frames")
     func embedded() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         // Level 0, so that payloads stand in the file as they are.
         var options = LogOptions.test(disk)
         options.compressionLevel = 0
@@ -296,7 +296,7 @@ struct DamageTests {
     func staleFrames() throws {
         // Another segment with the same id and the same frames, but for the salt: a backup gone wrong, or reused blocks.
         let (disk, segment, frames) = try unclean()
-        let other = InMemoryFileSystem()
+        let other = SimulatedDisk()
         let log = try other.open(seed: 99)
         for _ in 0..<6 { try log.add() }
         let stale = try other.contents(of: other.segments.last!)

@@ -8,7 +8,7 @@ import Testing
 @Suite("Dropped history, and readers beside packing and dropping")
 struct DroppingTests {
     private static func open(
-        _ disk: InMemoryFileSystem, floor: UInt64, access: LogOptions.Access = .readWrite
+        _ disk: SimulatedDisk, floor: UInt64, access: LogOptions.Access = .readWrite
     ) throws(LogError) -> SegmentLog {
         var options = LogOptions.test(disk, access: access, segmentBytes: 1300, seed: 3)
         options.floor = floor
@@ -18,7 +18,7 @@ struct DroppingTests {
     @Test("whole segments go, the oldest first, and never the last", arguments: [false, true])
     func drop(packed: Bool) throws {
         for through in 0...70 as ClosedRange<UInt64> where Thoroughness.tries(Int(through), oneOf: 6) {
-            let disk = InMemoryFileSystem()
+            let disk = SimulatedDisk()
             let log = try PackingTests.journal(disk)
             if packed { try log.packAll() }
             let sealed = try log.sealedSegments()
@@ -66,7 +66,7 @@ struct DroppingTests {
 
     @Test("what is dropped in the middle, whoever does it, is missing whatever the floor is")
     func gap() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try PackingTests.journal(disk)
         try log.packAll()
         let sealed = try log.sealedSegments()
@@ -81,7 +81,7 @@ struct DroppingTests {
 
     @Test("a packed segment is never the last: when it is, what came behind it is missing")
     func packedLast() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try PackingTests.journal(disk)
         try log.packAll()
         let found = disk.crash(keeping: .everything)
@@ -106,7 +106,7 @@ struct DroppingTests {
     @Test("a reader in the middle of what is packed reads on", arguments: [false, true])
     func acrossPacking(isOtherProcess: Bool) throws {
         for stop in 0..<14 {
-            let disk = InMemoryFileSystem()
+            let disk = SimulatedDisk()
             let log = try PackingTests.journal(disk)
             let own =
                 isOtherProcess
@@ -131,7 +131,7 @@ struct DroppingTests {
     func acrossDropping() throws {
         for isOtherProcess in [false, true] {
             for stop in 1..<14 {
-                let disk = InMemoryFileSystem()
+                let disk = SimulatedDisk()
                 let log = try PackingTests.journal(disk)
                 let own =
                     isOtherProcess
@@ -163,7 +163,7 @@ struct DroppingTests {
     @Test("a survey beside packing and dropping finds nothing wrong")
     func surveyBeside() throws {
         for isDropping in [false, true] {
-            let disk = InMemoryFileSystem()
+            let disk = SimulatedDisk()
             let log = try PackingTests.journal(disk)
             var isDone = false
             let survey = LogSurvey(directory, fileSystem: disk, floor: isDropping ? .max : 0) { _, _ in

@@ -37,8 +37,8 @@ struct FaultTests {
         return course
     }
 
-    private func calls() throws -> [InMemoryFileSystem.Call] {
-        let disk = InMemoryFileSystem()
+    private func calls() throws -> [SimulatedDisk.Call] {
+        let disk = SimulatedDisk()
         let log = try disk.open(segmentBytes: 1600)
         disk.resetCalls()
         #expect(work(log).error == nil)
@@ -46,7 +46,7 @@ struct FaultTests {
     }
 
     /// Checks the log in memory after the failure, and then what the disk holds, however the machine goes on.
-    private func check(_ disk: InMemoryFileSystem, _ log: SegmentLog, _ course: Course) throws {
+    private func check(_ disk: SimulatedDisk, _ log: SegmentLog, _ course: Course) throws {
         guard let error = course.error else { throw Wrong("the failure went unnoticed") }
         guard try log.checkPrefix() == course.acknowledged || course.isClosing else {
             throw Wrong("reads do not go on")
@@ -85,7 +85,7 @@ struct FaultTests {
             return
         }
         let range = course.acknowledged...certain
-        func opened(_ found: InMemoryFileSystem, _ how: String) throws {
+        func opened(_ found: SimulatedDisk, _ how: String) throws {
             let again = try found.open(seed: 2)
             let count = try again.checkPrefix()
             guard range.contains(count) else {
@@ -99,7 +99,7 @@ struct FaultTests {
                 throw Wrong("\(how): what was acknowledged is gone after a power cut")
             }
         }
-        for kept in InMemoryFileSystem.Kept.allCases {
+        for kept in SimulatedDisk.Kept.allCases {
             try opened(disk.crash(keeping: kept), "power cut, keeping \(kept)")
         }
         try opened(disk.copy(), "process killed")
@@ -115,7 +115,7 @@ struct FaultTests {
     func inputOutputErrors() throws {
         let calls = try calls()
         for (index, call) in calls.enumerated() {
-            let disk = InMemoryFileSystem()
+            let disk = SimulatedDisk()
             let log = try disk.open(segmentBytes: 1600)
             disk.fail(nil, afterCalls: index, with: .inputOutputError)
             let course = work(log)
@@ -131,7 +131,7 @@ struct FaultTests {
     func everythingFails() throws {
         let calls = try calls()
         for (index, call) in calls.enumerated() {
-            let disk = InMemoryFileSystem()
+            let disk = SimulatedDisk()
             let log = try disk.open(segmentBytes: 1600)
             disk.fail(nil, afterCalls: index, times: .max, with: .inputOutputError)
             var course = work(log)
@@ -159,7 +159,7 @@ struct FaultTests {
         let calls = try calls()
         for (index, call) in calls.enumerated() where call.operation == .write {
             for bytes in [0, 1, 8, 31, 32, 40, 64] where bytes < Int(call.length!) {
-                let disk = InMemoryFileSystem()
+                let disk = SimulatedDisk()
                 let log = try disk.open(segmentBytes: 1600)
                 disk.fail(nil, afterCalls: index, with: .shortWrite(bytes: bytes))
                 let course = work(log)
@@ -176,7 +176,7 @@ struct FaultTests {
     func noSpace() throws {
         let calls = try calls()
         for (index, call) in calls.enumerated() where call.operation.changesDisk {
-            let disk = InMemoryFileSystem()
+            let disk = SimulatedDisk()
             let log = try disk.open(segmentBytes: 1600)
             disk.fail(nil, afterCalls: index, with: .noSpace)
             let course = work(log)
@@ -192,7 +192,7 @@ struct FaultTests {
 
     @Test("each call of an opening that recovers: an error that says so, and the next opening recovers")
     func recoveryFails() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open(segmentBytes: 1600)
         for _ in 0..<8 { try log.add(2) }
         try log.writeNext(3)
@@ -200,7 +200,7 @@ struct FaultTests {
         let calls = found.copy()
         _ = try calls.open()
         for (index, call) in calls.calls.enumerated() {
-            for fault in [InMemoryFileSystem.Fault.inputOutputError, .noSpace] {
+            for fault in [SimulatedDisk.Fault.inputOutputError, .noSpace] {
                 let failing = found.copy()
                 failing.fail(nil, afterCalls: index, with: fault)
                 do {
@@ -232,7 +232,7 @@ struct FaultTests {
     func failedSync() throws {
         for count in [1, 3] {
             for cut in [true, false] {
-                let disk = InMemoryFileSystem()
+                let disk = SimulatedDisk()
                 let log = try disk.open()
                 try log.add(4)
                 try log.writeNext(count)
@@ -257,7 +257,7 @@ struct FaultTests {
 
     @Test("a full disk, met while reserving, poisons nothing, and adding works again when there is space")
     func fullWhileReserving() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open()
         try log.add()
         disk.capacityBytes = disk.usedBytes
@@ -284,7 +284,7 @@ struct FaultTests {
 
     @Test("a full disk at the end of a segment poisons nothing either")
     func fullAtRotation() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open(segmentBytes: 1600)
         try log.add()
         var acknowledged: UInt64 = 1
@@ -308,7 +308,7 @@ struct FaultTests {
 
     @Test("full at rotation, then closed, then opened: everything is there")
     func fullThenClosed() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open(segmentBytes: 1600)
         var acknowledged: UInt64 = try log.add()
         disk.capacityBytes = disk.usedBytes
@@ -326,7 +326,7 @@ struct FaultTests {
 
     @Test("a full disk at recovery says so, loses nothing, and reading works")
     func fullAtRecovery() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open()
         try log.add(5)
         let found = disk.crash(keeping: .everything)

@@ -8,8 +8,8 @@ import Testing
 @Suite("Opening a journal whose files are not as they were left")
 struct OpeningTests {
     /// A closed journal of several segments.
-    private func journal(segments: Int = 3) throws -> InMemoryFileSystem {
-        let disk = InMemoryFileSystem()
+    private func journal(segments: Int = 3) throws -> SimulatedDisk {
+        let disk = SimulatedDisk()
         let log = try disk.open(segmentBytes: 1600)
         repeat { try log.add(2) } while disk.segments.count < segments
         try log.close()
@@ -17,7 +17,7 @@ struct OpeningTests {
     }
 
     /// What refuses the journal, from either kind of opening, or else from reading.
-    private func refusal(_ disk: InMemoryFileSystem) throws -> LogError {
+    private func refusal(_ disk: SimulatedDisk) throws -> LogError {
         let reading = try #require(try disk.copy().outcome(.readOnly).error)
         let writing = try #require(try disk.copy().outcome(.readWrite).error)
         #expect(reading.kind == writing.kind)
@@ -59,7 +59,7 @@ struct OpeningTests {
     @Test("a segment of another journal")
     func foreignSegment() throws {
         let disk = try journal()
-        let other = InMemoryFileSystem()
+        let other = SimulatedDisk()
         let log = try other.open(segmentBytes: 1600, seed: 5)
         while other.segments.count < 3 { try log.add(2) }
         try log.close()
@@ -102,7 +102,7 @@ struct OpeningTests {
         for segment in disk.segments { try disk.remove(segment) }
         #expect(try refusal(disk).kind == .damaged)
         let bytes = try journal()
-        let bare = InMemoryFileSystem()
+        let bare = SimulatedDisk()
         for path in [paths.identity, paths.lock] {
             try bare.replaceContents(of: path, with: bytes.contents(of: path))
         }
@@ -119,7 +119,7 @@ struct OpeningTests {
         #expect(try disk.copy().outcome(.readWrite).error?.kind == .damaged)
         #expect(disk.paths == [paths.lock])
         // One that never held an event is made again.
-        let empty = InMemoryFileSystem()
+        let empty = SimulatedDisk()
         try empty.open().close()
         try empty.remove(paths.identity)
         #expect(try empty.open().checkPrefix() == 0)
@@ -133,7 +133,7 @@ struct OpeningTests {
             try disk.replaceContents(of: paths.identity, with: Array(bytes.prefix(length)))
             #expect(try refusal(disk).kind == .damaged)
         }
-        let other = InMemoryFileSystem()
+        let other = SimulatedDisk()
         try other.open(seed: 5).close()
         try disk.replaceContents(of: paths.identity, with: other.contents(of: paths.identity))
         #expect(try refusal(disk).kind == .damaged)
@@ -169,7 +169,7 @@ struct OpeningTests {
             #expect(try refusal(disk).kind == .unsupported)
         }
         // A newer format that this reader may read, with flags that it may ignore.
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open()
         try log.close()
         let path = disk.segments[0]
@@ -230,7 +230,7 @@ struct OpeningTests {
     @Test("the directory is removed or replaced while it is open: nothing is acknowledged into nowhere")
     func replacedWhileOpen() throws {
         for isReplaced in [false, true] {
-            let disk = InMemoryFileSystem()
+            let disk = SimulatedDisk()
             let log = try disk.open()
             try log.add()
             for path in disk.paths { try disk.remove(path) }
@@ -246,7 +246,7 @@ struct OpeningTests {
 
     @Test("a reader writes nothing, whatever it finds")
     func readerWritesNothing() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open(segmentBytes: 1600)
         for _ in 0..<9 { try log.add(2) }
         try log.writeNext(2)

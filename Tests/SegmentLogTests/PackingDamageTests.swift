@@ -8,8 +8,8 @@ import Testing
 @Suite("Damage in a packed segment")
 struct PackingDamageTests {
     /// A closed journal whose sealed segments are packed; the second one holds several blocks and other frames.
-    private static func journal() throws -> (disk: InMemoryFileSystem, events: [ReadEvent]) {
-        let disk = InMemoryFileSystem()
+    private static func journal() throws -> (disk: SimulatedDisk, events: [ReadEvent]) {
+        let disk = SimulatedDisk()
         var options = LogOptions.test(disk, segmentBytes: 3000)
         options.maximumFrameBytes = 5200
         let log = try SegmentLog.open(directory, options)
@@ -26,7 +26,7 @@ struct PackingDamageTests {
     }
 
     /// What is wrong with how a damaged journal is taken: each way of reading gives all, or says what is lost.
-    private func problem(_ disk: InMemoryFileSystem, _ events: [ReadEvent]) -> String? {
+    private func problem(_ disk: SimulatedDisk, _ events: [ReadEvent]) -> String? {
         do {
             var found: [ReadEvent] = []
             let survey = LogSurvey(directory, fileSystem: disk) { frame, payload in
@@ -126,7 +126,7 @@ struct PackingDamageTests {
 
     @Test("a damaged segment is not packed, and stays as it is")
     func damagedOriginal() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try PackingTests.journal(disk)
         let sealed = try log.sealedSegments()
         for segment in sealed {
@@ -152,7 +152,7 @@ struct PackingDamageTests {
 
     @Test("beside what it replaces: damaged anywhere, the other serves; else it does")
     func bothThere() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try PackingTests.journal(disk, [1, 9, 1, 1, 12, 3, 1, 6])
         let before = try log.readEvents()
         let name = log.entries[0].header.name
@@ -162,7 +162,7 @@ struct PackingDamageTests {
         try disk.replaceContents(of: paths.segment(name), with: original)
         let replacement = paths.segment(result.name)
         let bytes = try disk.contents(of: replacement)
-        func opened(_ access: LogOptions.Access) throws -> (SegmentLog, InMemoryFileSystem) {
+        func opened(_ access: LogOptions.Access) throws -> (SegmentLog, SimulatedDisk) {
             let found = disk.copy()
             return (try SegmentLog.open(directory, .test(found, access: access)), found)
         }

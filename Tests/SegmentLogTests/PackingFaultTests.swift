@@ -11,8 +11,8 @@ struct PackingFaultTests {
     private static let counts = [1, 4, 1, 9, 6, 1]
 
     /// A journal of several segments that was closed and opened again: nothing of it is unsynced.
-    private static func journal() throws -> (disk: InMemoryFileSystem, log: SegmentLog) {
-        let disk = InMemoryFileSystem()
+    private static func journal() throws -> (disk: SimulatedDisk, log: SegmentLog) {
+        let disk = SimulatedDisk()
         let log = try PackingTests.journal(disk, segmentBytes: 1300, counts)
         try log.close()
         let again = try disk.open(segmentBytes: 1300, seed: 4)
@@ -40,7 +40,7 @@ struct PackingFaultTests {
     }
 
     /// Opens, and checks that all is there, or after a drop a part of it without a gap up to the end.
-    private static func check(_ disk: InMemoryFileSystem, _ work: Work, _ before: [ReadEvent]) throws {
+    private static func check(_ disk: SimulatedDisk, _ work: Work, _ before: [ReadEvent]) throws {
         var options = LogOptions.test(disk, seed: 5)
         if work.isDrop { options.floor = before.last!.sequence }
         let log = try SegmentLog.open(directory, options)
@@ -75,7 +75,7 @@ struct PackingFaultTests {
         try work.run(log)
         for (index, call) in disk.calls.enumerated()
         where call.operation.changesDisk && Thoroughness.tries(index, oneOf: 2) {
-            for kept in InMemoryFileSystem.Kept.allCases {
+            for kept in SimulatedDisk.Kept.allCases {
                 do {
                     try Self.check(disk.crash(afterCall: index, keeping: kept), work, before)
                 } catch {
@@ -99,7 +99,7 @@ struct PackingFaultTests {
         let again = try found.open(seed: 6)
         #expect(again.report.notes.count == 1)
         for (index, call) in found.calls.enumerated() where call.operation.changesDisk {
-            for kept in InMemoryFileSystem.Kept.allCases {
+            for kept in SimulatedDisk.Kept.allCases {
                 do {
                     try Self.check(found.crash(afterCall: index, keeping: kept), .pack, before)
                 } catch {
@@ -141,7 +141,7 @@ struct PackingFaultTests {
                 guard try log.readEvents(after: first - 1) == Array(before.dropFirst(Int(first) - 1)) else {
                     throw Wrong("other events")
                 }
-                for kept in InMemoryFileSystem.Kept.allCases {
+                for kept in SimulatedDisk.Kept.allCases {
                     try Self.check(disk.crash(keeping: kept), work, before)
                 }
                 try Self.check(disk.copy(), work, before)
@@ -181,7 +181,7 @@ struct PackingFaultTests {
     @Test("each step is durable before the next")
     func order() throws {
         let (disk, log) = try Self.journal()
-        func steps(_ disk: InMemoryFileSystem) -> [InMemoryFileSystem.Operation] {
+        func steps(_ disk: SimulatedDisk) -> [SimulatedDisk.Operation] {
             disk.calls.map(\.operation).filter {
                 [.write, .sync, .rename, .syncDirectory, .removeFile].contains($0)
             }
@@ -194,7 +194,7 @@ struct PackingFaultTests {
             steps(disk)
                 == sealed.flatMap { _ in
                     [.write, .write, .write, .sync, .rename, .syncDirectory, .removeFile, .syncDirectory]
-                        as [InMemoryFileSystem.Operation]
+                        as [SimulatedDisk.Operation]
                 })
         let removal = try #require(disk.calls.firstIndex { $0.operation == .removeFile })
         let found = disk.crash(afterCall: removal - 1, keeping: .everything)
@@ -207,7 +207,7 @@ struct PackingFaultTests {
 
     @Test("what reaches the disk otherwise than it was written is noticed before it counts")
     func readBack() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open(segmentBytes: 3 << 20)
         for seed in 0..<60 as Range<UInt64> {
             var generator = SplitMix(seed)
@@ -281,7 +281,7 @@ struct PackingFaultTests {
 
 extension LogOptions {
     /// The same for another disk.
-    fileprivate func on(_ disk: InMemoryFileSystem) -> LogOptions {
+    fileprivate func on(_ disk: SimulatedDisk) -> LogOptions {
         var options = self
         options.fileSystem = disk
         return options

@@ -36,7 +36,7 @@ extension SegmentLog {
     }
 }
 
-extension InMemoryFileSystem {
+extension SimulatedDisk {
     /// What reading every byte finds wrong.
     func survey(floor: UInt64 = 0) throws -> LogSurvey {
         let survey = LogSurvey(directory, fileSystem: self, floor: floor) { frame, payload in
@@ -53,7 +53,7 @@ extension InMemoryFileSystem {
 struct PackingTests {
     /// A journal of several segments, written with commits of these many events.
     static func journal(
-        _ disk: InMemoryFileSystem = InMemoryFileSystem(), segmentBytes: UInt64 = 1600,
+        _ disk: SimulatedDisk = SimulatedDisk(), segmentBytes: UInt64 = 1600,
         _ counts: [Int] = [1, 2, 1, 5, 12, 1, 1, 3, 17, 1, 2, 4, 1, 1, 8, 1]
     ) throws -> SegmentLog {
         let log = try disk.open(segmentBytes: segmentBytes)
@@ -62,7 +62,7 @@ struct PackingTests {
     }
 
     /// Checks that the log reads as it did, from its beginning and from each sequence, here and in openings of any kind.
-    static func check(_ log: SegmentLog, _ disk: InMemoryFileSystem, _ before: [ReadEvent]) throws {
+    static func check(_ log: SegmentLog, _ disk: SimulatedDisk, _ before: [ReadEvent]) throws {
         #expect(try log.readEvents() == before)
         for after in 0...UInt64(before.count) {
             #expect(try log.readEvents(after: after) == Array(before.dropFirst(Int(after))), "after \(after)")
@@ -76,7 +76,7 @@ struct PackingTests {
 
     @Test("give the same events, times and sequences, from each sequence on")
     func roundTrip() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try Self.journal(disk)
         let before = try log.readEvents()
         let sealed = try log.sealedSegments()
@@ -105,7 +105,7 @@ struct PackingTests {
 
     @Test("hold payloads of every shape: tiny, empty, many in a frame, larger than a block, noise")
     func shapes() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open(segmentBytes: 300_000)
         var generator = SplitMix(5)
         var shapes: [[[UInt8]]] = [
@@ -151,7 +151,7 @@ struct PackingTests {
 
     @Test("blocks are independent, hold about 64 KiB, and are found by the index")
     func blocks() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open(segmentBytes: 60_000)
         for index in 0..<60 {
             try log.write(
@@ -187,8 +187,8 @@ struct PackingTests {
 
     @Test("empty segments, and those written again after an unclean end")
     func reappended() throws {
-        for kept in InMemoryFileSystem.Kept.allCases {
-            var disk = InMemoryFileSystem()
+        for kept in SimulatedDisk.Kept.allCases {
+            var disk = SimulatedDisk()
             var log = try disk.open()
             for count in [3, 1, 2] { try log.add(count) }
             for round in 0..<4 as Range<UInt64> {
@@ -205,7 +205,7 @@ struct PackingTests {
             try Self.check(log, disk, before)
         }
         // A segment that ended before anything was vouched for.
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open()
         try log.writeNext(2)
         let found = disk.crash(keeping: .everything)
@@ -219,7 +219,7 @@ struct PackingTests {
 
     @Test("what is optional and not known is kept, and packed beside the rest")
     func optionalFrames() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let header = SegmentHeader(
             id: 1, journal: JournalUUID(high: 1, low: 2), firstSequence: 1, createdMicroseconds: 5, salt: 6,
             secret: [1, 2, 3, 4], predecessor: nil)
@@ -266,7 +266,7 @@ struct PackingTests {
 
     @Test("are made beside appends, readers and drops, all at once")
     func beside() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try disk.open(segmentBytes: 3000)
         try log.add(20)
         let isDone = Atomic(false)
@@ -304,7 +304,7 @@ struct PackingTests {
 
     @Test("stopping in the middle, or a name that is no sealed segment's, changes nothing")
     func stopped() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let log = try Self.journal(disk)
         let paths = disk.paths
         for segment in try log.packPlan().segments {

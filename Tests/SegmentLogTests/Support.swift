@@ -60,7 +60,7 @@ extension LogOptions {
     }
 }
 
-extension InMemoryFileSystem {
+extension SimulatedDisk {
     /// Opens the log for appending.
     func open(segmentBytes: UInt64 = 64 << 20, seed: UInt64 = 1) throws(LogError) -> SegmentLog {
         try SegmentLog.open(directory, .test(self, segmentBytes: segmentBytes, seed: seed))
@@ -208,7 +208,7 @@ enum Outcome {
     }
 }
 
-extension InMemoryFileSystem {
+extension SimulatedDisk {
     /// Opens the log, reads it, and lets go of it without closing it cleanly.
     func outcome(_ access: LogOptions.Access = .readOnly) throws -> Outcome {
         do {

@@ -59,7 +59,7 @@ import Testing
     }
 
     private func write(
-        _ disk: InMemoryFileSystem, _ name: String, base: TableCursor? = nil, _ changes: any TableSource,
+        _ disk: SimulatedDisk, _ name: String, base: TableCursor? = nil, _ changes: any TableSource,
         keepsDeletions: Bool = false, level: Int32? = 6, blockBytes: Int = 300
     ) throws -> TableReader {
         let path = FilePath("/" + name)
@@ -74,8 +74,7 @@ import Testing
         return table
     }
 
-    private func open(_ disk: InMemoryFileSystem, _ name: String, limit: Int = 1 << 20) throws -> TableReader
-    {
+    private func open(_ disk: SimulatedDisk, _ name: String, limit: Int = 1 << 20) throws -> TableReader {
         let path = FilePath("/" + name)
         return try TableReader(
             try disk.openFile(path, .readOnly), path: path, journal: journal, cache: BlockCache(limit: limit))
@@ -141,7 +140,7 @@ import Testing
     @Test(
         "gives back what was written, whole, by key, and in both directions", arguments: [nil, 6] as [Int32?])
     func roundTrip(level: Int32?) throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let model = entries(1, 3000, deletions: false)
         let table = try write(disk, "a", Model(model), level: level)
         #expect(try contents(table) == model)
@@ -164,7 +163,7 @@ import Testing
 
     @Test("merged with changes is what the changes give", arguments: 1...40)
     func merges(seed: UInt64) throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let base = entries(seed, [0, 5, 400, 2000][Int(seed % 4)], deletions: false)
         let older = entries(seed + 1000, [1, 30, 300][Int(seed % 3)], deletions: true)
         let newer = entries(seed + 2000, [1, 30, 300][Int(seed / 3 % 3)], deletions: true)
@@ -180,7 +179,7 @@ import Testing
 
     @Test("is copied block by block where nothing changed")
     func copies() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let base = entries(5, 3000, deletions: false)
         let below = try write(disk, "base", Model(base), blockBytes: 20_000)
         disk.resetCalls()
@@ -203,7 +202,7 @@ import Testing
 
     @Test("of nothing is a table too")
     func empty() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let table = try write(disk, "a", Model([:]))
         #expect(try contents(table) == [:])
         #expect(try table.find([1]) == nil)
@@ -212,7 +211,7 @@ import Testing
 
     @Test("with any bit flipped, or cut anywhere, is found damaged")
     func damage() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         _ = try write(disk, "a", Model(entries(3, 60, deletions: false)))
         let bytes = try disk.contents(of: "/a")
         for bit in 0..<(bytes.count * 8) {
@@ -233,7 +232,7 @@ import Testing
 
     @Test("keeps to the bound of its cache")
     func cache() throws {
-        let disk = InMemoryFileSystem()
+        let disk = SimulatedDisk()
         let model = entries(1, 3000, deletions: false)
         _ = try write(disk, "a", Model(model))
         let cache = BlockCache(limit: 5000)

@@ -45,8 +45,8 @@ struct TailVerdictTests {
     // MARK: On a real log
 
     /// A log of five commits, closed or not, and its only segment.
-    private func log(closed: Bool) throws -> (InMemoryFileSystem, FilePath) {
-        let fileSystem = InMemoryFileSystem()
+    private func log(closed: Bool) throws -> (SimulatedDisk, FilePath) {
+        let fileSystem = SimulatedDisk()
         let log = try fileSystem.open()
         for _ in 0..<5 { try log.add() }
         if closed { try log.close() } else { fileSystem.kill() }
@@ -54,7 +54,7 @@ struct TailVerdictTests {
         return (after, after.segments.last!)
     }
 
-    private func tail(_ fileSystem: InMemoryFileSystem) throws -> Tail {
+    private func tail(_ fileSystem: SimulatedDisk) throws -> Tail {
         let opening = LogOpening(paths: paths, options: .test(fileSystem))
         let identity = try opening.readIdentity()
         let page = (try? fileSystem.contents(of: paths.lock)) ?? []
@@ -66,7 +66,7 @@ struct TailVerdictTests {
             maximumRawBytes: identity.maximumFrameBytes)
     }
 
-    private func frameOffsets(_ fileSystem: InMemoryFileSystem) throws -> [FrameCursor.Frame] {
+    private func frameOffsets(_ fileSystem: SimulatedDisk) throws -> [FrameCursor.Frame] {
         try fileSystem.openForReading().frames().map(\.frame)
     }
 
@@ -119,7 +119,7 @@ struct TailVerdictTests {
 
     @Test("unclean: the record is of an earlier end that the log has outgrown")
     func outgrown() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let first = try fileSystem.open()
         try first.add()
         try first.close()

@@ -10,8 +10,8 @@ struct UnknownFrameTests {
     /// Six commits; `change` alters the header of one of them, whose CRC and those of all behind it are made right again.
     private func journal(
         closed: Bool, frame number: Int, _ change: (inout FrameHeader) -> Void
-    ) throws -> (InMemoryFileSystem, [FrameCursor.Frame]) {
-        let disk = InMemoryFileSystem()
+    ) throws -> (SimulatedDisk, [FrameCursor.Frame]) {
+        let disk = SimulatedDisk()
         let log = try disk.open()
         for _ in 0..<6 { try log.add() }
         let frames = try log.frames().map(\.frame)

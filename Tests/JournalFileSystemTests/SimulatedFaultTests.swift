@@ -4,12 +4,12 @@ import SystemPackage
 import Testing
 
 @Suite("The disk in memory can")
-struct InMemoryFaultTests {
-    @Test("make each call fail once, and change nothing", arguments: InMemoryFileSystem.Operation.allCases)
-    func everyOperation(_ operation: InMemoryFileSystem.Operation) throws {
-        let fileSystem = InMemoryFileSystem()
+struct SimulatedFaultTests {
+    @Test("make each call fail once, and change nothing", arguments: SimulatedDisk.Operation.allCases)
+    func everyOperation(_ operation: SimulatedDisk.Operation) throws {
+        let fileSystem = SimulatedDisk()
         let file = try fileSystem.make("/a", "text")
-        let tries: [InMemoryFileSystem.Operation: () throws -> Void] = [
+        let tries: [SimulatedDisk.Operation: () throws -> Void] = [
             .openFile: { _ = try fileSystem.openFile("/new", .createNew) },
             .status: { _ = try fileSystem.status(of: "/a") },
             .listDirectory: { _ = try fileSystem.names(inDirectory: "/") },
@@ -46,7 +46,7 @@ struct InMemoryFaultTests {
 
     @Test("let some calls pass first, and choose by path")
     func chosenCalls() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let a = try fileSystem.make("/a", "text")
         let b = try fileSystem.make("/b", "text")
         fileSystem.fail(.write, at: "/a", afterCalls: 1, times: 2, with: .noSpace)
@@ -68,7 +68,7 @@ struct InMemoryFaultTests {
 
     @Test("write only a part")
     func shortWrite() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let file = try fileSystem.make("/a", "text")
         fileSystem.failNext(.write, with: .shortWrite(bytes: 2))
         #expect(errno { try file.write("TEXT") } == .noSpace)
@@ -80,7 +80,7 @@ struct InMemoryFaultTests {
 
     @Test("fail to sync, and then forget that it should have", arguments: [false, true])
     func failedSync(dataOnly: Bool) throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let file = try fileSystem.make("/a", "before")
         try file.sync()
         try file.write("after!")
@@ -99,7 +99,7 @@ struct InMemoryFaultTests {
     @Test("be full")
     func capacity() throws {
         let page = 4096
-        let fileSystem = InMemoryFileSystem(capacityBytes: UInt64(4 * page))
+        let fileSystem = SimulatedDisk(capacityBytes: UInt64(4 * page))
         let file = try fileSystem.make("/a", "text")
         #expect(fileSystem.usedBytes == 4096)
         #expect(try fileSystem.volume(holding: "/").freeBytes == UInt64(3 * page))
@@ -130,7 +130,7 @@ struct InMemoryFaultTests {
 
     @Test("be damaged from outside, durably and without a call")
     func damage() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         try fileSystem.replaceContents(of: "/x/y/a", with: [1, 2, 3])
         try fileSystem.corrupt("/x/y/a", at: 1, xor: 0x80)
         try fileSystem.replaceContents(of: "/x/y/b", with: [4])
@@ -152,7 +152,7 @@ struct InMemoryFaultTests {
 
     @Test("be read-only, or of a kind that cannot be trusted")
     func volumes() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let file = try fileSystem.make("/a", "text")
         fileSystem.setVolume(name: "nfs", kind: .untrusted, isReadOnly: true)
         let volume = try fileSystem.volume(holding: "/a")
@@ -168,7 +168,7 @@ struct InMemoryFaultTests {
 
     @Test("tell what was called")
     func log() throws {
-        let fileSystem = InMemoryFileSystem(pid: 5)
+        let fileSystem = SimulatedDisk(pid: 5)
         let file = try fileSystem.openFile("/a", .createNew)
         try file.write("text", at: 3)
         try fileSystem.rename("/a", to: "/b")
@@ -178,7 +178,7 @@ struct InMemoryFaultTests {
                 .init(pid: 5, operation: .write, path: "/a", offset: 3, length: 4),
                 .init(pid: 5, operation: .rename, path: "/a", newPath: "/b"),
             ])
-        #expect(InMemoryFileSystem.Operation.write.changesDisk)
-        #expect(!InMemoryFileSystem.Operation.read.changesDisk)
+        #expect(SimulatedDisk.Operation.write.changesDisk)
+        #expect(!SimulatedDisk.Operation.read.changesDisk)
     }
 }

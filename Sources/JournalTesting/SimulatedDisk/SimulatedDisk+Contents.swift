@@ -3,7 +3,7 @@ public import SystemPackage
 
 /// Looking at the disk, and damaging it, from outside: these are no calls, meet no faults, and what they change is
 /// changed durably.
-extension InMemoryFileSystem {
+extension SimulatedDisk {
     /// The paths of all files, in order.
     public var paths: [FilePath] {
         machine.withLock { $0.disk.paths() }

@@ -9,7 +9,7 @@ import SystemPackage
 /// files to be damaged. Everything is deterministic; it may be used from several threads.
 ///
 /// The root directory is there; a journal may be opened at any absolute path, such as `/journal`.
-public final class InMemoryFileSystem: Sendable {
+public final class SimulatedDisk: Sendable {
     let machine: Monitor<Machine>
     let identity: ProcessIdentity
 
@@ -42,8 +42,8 @@ public final class InMemoryFileSystem: Sendable {
 
     /// Another process on the same machine: it sees the same disk and shared memory, and is kept out by the
     /// others' locks. Had one with that pid been running, it is ended first.
-    public func asProcess(pid: Int32) -> InMemoryFileSystem {
-        let process = InMemoryFileSystem(machine, pid: pid)
+    public func asProcess(pid: Int32) -> SimulatedDisk {
+        let process = SimulatedDisk(machine, pid: pid)
         machine.broadcast()
         return process
     }
@@ -72,25 +72,25 @@ public final class InMemoryFileSystem: Sendable {
     ///
     /// No process runs on the new machine but one with this one's pid; there are no locks, no faults to come, and
     /// no calls in the log; and it was booted anew.
-    public func crash(keeping kept: Kept) -> InMemoryFileSystem {
+    public func crash(keeping kept: Kept) -> SimulatedDisk {
         let machine = machine.withLock { $0.afterReboot($0.disk, kept) }
-        return InMemoryFileSystem(machine, pid: pid)
+        return SimulatedDisk(machine, pid: pid)
     }
 
     /// The disk as it would be found had the power gone right after a call.
     ///
     /// - Parameter index: The call's place in `calls`, which must have been made with `keepsHistory`.
-    public func crash(afterCall index: Int, keeping kept: Kept) -> InMemoryFileSystem {
+    public func crash(afterCall index: Int, keeping kept: Kept) -> SimulatedDisk {
         let machine = machine.withLock { $0.afterReboot($0.calls.history[index], kept) }
-        return InMemoryFileSystem(machine, pid: pid)
+        return SimulatedDisk(machine, pid: pid)
     }
 
     /// A copy of the disk, with all that was not synced, as all processes would leave it if they were killed.
     ///
     /// The copy has no open files, locks, faults or calls.
-    public func copy() -> InMemoryFileSystem {
+    public func copy() -> SimulatedDisk {
         let machine = machine.withLock { $0.withDisk($0.disk, boot: $0.boot) }
-        return InMemoryFileSystem(machine, pid: pid)
+        return SimulatedDisk(machine, pid: pid)
     }
 
     // MARK: Room
@@ -108,7 +108,7 @@ public final class InMemoryFileSystem: Sendable {
 }
 
 extension Machine {
-    func afterReboot(_ disk: Disk, _ kept: InMemoryFileSystem.Kept) -> Machine {
+    func afterReboot(_ disk: Disk, _ kept: SimulatedDisk.Kept) -> Machine {
         withDisk(disk.afterPowerCut(keepingEverything: kept == .everything), boot: boot + 1)
     }
 

@@ -4,14 +4,14 @@ import SystemPackage
 import Testing
 
 @Suite("After a power cut, the disk in memory")
-struct InMemoryCrashTests {
-    private func text(_ path: FilePath, in fileSystem: InMemoryFileSystem) -> String? {
+struct SimulatedCrashTests {
+    private func text(_ path: FilePath, in fileSystem: SimulatedDisk) -> String? {
         (try? fileSystem.contents(of: path)).map { String(decoding: $0, as: UTF8.self) }
     }
 
     @Test("has of a file what was synced, with nothing or all of the rest")
     func contents() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let file = try fileSystem.openFile("/a", .createNew)
         try fileSystem.syncDirectory("/")
         try file.write("synced")
@@ -28,7 +28,7 @@ struct InMemoryCrashTests {
 
     @Test("has no file whose directory was not synced, and an empty one whose contents were not")
     func entries() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         try fileSystem.make("/entry only", "text")
         try fileSystem.syncDirectory("/")
         let file = try fileSystem.make("/contents only", "text")
@@ -41,7 +41,7 @@ struct InMemoryCrashTests {
 
     @Test("has a directory only with its own entry, and in it only the synced")
     func directories() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         try fileSystem.createDirectory("/a")
         try fileSystem.createDirectory("/a/b")
         try fileSystem.make("/a/b/file", "text").sync()
@@ -55,7 +55,7 @@ struct InMemoryCrashTests {
 
     @Test("has the old names when the directory was not synced after a rename or removal")
     func renames() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         try fileSystem.make("/a", "old").sync()
         try fileSystem.make("/b", "other").sync()
         try fileSystem.syncDirectory("/")
@@ -74,7 +74,7 @@ struct InMemoryCrashTests {
 
     @Test("does not show bytes that were cut off before a sync")
     func truncation() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let file = try fileSystem.make("/a")
         try fileSystem.syncDirectory("/")
         try file.write([UInt8](repeating: 9, count: 10_000))
@@ -89,7 +89,7 @@ struct InMemoryCrashTests {
 
     @Test("is another machine: what is done to one does not show in the other")
     func independence() throws {
-        let fileSystem = InMemoryFileSystem(capacityBytes: 1 << 20)
+        let fileSystem = SimulatedDisk(capacityBytes: 1 << 20)
         let file = try fileSystem.make("/a", "text")
         #expect(try file.lock(0..<1, .exclusive, wait: false))
         fileSystem.failNext(nil, with: .inputOutputError)
@@ -108,7 +108,7 @@ struct InMemoryCrashTests {
 
     @Test("copied, loses no more than before")
     func copy() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         let file = try fileSystem.make("/a", "synced")
         try file.sync()
         try fileSystem.syncDirectory("/")
@@ -120,7 +120,7 @@ struct InMemoryCrashTests {
 
     @Test("can be had as after any call that was made")
     func history() throws {
-        let fileSystem = InMemoryFileSystem()
+        let fileSystem = SimulatedDisk()
         fileSystem.keepsHistory = true
         let file = try fileSystem.openFile("/a", .createNew)
         try fileSystem.syncDirectory("/")
@@ -140,7 +140,7 @@ struct InMemoryCrashTests {
 
     @Test("runs several processes, whose death drops their locks and nothing else")
     func processes() throws {
-        let first = InMemoryFileSystem(pid: 7)
+        let first = SimulatedDisk(pid: 7)
         let second = first.asProcess(pid: 8)
         #expect(first.pid == 7)
         #expect(first.isRunning(second.process))

@@ -1,6 +1,6 @@
 public import SystemPackage
 
-extension InMemoryFileSystem {
+extension SimulatedDisk {
     /// What may be asked of a file system.
     public enum Operation: String, Sendable, CaseIterable {
         case openFile = "open"
@@ -99,9 +99,9 @@ extension InMemoryFileSystem {
 
 /// The calls that were made, and those that are to fail.
 struct CallLog: Sendable {
-    typealias Operation = InMemoryFileSystem.Operation
-    typealias Call = InMemoryFileSystem.Call
-    typealias Fault = InMemoryFileSystem.Fault
+    typealias Operation = SimulatedDisk.Operation
+    typealias Call = SimulatedDisk.Call
+    typealias Fault = SimulatedDisk.Fault
 
     private struct PlannedFault: Sendable {
         var operation: Operation?

@@ -1,12 +1,12 @@
 package import JournalFileSystem
 package import SystemPackage
 
-extension InMemoryFileSystem: FileSystem {
+extension SimulatedDisk: FileSystem {
     package func openFile(_ path: FilePath, _ mode: FileOpenMode) throws(FileSystemError) -> any File {
         let number = try call(.openFile, path) { machine throws(Errno) in
             try machine.open(path, mode, pid: identity.pid)
         }
-        return InMemoryFile(number, path: path, on: self)
+        return SimulatedFile(number, path: path, on: self)
     }
 
     package func status(of path: FilePath) throws(FileSystemError) -> FileStatus? {

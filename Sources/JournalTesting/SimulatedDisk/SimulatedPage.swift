@@ -1,13 +1,13 @@
 import JournalFileSystem
 
 /// A mapped page of a simulated machine: its words are the bytes of the file.
-final class InMemorySharedPage: SharedPage {
+final class SimulatedPage: SharedPage {
     private let number: UInt64
     private let length: Int
     private let isWritable: Bool
-    private let fileSystem: InMemoryFileSystem
+    private let fileSystem: SimulatedDisk
 
-    init(_ number: UInt64, length: Int, isWritable: Bool, on fileSystem: InMemoryFileSystem) {
+    init(_ number: UInt64, length: Int, isWritable: Bool, on fileSystem: SimulatedDisk) {
         self.number = number
         self.length = length
         self.isWritable = isWritable

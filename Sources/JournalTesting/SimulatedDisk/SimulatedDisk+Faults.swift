@@ -1,7 +1,7 @@
 import JournalFileSystem
 public import SystemPackage
 
-extension InMemoryFileSystem {
+extension SimulatedDisk {
     /// Makes the next call of that operation fail.
     ///
     /// - Parameters:

@@ -2,12 +2,12 @@ import JournalFileSystem
 import SystemPackage
 
 /// An open file of a simulated machine.
-final class InMemoryFile: File {
+final class SimulatedFile: File {
     let number: UInt64
     let path: FilePath
-    let fileSystem: InMemoryFileSystem
+    let fileSystem: SimulatedDisk
 
-    init(_ number: UInt64, path: FilePath, on fileSystem: InMemoryFileSystem) {
+    init(_ number: UInt64, path: FilePath, on fileSystem: SimulatedDisk) {
         self.number = number
         self.path = path
         self.fileSystem = fileSystem
@@ -75,7 +75,7 @@ final class InMemoryFile: File {
     }
 
     // fdatasync leaves out only metadata that reading the data back does not need, such as times.
-    private func sync(_ operation: InMemoryFileSystem.Operation) throws(FileSystemError) {
+    private func sync(_ operation: SimulatedDisk.Operation) throws(FileSystemError) {
         try fileSystem.call(
             operation, path, failing: { machine, _ in machine.failToSync(number) }
         ) { machine throws(Errno) in
@@ -154,6 +154,6 @@ final class InMemoryFile: File {
             }
             return machine.reopen(file)
         }
-        return InMemorySharedPage(mapping, length: length, isWritable: writable, on: fileSystem)
+        return SimulatedPage(mapping, length: length, isWritable: writable, on: fileSystem)
     }
 }
