@@ -118,10 +118,7 @@ struct Machine: Sendable {
                 needed = contents.missingPages(in: start..<start + count)
             }
         }
-        disk.change(file.inode) { file in
-            let fitting = UnsafeRawBufferPointer(rebasing: bytes[..<count])
-            file.unsynced.formUnion(file.present.write(fitting, at: start))
-        }
+        disk.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), at: start, to: file.inode)
         if start + count < end { throw .noSpace }
     }
 
@@ -132,28 +129,23 @@ struct Machine: Sendable {
         let range = try Self.offset(range.lowerBound)..<Self.offset(range.upperBound)
         let missing = disk.files[file.inode]?.present.missingPages(in: range) ?? 0
         if let free = freePages, missing > free { throw .noSpace }
-        disk.change(file.inode) { file in
-            file.unsynced.formUnion(file.present.allocate(range))
-        }
+        disk.allocate(range, in: file.inode)
     }
 
     mutating func truncate(_ number: UInt64, to length: UInt64) throws(Errno) {
         let file = try openFile(number)
         guard file.isWritable else { throw .invalidArgument }
         try checkWritable()
-        let length = try Self.offset(length)
-        disk.change(file.inode) { file in
-            file.unsynced.formUnion(file.present.setLength(length))
-        }
+        disk.setLength(try Self.offset(length), of: file.inode)
     }
 
     mutating func sync(_ number: UInt64) throws(Errno) {
-        disk.change(try openFile(number).inode) { $0.sync() }
+        disk.syncFile(try openFile(number).inode)
     }
 
     mutating func failToSync(_ number: UInt64) {
         guard let file = openFiles[number] else { return }
-        disk.change(file.inode) { $0.failToSync() }
+        disk.failToSyncFile(file.inode)
     }
 
     func checkWritable() throws(Errno) {

@@ -11,7 +11,7 @@ struct PagedBytes: Sendable {
 
     init(_ bytes: some Sequence<UInt8>) {
         let bytes = Array(bytes)
-        _ = bytes.withUnsafeBytes { write($0, at: 0) }
+        bytes.withUnsafeBytes { write($0, at: 0) }
     }
 
     /// How many pages have disk blocks.
@@ -46,8 +46,8 @@ struct PagedBytes: Sendable {
         return count
     }
 
-    /// Writes, grows the file if need be, and returns the pages touched.
-    mutating func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Range<Int> {
+    /// Writes, and grows the file if need be.
+    mutating func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
         let range = offset..<offset + bytes.count
         Self.forEachPart(of: range) { page, inPage, inBuffer in
             pages[page, default: Self.zeroPage].withUnsafeMutableBytes {
@@ -56,36 +56,23 @@ struct PagedBytes: Sendable {
             }
         }
         if !bytes.isEmpty { length = max(length, range.upperBound) }
-        return Self.pages(of: range)
     }
 
-    /// Gives the range disk blocks, grows the file if need be, and returns the pages added.
-    mutating func allocate(_ range: Range<Int>) -> [Int] {
-        let added = Self.pages(of: range).filter { pages[$0] == nil }
-        for page in added { pages[page] = Self.zeroPage }
+    /// Gives the range disk blocks, and grows the file if need be.
+    mutating func allocate(_ range: Range<Int>) {
+        for page in Self.pages(of: range) where pages[page] == nil { pages[page] = Self.zeroPage }
         length = max(length, range.upperBound)
-        return added
     }
 
-    /// Cuts or grows (by a hole), and returns the pages that are gone or were cut in two.
-    mutating func setLength(_ newLength: Int) -> [Int] {
+    /// Cuts or grows (by a hole). What was cut off reads as zeros when it grows again.
+    mutating func setLength(_ newLength: Int) {
         defer { length = newLength }
-        guard newLength < length else { return [] }
         let firstGone = (newLength + Self.pageBytes - 1) / Self.pageBytes
-        var changed = pages.keys.filter { $0 >= firstGone }
-        for page in changed { pages[page] = nil }
+        for page in pages.keys where page >= firstGone { pages[page] = nil }
         let (page, inPage) = newLength.quotientAndRemainder(dividingBy: Self.pageBytes)
         if inPage > 0, pages[page] != nil {
             pages[page]?.replaceSubrange(inPage..., with: repeatElement(0, count: Self.pageBytes - inPage))
-            changed.append(page)
         }
-        return changed
-    }
-
-    /// Takes some pages, and the length, from another state of the same file.
-    mutating func adopt(_ numbers: Set<Int>, of other: PagedBytes) {
-        _ = setLength(other.length)
-        for number in numbers { pages[number] = other.pages[number] }
     }
 
     /// Splits a range at the borders of pages: the page, where in it, and where in a buffer of the range's bytes.

@@ -79,15 +79,3 @@ extension SimulatedDisk {
         }
     }
 }
-
-extension Disk {
-    /// Gives a file other contents, durably.
-    mutating func replaceContents(of inode: UInt64, with bytes: [UInt8]) {
-        let contents = PagedBytes(bytes)
-        change(inode) { file in
-            file.present = contents
-            file.durable = contents
-            file.unsynced = []
-        }
-    }
-}

@@ -79,8 +79,6 @@ extension Machine {
     /// Stores a word; a process that was killed stores nothing.
     mutating func store<Word: FixedWidthInteger>(_ word: Word, at offset: Int, of number: UInt64) {
         guard let file = try? openFile(number) else { return }
-        disk.change(file.inode) { file in
-            withUnsafeBytes(of: word) { file.unsynced.formUnion(file.present.write($0, at: offset)) }
-        }
+        withUnsafeBytes(of: word) { disk.store($0, at: offset, to: file.inode) }
     }
 }
