@@ -43,7 +43,10 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "JournalTesting", dependencies: ["AgentJournal", "JournalFileSystem", system],
+            name: "JournalTesting",
+            dependencies: [
+                "AgentJournal", "JournalFileSystem", system, .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "agent-journal",
@@ -56,6 +59,13 @@ let package = Package(
         .executableTarget(
             name: "example-agent", dependencies: ["AgentJournal"],
             path: "Tools/example-agent", swiftSettings: strict),
+        .executableTarget(
+            name: "crash-explorer",
+            dependencies: [
+                "JournalFileSystem", "JournalTesting",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tools/crash-explorer", swiftSettings: strict),
         .testTarget(name: "CanonicalJSONTests", dependencies: ["CanonicalJSON"], swiftSettings: strict),
         .testTarget(
             name: "JournalFileSystemTests", dependencies: ["JournalFileSystem", "JournalTesting", system],

@@ -1,3 +1,4 @@
+import JournalFileSystem
 import SegmentLog
 
 /// How much of the past is kept when a journal is compacted.
@@ -88,29 +89,50 @@ extension Journal {
         _ body: @escaping @Sendable (Engine) throws(JournalError) -> R
     ) async throws(JournalError) -> R {
         try checkWritable()
-        let engine = engine
         let result: Result<R, JournalError> = await withCheckedContinuation { continuation in
-            do throws(JournalError) {
-                let isTaken = try engine.maintenance.submit {
-                    let result: Result<R, JournalError>
-                    do throws(JournalError) {
-                        do throws(JournalError) {
-                            result = .success(try body(engine))
-                        } catch {
-                            // Without a snapshot that is damaged, once more.
-                            try engine.heal(error)
-                            result = .success(try body(engine))
-                        }
-                    } catch {
-                        result = .failure(error)
-                    }
-                    continuation.resume(returning: result)
-                }
-                if !isTaken { continuation.resume(returning: .failure(Engine.closed)) }
-            } catch {
-                continuation.resume(returning: .failure(error))
-            }
+            submitMaintenance(body) { continuation.resume(returning: $0) }
         }
         return try result.get()
+    }
+
+    /// The same, blocking the caller's thread.
+    func maintainAndWait<R: Sendable>(
+        _ body: @escaping @Sendable (Engine) throws(JournalError) -> R
+    ) throws(JournalError) -> R {
+        try checkWritable()
+        let done = Monitor<Result<R, JournalError>?>(nil)
+        submitMaintenance(body) { result in
+            done.withLock { $0 = result }
+            done.signal()
+        }
+        return try done.withLock(waitingUntil: { $0 != nil }) { $0! }.get()
+    }
+
+    /// Enqueues a job, and tells once what came of it.
+    private func submitMaintenance<R: Sendable>(
+        _ body: @escaping @Sendable (Engine) throws(JournalError) -> R,
+        _ completion: @escaping @Sendable (Result<R, JournalError>) -> Void
+    ) {
+        let engine = engine
+        do throws(JournalError) {
+            let isTaken = try engine.maintenance.submit {
+                let result: Result<R, JournalError>
+                do throws(JournalError) {
+                    do throws(JournalError) {
+                        result = .success(try body(engine))
+                    } catch {
+                        // Without a snapshot that is damaged, once more.
+                        try engine.heal(error)
+                        result = .success(try body(engine))
+                    }
+                } catch {
+                    result = .failure(error)
+                }
+                completion(result)
+            }
+            if !isTaken { completion(.failure(Engine.closed)) }
+        } catch {
+            completion(.failure(error))
+        }
     }
 }

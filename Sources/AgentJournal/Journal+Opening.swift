@@ -76,7 +76,8 @@ extension Journal {
                 log: log, state: state, limits: limits, logger: options.logger, snapshots: snapshots,
                 isReadOnly: options.access == .readOnly,
                 maintenance: Maintenance.Options(
-                    events: max(1, options.snapshotEvents), replayBytes: options.replayBytes))
+                    events: max(1, options.snapshotEvents), replayBytes: options.replayBytes,
+                    packsAlways: options.packsAlways))
             opened = engine
             engine.damagedSnapshots.withLock { $0.formUnion(found.problems.compactMap(\.path)) }
             let memories = try engine.read { (box, _) throws(JournalError) in try box.count(at: lastSequence)
@@ -106,6 +107,7 @@ extension Journal {
         logOptions.access = options.access == .readOnly ? .readOnly : .readWrite
         logOptions.createsIfMissing = create == .ifMissing && options.access == .readWrite
         logOptions.segmentBytes = UInt64(max(options.segmentBytes, 4096))
+        logOptions.preallocationBytes = UInt64(options.preallocationBytes)
         logOptions.compressionLevel = Int32(min(max(options.compressionLevel, 1), 9))
         logOptions.maximumContentBytes = options.maximumContentBytes
         logOptions.maximumFrameBytes = max(4 * logOptions.maximumContentBytes, 64 << 20)

@@ -123,7 +123,7 @@ public final class Journal: Sendable {
         if isRegistered { try EngineRegistry.shared.release(engine) } else { try engine.shutDown() }
     }
 
-    var isClosedNow: Bool { isClosed.load(ordering: .acquiring) }
+    package var isClosedNow: Bool { isClosed.load(ordering: .acquiring) }
 
     func checkOpen() throws(JournalError) {
         if isClosedNow { throw Engine.closed }

@@ -48,6 +48,10 @@ extension Journal {
         package var random: @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) }
         /// Told how far the replay is, by sequence.
         package var replayProgress: (@Sendable (UInt64) -> Void)?
+        /// How many bytes of a segment are reserved at first.
+        package var preallocationBytes = 256 << 10
+        /// Packs segments also where that makes them larger: for tests, whose segments are small.
+        package var packsAlways = false
         /// Opens the log without building a state from it: for listing what is on disk.
         package var skipsReplay = false
 

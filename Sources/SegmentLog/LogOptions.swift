@@ -18,6 +18,8 @@ package struct LogOptions: Sendable {
     package var floor: UInt64 = 0
     /// A segment is ended when the next commit would make it longer than this.
     package var segmentBytes: UInt64 = 64 << 20
+    /// How many bytes of a segment are reserved at first; later steps grow with it.
+    package var preallocationBytes: UInt64 = 256 << 10
     /// zlib's level, 1 to 9.
     package var compressionLevel: Int32 = 8
     /// For a new journal: the largest content.

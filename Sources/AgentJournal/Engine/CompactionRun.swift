@@ -82,9 +82,10 @@ struct CompactionRun {
         for segment in try asJournalError({ () throws(LogError) in try engine.log.sealedSegments() })
         where !segment.isPacked {
             let result = try asJournalError { () throws(LogError) in
-                try engine.log.pack(segment.name, level: maintenance.options.level, onlyIfSmaller: true) {
-                    !maintenance.isStopping
-                }
+                try engine.log.pack(
+                    segment.name, level: maintenance.options.level,
+                    onlyIfSmaller: !maintenance.options.packsAlways
+                ) { !maintenance.isStopping }
             }
             guard let result else { continue }
             report.packedSegments += 1

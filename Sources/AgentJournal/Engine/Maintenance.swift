@@ -14,11 +14,15 @@ final class Maintenance: Sendable {
         /// How much memory a replay may take.
         var replayBytes = 256 << 20
 
+        /// Whether segments are packed also where that makes them larger.
+        var packsAlways = false
+
         init() {}
 
-        init(events: UInt64, replayBytes: Int) {
+        init(events: UInt64, replayBytes: Int, packsAlways: Bool) {
             self.events = events
             self.replayBytes = replayBytes
+            self.packsAlways = packsAlways
         }
     }
 

@@ -14,6 +14,10 @@ struct PagedBytes: Sendable {
         bytes.withUnsafeBytes { write($0, at: 0) }
     }
 
+    func forEachPage(_ body: (Int, [UInt8]) -> Void) {
+        for (number, bytes) in pages { body(number, bytes) }
+    }
+
     /// How many pages have disk blocks.
     var allocatedPages: Int { pages.count }
 

@@ -35,6 +35,14 @@ public final class SimulatedDisk: Sendable {
         self.identity = machine.withLock { $0.startProcess(pid) }
     }
 
+    /// A machine that is booted with this disk.
+    convenience init(found disk: Disk, pid: Int32 = 1) {
+        var machine = Machine()
+        machine.disk = disk
+        machine.boot = 2
+        self.init(machine, pid: pid)
+    }
+
     // MARK: Processes
 
     /// The process that uses the disk through this object.

@@ -99,7 +99,8 @@ extension LogOpening {
             recordedMicroseconds: tail.end.recordedMicroseconds ?? entry.header.createdMicroseconds)
         do {
             return try ActiveSegment(
-                file: file, path: entry.path, frames: frames, allocatedEnd: try file.length())
+                file: file, path: entry.path, frames: frames, allocatedEnd: try file.length(),
+                firstReservationBytes: options.preallocationBytes)
         } catch {
             throw LogError(system: error)
         }

@@ -14,13 +14,15 @@ final class ActiveSegment: @unchecked Sendable {
 
     /// The first reservation, and the largest step. Small, so that a journal of three memories is small; growing, so
     /// that a busy one seldom has metadata to sync.
-    private static let firstBytes: UInt64 = 256 << 10
+    private let firstBytes: UInt64
     private static let largestStepBytes: UInt64 = 8 << 20
 
     init(
-        file: any File, path: FilePath, frames: consuming FrameWriter, allocatedEnd: UInt64
+        file: any File, path: FilePath, frames: consuming FrameWriter, allocatedEnd: UInt64,
+        firstReservationBytes: UInt64
     ) throws(FileSystemError) {
         self.file = file
+        firstBytes = firstReservationBytes
         identity = try file.identity()
         self.path = path
         self.frames = frames
@@ -33,8 +35,8 @@ final class ActiveSegment: @unchecked Sendable {
         guard needed > allocatedEnd else { return }
         var goal = max(
             needed,
-            allocatedEnd + min(max(allocatedEnd, ActiveSegment.firstBytes), ActiveSegment.largestStepBytes))
-        if allocatedEnd < ActiveSegment.firstBytes { goal = max(needed, ActiveSegment.firstBytes) }
+            allocatedEnd + min(max(allocatedEnd, firstBytes), ActiveSegment.largestStepBytes))
+        if allocatedEnd < firstBytes { goal = max(needed, firstBytes) }
         goal = (goal + 4095) & ~4095
         while true {
             do {

@@ -9,6 +9,7 @@ struct SegmentFactory {
     let paths: JournalPaths
     let fileSystem: any FileSystem
     let compressionLevel: Int32
+    let preallocationBytes: UInt64
     let random: @Sendable () -> UInt64
 
     func header(
@@ -42,7 +43,9 @@ struct SegmentFactory {
             try fileSystem.rename(unfinished, to: path)
             try fileSystem.syncDirectory(paths.log)
             let end = frames.end
-            return try ActiveSegment(file: file, path: path, frames: frames, allocatedEnd: end)
+            return try ActiveSegment(
+                file: file, path: path, frames: frames, allocatedEnd: end,
+                firstReservationBytes: preallocationBytes)
         } catch {
             throw Failure(cause: error, isCertainlyNotMade: false)
         }

@@ -292,6 +292,6 @@ extension SegmentFactory {
     init(_ options: LogOptions, _ paths: JournalPaths) {
         self.init(
             paths: paths, fileSystem: options.fileSystem, compressionLevel: options.compressionLevel,
-            random: options.random)
+            preallocationBytes: options.preallocationBytes, random: options.random)
     }
 }

@@ -1,0 +1,44 @@
+import SegmentLog
+
+/// The same calls for callers that are not asynchronous: they block their thread until the event is on stable storage.
+extension Journal {
+    package func addNow(_ memories: [(conversation: String, memory: NewMemory)]) throws -> [Receipt] {
+        try submitAndWait(try Append.add(memories, expecting: nil, limits: engine.limits))
+    }
+
+    package func forgetNow(_ sequences: [UInt64]) throws -> [Receipt] {
+        try submitAndWait(try Append.forget(sequences, limits: engine.limits))
+    }
+
+    package func replaceNow(_ sequence: UInt64, with memory: NewMemory) throws -> Receipt {
+        try submitAndWait(try Append.replace(sequence, with: memory, limits: engine.limits))[0]
+    }
+
+    package func clearNow(_ conversation: String) throws -> Receipt {
+        try submitAndWait(try Append.clear(conversation))[0]
+    }
+
+    package func flushNow(label: String?) throws -> Receipt {
+        try submitAndWait(try Append.flush(label: label))[0]
+    }
+
+    package func snapshotNow() throws(JournalError) -> UInt64 {
+        try maintainAndWait { engine throws(JournalError) in try engine.takeSnapshot() }
+    }
+
+    package func compactNow(keepingHistory retention: Retention) throws(JournalError) -> CompactionReport {
+        let now = segmentLog.options.now()
+        return try maintainAndWait { engine throws(JournalError) in
+            try CompactionRun(engine: engine, now: now).run(retention)
+        }
+    }
+
+    /// Ends the log's present segment, so that what comes next goes into a new one.
+    package func endSegmentNow() throws(JournalError) {
+        let engine = engine
+        try checkWritable()
+        try engine.betweenCommits { () throws(JournalError) in
+            try asJournalError { () throws(LogError) in try engine.log.seal(longerThan: 0) }
+        }
+    }
+}

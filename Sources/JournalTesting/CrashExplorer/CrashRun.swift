@@ -1,0 +1,157 @@
+import AgentJournal
+import SystemPackage
+
+/// A workload being done on a simulated disk, with what it must have led to.
+final class CrashRun {
+    /// The disk, as the present process uses it.
+    private(set) var disk: SimulatedDisk
+    private(set) var history = ExpectedHistory()
+    /// Everything up to here is acknowledged.
+    private(set) var acknowledged: UInt64 = 0
+    private(set) var journal: Journal?
+
+    /// What may be there, when the power goes after a call.
+    struct Bounds: Hashable {
+        var acknowledged: UInt64
+        /// The last event that was appended, or was being appended.
+        var appended: UInt64
+    }
+
+    /// A step that was done: the calls it made, and the bounds while it was done and after.
+    struct Done {
+        var calls: Range<Int>
+        var during: Bounds
+        var after: Bounds
+    }
+
+    private(set) var steps: [Done] = []
+
+    init() {
+        disk = SimulatedDisk(pid: 1)
+        disk.keepsHistory = true
+    }
+
+    /// Makes the journal: the step before the first.
+    func begin() throws {
+        try note { try open() }
+    }
+
+    private func open() throws {
+        journal = try Journal.openNow(at: CrashRun.directory, options: .forCrashes(disk, seed: disk.pid))
+    }
+
+    static let directory: FilePath = "/srv/memory"
+
+    // MARK: Steps
+
+    /// Does a step.
+    ///
+    /// - Throws: what the journal throws; then `history` has what may have been written all the same.
+    func perform(_ step: CrashStep) throws {
+        try note {
+            switch step {
+            case .add: try add([newItem(0)])
+            case .batch: try add([newItem(0), newItem(1), newItem(0, hasKey: false)])
+            case .large: try add([newItem(1, bytes: 70_000)])
+            case .flush: try append([.mark]) { _ = try $0.flushNow(label: "flush \(history.lastSequence)") }
+            case .forget:
+                guard
+                    let oldest = history.live(at: history.lastSequence).min(by: { $0.sequence < $1.sequence })
+                else { return }
+                try append([.forgotten(oldest.sequence)]) { _ = try $0.forgetNow([oldest.sequence]) }
+            case .replace:
+                guard
+                    let newest = history.live(at: history.lastSequence).max(by: { $0.sequence < $1.sequence })
+                else { return }
+                let text = "in place of \(newest.sequence)"
+                let added = ExpectedHistory.Event.added(
+                    conversation: newest.conversation, text: text, key: nil)
+                try append([.forgotten(newest.sequence), added]) {
+                    _ = try $0.replaceNow(newest.sequence, with: NewMemory(.text(text)))
+                }
+            case .clear: try append([.cleared(CrashRun.names[0])]) { _ = try $0.clearNow(CrashRun.names[0]) }
+            case .rotate: try journal!.endSegmentNow()
+            case .snapshot: _ = try journal!.snapshotNow()
+            case .compact: _ = try journal!.compactNow(keepingHistory: .all)
+            case .drop: try drop()
+            case .close:
+                try journal!.closeNow()
+                try open()
+            case .kill:
+                disk.kill()
+                // The killed process closes nothing; what its object still tries fails.
+                try? journal!.closeNow()
+                disk = disk.asProcess(pid: disk.pid + 1)
+                try open()
+            }
+        }
+    }
+
+    static let names = ["alpha", "beta"]
+
+    private func newItem(_ conversation: Int, hasKey: Bool = true, bytes: Int = 0)
+        -> (conversation: String, memory: NewMemory)
+    {
+        itemCount += 1
+        var text = "memory \(itemCount)"
+        if bytes > 0 {
+            var random = SplitMix64(UInt64(itemCount))
+            text += String(
+                decoding: (0..<bytes).map { _ in UInt8(33 + random.next() % 90) }, as: UTF8.self)
+        }
+        return (
+            CrashRun.names[conversation],
+            NewMemory(.text(text), role: .user, idempotencyKey: hasKey ? "key \(itemCount)" : nil)
+        )
+    }
+    private var itemCount = 0
+
+    private func add(_ items: [(conversation: String, memory: NewMemory)]) throws {
+        let events = items.map { item in
+            ExpectedHistory.Event.added(
+                conversation: item.conversation, text: item.memory.content.text!,
+                key: item.memory.idempotencyKey)
+        }
+        try append(events) { _ = try $0.addNow(items) }
+    }
+
+    private func append(_ events: [ExpectedHistory.Event], _ body: (Journal) throws -> Void) throws {
+        let before = history.lastSequence
+        history.append(events)
+        do {
+            try body(journal!)
+        } catch let error as JournalError {
+            if error.code != .outcomeUnknown { history.cut(to: before) }
+            throw error
+        }
+        acknowledged = history.lastSequence
+    }
+
+    private func drop() throws {
+        defer {
+            // The floor is an event, where there was anything to let go.
+            while history.lastSequence < journal!.lastSequence { history.append([.mark]) }
+        }
+        do {
+            _ = try journal!.compactNow(keepingHistory: .none)
+        } catch {
+            // It may have been written, and its outcome be unknown.
+            if history.lastSequence == journal!.lastSequence { history.append([.mark]) }
+            throw error
+        }
+        acknowledged = journal!.lastSequence
+    }
+
+    private func note(_ body: () throws -> Void) throws {
+        let start = disk.calls.count
+        let before = acknowledged
+        defer {
+            steps.append(
+                Done(
+                    calls: start..<disk.calls.count,
+                    during: Bounds(acknowledged: before, appended: history.lastSequence),
+                    after: Bounds(acknowledged: acknowledged, appended: history.lastSequence)))
+        }
+        try body()
+    }
+}

@@ -1,0 +1,94 @@
+/// One step of a workload that is crashed.
+package enum CrashStep: Character, Sendable, CaseIterable {
+    /// One memory, with a key.
+    case add = "a"
+    /// Three memories of two conversations.
+    case batch = "b"
+    /// A flush with a label.
+    case flush = "f"
+    /// Forgets the oldest memory that is there.
+    case forget = "o"
+    /// Clears a conversation.
+    case clear = "c"
+    /// Ends the segment.
+    case rotate = "r"
+    case snapshot = "s"
+    /// Compacts and keeps all history.
+    case compact = "p"
+    /// Compacts and lets history go.
+    case drop = "d"
+    /// Closes cleanly and opens again.
+    case close = "x"
+    /// The process is killed, and another opens.
+    case kill = "k"
+    /// Forgets the newest memory and adds another in its place.
+    case replace = "e"
+    /// One memory so long that it is compressed by the caller, or ends the segment.
+    case large = "l"
+
+    /// Those of which every workload up to a length is tried.
+    package static let exhaustive: [CrashStep] = [
+        .add, .batch, .flush, .forget, .clear, .rotate, .snapshot, .compact, .drop, .close,
+    ]
+}
+
+/// Steps, one after the other, on a new journal.
+package struct CrashWorkload: Hashable, Sendable, CustomStringConvertible, LosslessStringConvertible {
+    package var steps: [CrashStep]
+
+    package init(_ steps: [CrashStep]) { self.steps = steps }
+
+    /// A letter for each step; nil when one of them means nothing.
+    package init?(_ text: String) {
+        let steps = text.compactMap { CrashStep(rawValue: $0) }
+        guard steps.count == text.count else { return nil }
+        self.steps = steps
+    }
+
+    package var description: String { String(steps.map(\.rawValue)) }
+
+    /// Whether each step has something to do: a workload with one that has not is the same as a shorter one.
+    package var isWorthwhile: Bool {
+        var live = 0
+        var inFirst = 0
+        for step in steps {
+            switch step {
+            case .add, .large:
+                live += 1
+                inFirst += 1
+            case .batch:
+                live += 3
+                inFirst += 2
+            case .forget, .replace:
+                if live == 0 { return false }
+                // Which conversation it is of does not matter here: a clear of an emptied one is a step all the same.
+                if step == .forget { live -= 1 }
+            case .clear:
+                live -= min(live, inFirst)
+                inFirst = 0
+            case .flush, .rotate, .snapshot, .compact, .drop, .close, .kill: break
+            }
+        }
+        return true
+    }
+
+    /// All workloads of a length, in order.
+    package static func all(ofLength length: Int) -> [CrashWorkload] {
+        var workloads: [[CrashStep]] = [[]]
+        for _ in 0..<length {
+            workloads = workloads.flatMap { steps in CrashStep.exhaustive.map { steps + [$0] } }
+        }
+        return workloads.map { CrashWorkload($0) }.filter(\.isWorthwhile)
+    }
+
+    /// One of any steps, by seed.
+    package static func random(length: Int, seed: UInt64) -> CrashWorkload {
+        var random = SplitMix64(seed)
+        while true {
+            // Appends more often than the rest, so that there is something to lose.
+            let all = CrashStep.allCases + [.add, .add, .add, .batch, .batch, .forget]
+            let workload = CrashWorkload((0..<length).map { _ in all.randomElement(using: &random)! })
+            if workload.isWorthwhile { return workload }
+        }
+    }
+}

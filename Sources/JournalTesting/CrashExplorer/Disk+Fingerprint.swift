@@ -1,0 +1,45 @@
+/// Telling disks apart by what is on them.
+extension Disk {
+    /// The same for two disks that hold the same names and bytes durably; else different, but for one chance in many
+    /// milliards.
+    var fingerprint: UInt64 {
+        fingerprint(of: Self.root, path: 0x243F_6A88_85A3_08D3)
+    }
+
+    private func fingerprint(of directory: UInt64, path: UInt64) -> UInt64 {
+        var sum: UInt64 = 1
+        for (name, entry) in directories[directory]?.present ?? [:] {
+            var here = path
+            for byte in name.utf8 { here = Self.mix(here, UInt64(byte)) }
+            switch entry {
+            case .directory(let inode): sum &+= Self.mix(fingerprint(of: inode, path: here), here)
+            case .file(let inode):
+                guard let contents = files[inode]?.present else { continue }
+                sum &+= Self.mix(contents.fingerprint, here)
+            }
+        }
+        return sum
+    }
+
+    static func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
+        let (high, low) = (a ^ 0x9E37_79B9_7F4A_7C15).multipliedFullWidth(by: b ^ 0xBF58_476D_1CE4_E5B9)
+        return high ^ low
+    }
+}
+
+extension PagedBytes {
+    /// The same for the same bytes, whether holes or zeros.
+    var fingerprint: UInt64 {
+        var sum = UInt64(length)
+        forEachPage { number, bytes in
+            var hash: UInt64 = 0
+            bytes.withUnsafeBytes { bytes in
+                for word in bytes.bindMemory(to: UInt64.self) where word != 0 || hash != 0 {
+                    hash = Disk.mix(hash &+ word, 0x94D0_49BB_1331_11EB)
+                }
+            }
+            if hash != 0 { sum &+= Disk.mix(hash, UInt64(number)) }
+        }
+        return sum
+    }
+}

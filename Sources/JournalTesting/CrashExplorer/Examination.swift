@@ -1,0 +1,120 @@
+import AgentJournal
+
+/// Opens a journal as a crash left it and checks the promises.
+struct Examination {
+    var history: ExpectedHistory
+    let bounds: CrashRun.Bounds
+
+    init(_ history: ExpectedHistory, _ bounds: CrashRun.Bounds) {
+        self.history = history
+        self.bounds = bounds
+    }
+
+    /// What is wrong.
+    struct Broken: Error, CustomStringConvertible {
+        var description: String
+        init(_ description: String) { self.description = description }
+    }
+
+    /// Opens the disk as found and checks what is there; what is shown must still be there after another power cut, and
+    /// appending and repeating a key must go on from it.
+    ///
+    /// - Returns: how many events there are.
+    @discardableResult
+    mutating func examine(_ disk: SimulatedDisk) throws -> UInt64 {
+        let journal = try open(disk, "the first opening")
+        let found = try check(journal, bounds)
+        let again = disk.crash(keeping: .nothingUnsynced)
+        let second = try check(try open(again, "the second opening"), bounds)
+        guard second == found else {
+            throw Broken("\(found) events at the first opening, \(second) after another power cut")
+        }
+        try goOn(journal, disk, from: found)
+        return found
+    }
+
+    /// The same without going on: for images of which there are many of a kind.
+    @discardableResult
+    mutating func glance(_ disk: SimulatedDisk) throws -> UInt64 {
+        try check(try open(disk, "the opening"), bounds)
+    }
+
+    private func open(_ disk: SimulatedDisk, _ which: String) throws -> Journal {
+        do {
+            return try Journal.openNow(
+                at: CrashRun.directory, options: .forCrashes(disk, seed: 1000 + disk.pid))
+        } catch {
+            throw Broken("\(which) fails: \(error.code), \(error)")
+        }
+    }
+
+    // MARK: What is there
+
+    /// The state of an open journal is one that the history has, within bounds.
+    @discardableResult
+    mutating func check(_ journal: Journal, _ bounds: CrashRun.Bounds) throws -> UInt64 {
+        let last = journal.lastSequence
+        guard last >= bounds.acknowledged else {
+            throw Broken("\(last) events, and \(bounds.acknowledged) were acknowledged")
+        }
+        guard last <= bounds.appended else {
+            throw Broken("\(last) events, and only \(bounds.appended) were appended")
+        }
+        guard history.ends.contains(last) else { throw Broken("\(last) events: that is part of a batch") }
+        try compare(try items(journal.view()), history.live(at: last), "after \(last) events")
+        return last
+    }
+
+    private func items(_ view: JournalView) throws -> [ExpectedHistory.Item] {
+        try view.conversations().flatMap { conversation in
+            try view.memories(in: conversation.name).map { memory in
+                ExpectedHistory.Item(
+                    sequence: memory.sequence, conversation: memory.conversation,
+                    text: memory.content.text ?? "", key: memory.idempotencyKey)
+            }
+        }
+    }
+
+    private func compare(
+        _ found: [ExpectedHistory.Item], _ expected: [ExpectedHistory.Item], _ when: String
+    ) throws {
+        guard found != expected else { return }
+        throw Broken(
+            "\(when): sequences \(found.map(\.sequence)) are there, and \(expected.map(\.sequence)) are right"
+                + (found.map(\.sequence) == expected.map(\.sequence) ? ", with other contents" : ""))
+    }
+
+    // MARK: Going on
+
+    /// A repeated key gets its first receipt, a new memory the next sequence, and both are there after a power cut.
+    private mutating func goOn(_ journal: Journal, _ disk: SimulatedDisk, from last: UInt64) throws {
+        if let first = history.lastKeyed(at: last) {
+            let memory = NewMemory(.text(first.text), role: .user, idempotencyKey: first.key)
+            let receipt = try journal.addNow([(first.conversation, memory)])[0]
+            guard receipt.isReplayed, receipt.sequence == first.sequence else {
+                throw Broken(
+                    "a key that sequence \(first.sequence) has, repeated, got \(receipt.sequence)"
+                        + (receipt.isReplayed ? "" : ", as if it were new"))
+            }
+        }
+        var history = history
+        history.cut(to: last)
+        // What was not acknowledged is tried again, as its caller would.
+        let lost =
+            last < self.history.lastSequence ? self.history.lastKeyed(at: self.history.lastSequence) : nil
+        let (name, text, key) =
+            lost.flatMap { $0.sequence > last ? ($0.conversation, $0.text, $0.key) : nil }
+            ?? (CrashRun.names[1], "after the crash", "after the crash")
+        let memory = NewMemory(.text(text), role: .user, idempotencyKey: key)
+        let receipt = try journal.addNow([(name, memory)])[0]
+        guard !receipt.isReplayed, receipt.sequence == last + 1 else {
+            throw Broken("a new memory after the crash got sequence \(receipt.sequence), not \(last + 1)")
+        }
+        history.append([.added(conversation: name, text: text, key: key)])
+        var after = Examination(
+            history, CrashRun.Bounds(acknowledged: last + 1, appended: last + 1))
+        let cut = disk.crash(keeping: .nothingUnsynced)
+        try after.check(
+            try open(cut, "the opening after a memory was added"), after.bounds)
+    }
+}
