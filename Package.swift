@@ -82,6 +82,10 @@ let package = Package(
             ],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
+            name: "JournalTestingTests",
+            dependencies: ["AgentJournal", "JournalFileSystem", "JournalTesting", system],
+            swiftSettings: strict),
+        .testTarget(
             name: "ToolTests",
             dependencies: [
                 "agent-journal", "example-agent", "AgentJournal", "CanonicalJSON", system,

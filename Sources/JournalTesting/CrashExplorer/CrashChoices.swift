@@ -38,7 +38,7 @@ package struct CrashChoices: Sendable {
         if pairs { try forEachPair(count, body) }
         if tears { try forEachTear(changes, body) }
         var random = SplitMix64(seed)
-        for _ in 0..<mixes { try body(changes.map { CrashChoices.fate(of: $0, &random) }) }
+        for _ in 0..<mixes { try body(CrashChoices.mix(of: changes, &random)) }
     }
 
     /// What came before one is kept, and of the rest only a later one, in its place; or none.
@@ -85,6 +85,11 @@ package struct CrashChoices: Sendable {
             guard place % 8 == 0 else { return false }
             return place <= denseBytes || place >= count - denseBytes || place % sectorBytes == 0
         }
+    }
+
+    /// Each change with a fate of its own.
+    static func mix(of changes: [UnsyncedChange], _ random: inout SplitMix64) -> [SimulatedDisk.Fate] {
+        changes.map { fate(of: $0, &random) }
     }
 
     private static func fate(of change: UnsyncedChange, _ random: inout SplitMix64) -> SimulatedDisk.Fate {

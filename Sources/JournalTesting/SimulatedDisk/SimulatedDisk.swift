@@ -93,6 +93,11 @@ public final class SimulatedDisk: Sendable {
         return SimulatedDisk(machine, pid: pid)
     }
 
+    /// The calls made with `keepsHistory`, and the disk as each left it.
+    var recorded: (calls: [Call], disks: [Disk]) {
+        machine.withLock { ($0.calls.calls, $0.calls.history) }
+    }
+
     /// A copy of the disk, with all that was not synced, as all processes would leave it if they were killed.
     ///
     /// The copy has no open files, locks, faults or calls.

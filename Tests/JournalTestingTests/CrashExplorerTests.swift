@@ -1,0 +1,42 @@
+import JournalTesting
+import Testing
+
+/// A small part of what Tools/crash-explorer does for minutes.
+@Suite("The crash explorer")
+struct CrashExplorerTests {
+    @Test(
+        "finds nothing wrong with what a short workload leaves", arguments: ["", "a", "ao", "as"])
+    func short(_ text: String) throws {
+        let report = CrashExplorer().explore(try #require(CrashWorkload(text)), CrashExplorer.Settings())
+        #expect(report.failures.map(\.description) == [])
+        #expect(report.images > 50)
+        #expect(report.secondCrashes > 0)
+        #expect(report.faults > 5)
+    }
+
+    @Test("does a longer one the same each time, at each of its steps")
+    func long() {
+        var settings = CrashExplorer.Settings()
+        settings.onlyLastStep = false
+        settings.faults = false
+        settings.secondCrashOneOf = 0
+        settings.choices = .few
+        let workload = CrashWorkload.random(length: 12, seed: 3)
+        let reports = (0..<2).map { _ in CrashExplorer().explore(workload, settings) }
+        #expect(reports[0].failures.map(\.description) == [])
+        #expect(reports[0].images > 100)
+        #expect(reports[0].images == reports[1].images)
+    }
+
+    @Test("knows a workload by its letters, and leaves out those that repeat a shorter one")
+    func workloads() throws {
+        #expect(try #require(CrashWorkload("abfocrspdxkel")).description == "abfocrspdxkel")
+        #expect(CrashWorkload("a?") == nil)
+        #expect(CrashWorkload.all(ofLength: 0).map(\.description) == [""])
+        let single = CrashWorkload.all(ofLength: 1).map(\.description)
+        #expect(single == ["a", "b", "f", "c", "r", "s", "p", "d", "x"])
+        #expect(CrashWorkload.all(ofLength: 2).contains(try #require(CrashWorkload("ao"))))
+        #expect(!CrashWorkload.all(ofLength: 2).contains(try #require(CrashWorkload("fo"))))
+        #expect(CrashWorkload.random(length: 20, seed: 5) == CrashWorkload.random(length: 20, seed: 5))
+    }
+}
