@@ -60,7 +60,7 @@ package struct CrashChoices: Sendable {
         _ changes: [UnsyncedChange], _ body: ([SimulatedDisk.Fate]) throws -> Void
     ) rethrows {
         for (index, change) in changes.enumerated() {
-            guard case .data(_, _, let bytes) = change.kind, !change.isWord else { continue }
+            guard let bytes = change.tearable else { continue }
             var before = [SimulatedDisk.Fate](repeating: .lost, count: changes.count)
             for earlier in 0..<index { before[earlier] = .kept }
             for others in [before, [SimulatedDisk.Fate](repeating: .kept, count: changes.count)] {
@@ -93,9 +93,7 @@ package struct CrashChoices: Sendable {
     }
 
     private static func fate(of change: UnsyncedChange, _ random: inout SplitMix64) -> SimulatedDisk.Fate {
-        guard case .data(_, _, let bytes) = change.kind, !change.isWord else {
-            return Bool.random(using: &random) ? .kept : .lost
-        }
+        guard let bytes = change.tearable else { return Bool.random(using: &random) ? .kept : .lost }
         switch Int.random(in: 0..<8, using: &random) {
         case 0...2: return .kept
         case 3, 4: return .lost
@@ -103,5 +101,15 @@ package struct CrashChoices: Sendable {
         case 6: return .back(Int.random(in: 0...bytes.count / 8, using: &random) * 8)
         default: return Bool.random(using: &random) ? .zeros : .garbage(random.next())
         }
+    }
+}
+
+extension UnsyncedChange {
+    /// The bytes of a write that a power cut can tear. One aligned word is there or not.
+    fileprivate var tearable: [UInt8]? {
+        guard case .data(_, let offset, let bytes) = kind, bytes.count > 8 || offset % 8 != 0 else {
+            return nil
+        }
+        return bytes
     }
 }

@@ -14,6 +14,9 @@ package final class CrashExplorer: Sendable {
         package var onlyLastStep = true
         /// Recovery itself is cut for one image in so many; 0 for none.
         package var secondCrashOneOf = 16
+        /// Whether the process is also killed at each call, another recovers from what the page cache has, and then the power
+        /// goes.
+        package var kills = true
         /// Whether each call of what is crashed fails in turn.
         package var faults = true
         package init() {}
@@ -24,9 +27,17 @@ package final class CrashExplorer: Sendable {
 
     package init() {}
 
-    private func isNew(_ disk: Disk, _ history: ExpectedHistory, _ bounds: CrashRun.Bounds) -> Bool {
-        let key = Disk.mix(
-            Disk.mix(disk.fingerprint, bounds.acknowledged), Disk.mix(bounds.appended, history.fingerprint))
+    /// A moment of a workload, and what must be found when it is crashed there.
+    private struct Moment {
+        var script: String
+        var history: ExpectedHistory
+        var bounds: CrashRun.Bounds
+    }
+
+    /// Whether this disk was not checked yet against the same expectation.
+    private func isNew(_ disk: Disk, _ moment: Moment) -> Bool {
+        let bounds = Disk.mix(moment.bounds.acknowledged, moment.bounds.appended)
+        let key = Disk.mix(Disk.mix(disk.fingerprint, bounds), moment.history.fingerprint)
         return seen.withLock { $0.insert(key).inserted }
     }
 
@@ -44,78 +55,86 @@ package final class CrashExplorer: Sendable {
             report.failures.append(.init(script: "\(workload)", what: "without a crash: \(error)"))
             return report
         }
-        let first = settings.onlyLastStep ? run.steps.count - 1 : 0
-        let history = run.history
-        let calls = run.disk.calls
-        for step in run.steps[first...] {
+        let (calls, disks) = run.disk.recorded
+        for step in run.steps[(settings.onlyLastStep ? run.steps.count - 1 : 0)...] {
             var last: Disk?
             for index in step.calls where calls[index].operation.changesDisk {
-                let disk = run.disk.machine.withLock { $0.calls.history[index] }
-                last = disk
-                crash(disk, workload, "@\(index)", history, step.during, settings, &report)
+                let moment = Moment(script: "\(workload)@\(index)", history: run.history, bounds: step.during)
+                crash(disks[index], moment, settings, &report)
+                if settings.kills { kill(disks[index], moment, &report) }
+                last = disks[index]
             }
-            if let last { crash(last, workload, "@end", history, step.after, settings, &report) }
+            guard let last else { continue }
+            let end = Moment(script: "\(workload)@end", history: run.history, bounds: step.after)
+            crash(last, end, settings, &report)
         }
         try? run.journal?.closeNow()
         if settings.faults { fail(workload, settings, &report) }
         return report
     }
 
-    private func crash(
-        _ disk: Disk, _ workload: CrashWorkload, _ place: String, _ history: ExpectedHistory,
-        _ bounds: CrashRun.Bounds, _ settings: Settings, _ report: inout CrashReport
-    ) {
-        settings.choices.forEach(of: disk.unsynced, seed: UInt64(place.utf8.count)) { fates in
+    /// The power goes.
+    private func crash(_ disk: Disk, _ moment: Moment, _ settings: Settings, _ report: inout CrashReport) {
+        settings.choices.forEach(of: disk.unsynced, seed: moment.bounds.appended) { fates in
             guard report.failures.count < CrashExplorer.mostFailures else { return }
             let image = disk.afterPowerCut(fates)
-            guard isNew(image, history, bounds) else { return }
-            let script = "\(workload)\(place):\(fates.map(\.letter).joined(separator: "."))"
+            guard isNew(image, moment) else { return }
+            var moment = moment
+            moment.script += ":" + fates.script
             let isCut = settings.secondCrashOneOf > 0 && report.images % settings.secondCrashOneOf == 0
             report.images += 1
-            report.openings += 3
-            do {
-                var examination = Examination(history, bounds)
-                let found = try examination.examine(SimulatedDisk(found: image))
-                if isCut { crashAgain(image, script, history, bounds, found, &report) }
-            } catch {
-                report.failures.append(.init(script: script, what: "\(error)"))
-            }
+            examine(SimulatedDisk(booting: image), moment, &report)
+            if isCut { crashRecovery(of: SimulatedDisk(booting: image), moment, &report) }
         }
     }
 
-    /// Cuts the recovery of an image at each of its calls.
-    private func crashAgain(
-        _ image: Disk, _ script: String, _ history: ExpectedHistory, _ bounds: CrashRun.Bounds,
-        _ shown: UInt64,
-        _ report: inout CrashReport
-    ) {
-        let disk = SimulatedDisk(found: image)
+    /// The process is killed and the machine goes on: another opens what the page cache has, which is not on the disk yet.
+    /// Then the power goes.
+    private func kill(_ disk: Disk, _ moment: Moment, _ report: inout CrashReport) {
+        guard report.failures.count < CrashExplorer.mostFailures else { return }
+        var moment = moment
+        moment.script += ":killed"
+        examine(SimulatedDisk(runningOn: disk), moment, &report)
+        crashRecovery(of: SimulatedDisk(runningOn: disk), moment, &report)
+    }
+
+    private func examine(_ disk: SimulatedDisk, _ moment: Moment, _ report: inout CrashReport) {
+        report.openings += 3
+        do {
+            var examination = Examination(moment.history, moment.bounds)
+            try examination.examine(disk)
+        } catch {
+            report.failures.append(.init(script: moment.script, what: "\(error)"))
+        }
+    }
+
+    /// Cuts the opening of a journal at each of its calls.
+    private func crashRecovery(of disk: SimulatedDisk, _ moment: Moment, _ report: inout CrashReport) {
         disk.keepsHistory = true
-        let journal = try? Journal.openNow(at: CrashRun.directory, options: .forCrashes(disk, seed: 7))
-        let calls = disk.calls
+        guard let journal = try? Journal.openNow(at: CrashRun.directory, options: .forCrashes(disk, seed: 7))
+        else { return }
+        defer { try? journal.closeNow() }
+        let (calls, disks) = disk.recorded
         for index in calls.indices where calls[index].operation.changesDisk {
-            let left = disk.machine.withLock { $0.calls.history[index] }
+            var moment = moment
             // What it shows once it is open is as good as acknowledged.
-            let bounds =
-                index < calls.indices.last! ? bounds : .init(acknowledged: shown, appended: bounds.appended)
-            CrashChoices.few.forEach(of: left.unsynced, seed: 0) { fates in
+            if index == calls.indices.last { moment.bounds.acknowledged = journal.lastSequence }
+            CrashChoices.few.forEach(of: disks[index].unsynced, seed: 0) { fates in
                 guard report.failures.count < CrashExplorer.mostFailures else { return }
-                let second = left.afterPowerCut(fates)
-                guard isNew(second, history, bounds) else { return }
+                let image = disks[index].afterPowerCut(fates)
+                guard isNew(image, moment) else { return }
                 report.images += 1
                 report.secondCrashes += 1
                 report.openings += 1
                 do {
-                    var examination = Examination(history, bounds)
-                    try examination.glance(SimulatedDisk(found: second))
+                    var examination = Examination(moment.history, moment.bounds)
+                    try examination.glance(SimulatedDisk(booting: image))
                 } catch {
-                    let letters = fates.map(\.letter).joined(separator: ".")
-                    report.failures.append(
-                        .init(script: "\(script), then its recovery@\(index):\(letters)", what: "\(error)"))
+                    let script = "\(moment.script), then its recovery@\(index):\(fates.script)"
+                    report.failures.append(.init(script: script, what: "\(error)"))
                 }
             }
         }
-        try? journal?.closeNow()
     }
 
     static let mostFailures = 20
@@ -196,15 +215,15 @@ package final class CrashExplorer: Sendable {
         let disk = run.disk.machine.withLock { $0.disk }
         try CrashChoices.few.forEach(of: disk.unsynced, seed: 0) { fates in
             let image = disk.afterPowerCut(fates)
-            guard isNew(image, history, killed.bounds) else { return }
+            guard isNew(image, Moment(script: "", history: history, bounds: killed.bounds)) else { return }
             report.images += 1
             report.openings += 3
             do {
                 var examination = killed
-                try examination.examine(SimulatedDisk(found: image))
+                try examination.examine(SimulatedDisk(booting: image))
             } catch {
                 throw Examination.Broken(
-                    "then a power cut, \(fates.map(\.letter).joined(separator: ".")): \(error)")
+                    "then a power cut, \(fates.script): \(error)")
             }
         }
     }
@@ -224,6 +243,12 @@ package final class CrashExplorer: Sendable {
         _ journal: Journal, _ run: CrashRun, _ history: inout ExpectedHistory,
         _ examination: inout Examination
     ) throws {
+        // What is not known to be durable is not shown.
+        guard journal.lastSequence == run.acknowledged else {
+            throw Examination.Broken(
+                "\(run.acknowledged) events were acknowledged, and after the failure \(journal.lastSequence) are shown"
+            )
+        }
         try examination.check(journal, examination.bounds)
         let memory = NewMemory(.text("after the failure"), role: .user, idempotencyKey: "after the failure")
         do {
@@ -242,6 +267,11 @@ package final class CrashExplorer: Sendable {
 
 extension SimulatedDisk.Fault {
     var name: String { bytesWritten > 0 ? "after \(bytesWritten) bytes \(error)" : "\(error)" }
+}
+
+extension [SimulatedDisk.Fate] {
+    /// How a script says them.
+    var script: String { map(\.letter).joined(separator: ".") }
 }
 
 extension SimulatedDisk.Fate {

@@ -22,6 +22,7 @@ struct Examination {
     /// - Returns: how many events there are.
     @discardableResult
     mutating func examine(_ disk: SimulatedDisk) throws -> UInt64 {
+        try verify(disk)
         let journal = try open(disk, "the first opening")
         let found = try check(journal, bounds)
         let again = disk.crash(keeping: .nothingUnsynced)
@@ -46,6 +47,21 @@ struct Examination {
         } catch {
             throw Broken("\(which) fails: \(error.code), \(error)")
         }
+    }
+
+    /// A crash is no damage, and a torn tail none either.
+    private func verify(_ disk: SimulatedDisk) throws {
+        let report: VerifyReport
+        do {
+            report = try Journal.verify(at: CrashRun.directory, fileSystem: disk)
+        } catch {
+            // It may be half made, as long as nothing is acknowledged.
+            guard error.code == .noJournal, bounds.acknowledged == 0 else {
+                throw Broken("verifying fails: \(error.code), \(error)")
+            }
+            return
+        }
+        guard report.isHealthy else { throw Broken("verify takes it for damaged: \(report.problems[0])") }
     }
 
     // MARK: What is there

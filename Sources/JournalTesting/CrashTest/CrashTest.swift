@@ -87,7 +87,7 @@ public struct CrashTest: Sendable {
     ) async -> String? {
         do {
             let journal = try await Journal.open(
-                at: CrashTrial.directory, options: options.on(SimulatedDisk(found: image)))
+                at: CrashTrial.directory, options: options.on(SimulatedDisk(booting: image)))
             let problem = try await check(journal, promises)
             try await journal.close()
             return problem

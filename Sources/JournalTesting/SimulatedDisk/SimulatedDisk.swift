@@ -35,12 +35,20 @@ public final class SimulatedDisk: Sendable {
         self.identity = machine.withLock { $0.startProcess(pid) }
     }
 
-    /// A machine that is booted with this disk.
-    convenience init(found disk: Disk, pid: Int32 = 1) {
+    /// A machine that is booted with this disk, as a power cut left it.
+    convenience init(booting disk: Disk) {
         var machine = Machine()
         machine.disk = disk
         machine.boot = 2
-        self.init(machine, pid: pid)
+        self.init(machine, pid: 1)
+    }
+
+    /// A machine that was never turned off, all of whose processes were killed: what they wrote is there, synced or not.
+    convenience init(runningOn disk: Disk) {
+        var machine = Machine()
+        machine.disk = disk
+        machine.collect()
+        self.init(machine, pid: 99)
     }
 
     // MARK: Processes
