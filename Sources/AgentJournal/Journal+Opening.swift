@@ -49,7 +49,12 @@ extension Journal {
         // What a snapshot holds need not be in the log any more; whether it was let go is known after the replay.
         logOptions.floor = found.usable.first?.sequence ?? 0
         var opened: Engine?
-        let log = try asJournalError { () throws(LogError) in try SegmentLog.open(directory, logOptions) }
+        let log: SegmentLog
+        do throws(LogError) {
+            log = try SegmentLog.open(directory, logOptions)
+        } catch {
+            throw found.explain(error, floor: logOptions.floor)
+        }
         do {
             let limits = Limits(
                 maximumContentBytes: log.identity.maximumContentBytes,
@@ -157,5 +162,17 @@ struct FoundSnapshots {
                 sequences: (log.visibleSequence + 1)...table.sequence)
         }
         return try State(snapshot: table)
+    }
+    /// An error of opening the log that says that its beginning is missing: where a snapshot would have held it, and cannot be
+    /// used, that is what is wrong, and not that history was let go.
+    func explain(_ error: LogError, floor: UInt64) -> JournalError {
+        guard error.kind == .damaged, error.sequences?.lowerBound == floor + 1, let problem = problems.first
+        else { return JournalError(error) }
+        var combined = JournalError(problem)
+        combined.sequences = error.sequences
+        combined.message +=
+            ". The log does not hold what it held (\(error.message)), so there is no other source. Restore the snapshot from a "
+            + "copy; `export --salvage` reads what is there"
+        return combined
     }
 }

@@ -89,7 +89,9 @@ package final class TableReader: Sendable {
         } catch {
             switch error.errno {
             case .ioError, .permissionDenied, .isDirectory, .invalidArgument:
-                throw damage(path, offset, "it cannot be read: \(error)")
+                var unreadable = damage(path, offset, "it cannot be read: \(error)")
+                unreadable.cause = error
+                throw unreadable
             default: throw LogError(system: error)
             }
         }
