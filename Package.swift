@@ -62,7 +62,7 @@ let package = Package(
         .executableTarget(
             name: "crash-explorer",
             dependencies: [
-                "JournalFileSystem", "JournalTesting",
+                "AgentJournal", "JournalFileSystem", "JournalTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tools/crash-explorer", swiftSettings: strict),

@@ -28,6 +28,19 @@ struct CrashExplorerTests {
         #expect(reports[0].images == reports[1].images)
     }
 
+    @Test("does again what a script says, and nothing else")
+    func replay() throws {
+        var settings = CrashExplorer.Settings()
+        settings.onlyLastStep = false
+        settings.only = "a@end:l.l.l.l.l.l.l"
+        let one = CrashExplorer().explore(try #require(CrashWorkload("a")), settings)
+        #expect(one.failures.map(\.description) == [])
+        #expect(one.images >= 1)
+        #expect(one.images < 100)
+        settings.only = "a!0 link count Input/output error"
+        #expect(CrashExplorer().explore(try #require(CrashWorkload("a")), settings).faults == 1)
+    }
+
     @Test("knows a workload by its letters, and leaves out those that repeat a shorter one")
     func workloads() throws {
         #expect(try #require(CrashWorkload("abfocrspdxkel")).description == "abfocrspdxkel")

@@ -47,12 +47,7 @@ DAMAGE = "SegmentLogTests"
 ROWS = [
     # --- Syncs of files
     without("commit-sync", "a commit is synced", LOG + "Writing/SegmentLog+Append.swift", "try file.syncData()"),
-    without(
-        "segment-sync",
-        "a new segment is synced before it gets its name",
-        LOG + "Writing/SegmentFactory.swift",
-        "try file.sync()",
-    ),
+    Row("segment-sync", "a new segment is synced before it gets its name", []),
     without(
         "trim-sync",
         "an ended segment is synced before the next one begins",
@@ -93,13 +88,6 @@ ROWS = [
         "a snapshot is synced before it gets its name",
         LOG + "Table/SnapshotFiles.swift",
         "try file.sync()",
-    ),
-    without(
-        "lock-sync",
-        "a new lock file is synced",
-        LOG + "Opening/LogOpening.swift",
-        "try file.sync()",
-        tests=DAMAGE,
     ),
     # --- Syncs of directories
     without(
@@ -162,5 +150,290 @@ ROWS = [
         LOG + "Recovery/LogOpening+Recovery.swift",
         "try fileSystem.syncDirectory(paths.log)",
         tests=DAMAGE,
+    ),
+    # --- Order
+    Row(
+        "segment-rename-first",
+        "a new segment gets its name after it was synced, not before",
+        [
+            Place(
+                LOG + "Writing/SegmentFactory.swift",
+                "            try file.sync()\n            return file",
+                '            if SABOTAGED("segment-rename-first") {\n'
+                "                try fileSystem.rename(unfinished, to: paths.segment(frames.header.name))\n"
+                "                try fileSystem.syncDirectory(paths.log)\n"
+                "            }\n"
+                '            if !SABOTAGED("segment-sync") { try file.sync() }\n'
+                '            if SABOTAGED("segment-rename-first") {\n'
+                "                try fileSystem.rename(paths.segment(frames.header.name), to: unfinished)\n"
+                "            }\n"
+                "            return file",
+            )
+        ],
+    ),
+    # --- Checksums
+    Row(
+        "header-crc",
+        "a frame header's checksum is compared",
+        [
+            Place(
+                LOG + "Format/FrameHeader.swift",
+                "guard headerCRC == FrameHeader.checksum(",
+                'guard SABOTAGED("header-crc") || headerCRC == FrameHeader.checksum(',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "header-seed",
+        "a frame header's checksum begins with salt, segment and offset",
+        [
+            Place(
+                LOG + "Format/FrameHeader.swift",
+                "let seed = Checksum.crc32(0, UnsafeRawBufferPointer(place))",
+                'let seed = SABOTAGED("header-seed") ? 0 : Checksum.crc32(0, UnsafeRawBufferPointer(place))',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "payload-crc",
+        "a payload's checksum is compared",
+        [
+            Place(
+                LOG + "Reading/FrameCursor.swift",
+                "return crc == found.payloadCRC ?",
+                'return SABOTAGED("payload-crc") || crc == found.payloadCRC ?',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "raw-crc",
+        "a payload's checksum is over the raw events, not only over what is stored",
+        [
+            Place(
+                LOG + "Format/FrameHeader.swift",
+                "Checksum.crc32(Checksum.crc32(raw, data), varint)",
+                'Checksum.crc32(Checksum.crc32(SABOTAGED("raw-crc") ? 0 : raw, data), varint)',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "segment-header-crc",
+        "a segment header's checksum is compared",
+        [
+            Place(
+                LOG + "Format/SegmentHeader.swift",
+                "bytes.little(124) == Checksum.crc32(0, UnsafeRawBufferPointer(rebasing: bytes[..<124]))",
+                'SABOTAGED("segment-header-crc")\n'
+                "                || bytes.little(124) == Checksum.crc32(0, UnsafeRawBufferPointer(rebasing: bytes[..<124]))",
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "identity-checksum",
+        "the checksum of journal.json is compared",
+        [
+            Place(
+                LOG + "Format/JournalIdentity.swift",
+                "JournalIdentity.line(unsigned) == bytes",
+                '(SABOTAGED("identity-checksum") || JournalIdentity.line(unsigned) == bytes)',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "record-checksum",
+        "the clean-close record is compared with the checksum in its mark",
+        [
+            Place(
+                LOG + "Format/LockFile.swift",
+                "guard mark == 1 << 32 | UInt64(Checksum.crc32(0, bytes)) else",
+                'guard SABOTAGED("record-checksum") || mark == 1 << 32 | UInt64(Checksum.crc32(0, bytes)) else',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "snapshot-block-crc",
+        "the checksum of a snapshot's block is compared",
+        [
+            Place(
+                LOG + "Table/TableReader.swift",
+                "guard Checksum.crc32(0, data) == blockHeader.dataCRC else",
+                'guard SABOTAGED("snapshot-block-crc") || Checksum.crc32(0, data) == blockHeader.dataCRC else',
+            )
+        ],
+        DAMAGE,
+    ),
+    # --- Links and promises
+    Row(
+        "previous-link",
+        "a frame must continue the one before it",
+        [
+            Place(
+                LOG + "Reading/FrameCursor.swift",
+                "guard isUnlinked || found.previous == chain else",
+                'guard SABOTAGED("previous-link") || isUnlinked || found.previous == chain else',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "promise",
+        "a frame says when all before it was durable",
+        [
+            Place(
+                LOG + "Writing/FrameWriter.swift",
+                "flags: followsSync ? flags.union(.followsSync) : flags)",
+                'flags: followsSync && !SABOTAGED("promise") ? flags.union(.followsSync) : flags)',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "promise-kept",
+        "a frame says so only when it is true",
+        [
+            Place(
+                LOG + "Writing/SegmentLog+Append.swift",
+                "followsSync: writer.durableSequence == writer.lastSequence)",
+                'followsSync: SABOTAGED("promise-kept") || writer.durableSequence == writer.lastSequence)',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "predecessor-link",
+        "a segment must continue the one before it",
+        [
+            Place(
+                LOG + "Reading/SegmentCatalog.swift",
+                "guard let predecessor = header.predecessor, predecessor.originalID == before.header.originalID",
+                "guard let predecessor = header.predecessor,\n"
+                '                SABOTAGED("predecessor-link") || predecessor.originalID == before.header.originalID',
+            ),
+            Place(
+                LOG + "Reading/SegmentCatalog.swift",
+                "guard header.firstSequence == predecessor.lastSequence &+ 1 else",
+                'guard SABOTAGED("predecessor-link") || header.firstSequence == predecessor.lastSequence &+ 1 else',
+            ),
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "predecessor-end",
+        "a segment's header says where the one before it ends",
+        [
+            Place(
+                LOG + "Reading/SegmentCatalog.swift",
+                "entries[index - 1].ending = predecessor",
+                'if !SABOTAGED("predecessor-end") { entries[index - 1].ending = predecessor }',
+            )
+        ],
+        DAMAGE,
+    ),
+    # --- Recovery
+    Row(
+        "clean-close-record",
+        "the record of the last clean close is looked at",
+        [
+            Place(
+                LOG + "Format/LockFile.swift",
+                "guard mark != 0 else { return .none }",
+                'guard mark != 0, !SABOTAGED("clean-close-record") else { return .none }',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "poisoning",
+        "after a failed write or sync nothing more is written",
+        [
+            Place(
+                LOG + "Writing/SegmentLog+Append.swift",
+                "            writer.poison = error\n",
+                '            if !SABOTAGED("poisoning") { writer.poison = error }\n',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "append-again",
+        "after an unclean end what no promise vouches for is written again, into a new segment",
+        [
+            Place(
+                LOG + "Recovery/LogOpening+Recovery.swift",
+                "if tail.verdict == .clean || (report",
+                'if tail.verdict == .clean || SABOTAGED("append-again") || (report',
+            ),
+            Place(
+                LOG + "Recovery/LogOpening+Recovery.swift",
+                "writer.isMarked = tail.verdict == .clean\n            return",
+                'writer.isMarked = tail.verdict == .clean && !SABOTAGED("append-again")\n            return',
+            ),
+        ],
+        DAMAGE,
+    ),
+    Row(
+        "visible-when-durable",
+        "what is not known to be durable is not shown",
+        [
+            Place(
+                LOG + "Writing/SegmentLog+Append.swift",
+                "            writer.recordedMicroseconds = head.recordedMicroseconds\n",
+                "            writer.recordedMicroseconds = head.recordedMicroseconds\n"
+                '            if SABOTAGED("visible-when-durable") { publish(writer.lastSequence) }\n',
+            )
+        ],
+        DAMAGE,
+    ),
+    # --- Snapshots and compaction
+    Row(
+        "floor-event",
+        "that history is let go is an event, before it goes",
+        [
+            Place(
+                ENGINE + "Engine+Snapshots.swift",
+                "if lettingAllGo { try record(floor",
+                'if lettingAllGo, !SABOTAGED("floor-event") { try record(floor',
+            )
+        ],
+        "AgentJournalTests.SnapshotTests",
+    ),
+    Row(
+        "snapshot-before-drop",
+        "a snapshot covers history before it is dropped",
+        [
+            Place(
+                ENGINE + "CompactionRun.swift",
+                "report.snapshotSequence = try engine.takeSnapshot(sealing: 0, lettingAllGo: lettingAllGo)",
+                'report.snapshotSequence =\n            SABOTAGED("snapshot-before-drop")\n'
+                "            ? engine.log.visibleSequence : try engine.takeSnapshot(sealing: 0, lettingAllGo: lettingAllGo)",
+            )
+        ],
+        "AgentJournalTests.SnapshotTests",
+    ),
+    without(
+        "snapshot-read-back",
+        "a snapshot is read back before anything rests on it",
+        LOG + "Table/SnapshotFiles.swift",
+        "try table.verify()",
+        tests="SegmentLogTests|AgentJournalTests.SnapshotTests",
+    ),
+    Row(
+        "packed-read-back",
+        "a packed segment is compared with what it replaces",
+        [
+            Place(
+                LOG + "Packing/SegmentLog+Pack.swift",
+                "guard try again.digest() == digest else",
+                'guard SABOTAGED("packed-read-back") ? true : try again.digest() == digest else',
+            )
+        ],
+        DAMAGE,
     ),
 ]

@@ -19,6 +19,8 @@ package final class CrashExplorer: Sendable {
         package var kills = true
         /// Whether each call of what is crashed fails in turn.
         package var faults = true
+        /// Only what this script of an earlier failure says.
+        package var only: String?
         package init() {}
     }
 
@@ -35,7 +37,8 @@ package final class CrashExplorer: Sendable {
     }
 
     /// Whether this disk was not checked yet against the same expectation.
-    private func isNew(_ disk: Disk, _ moment: Moment) -> Bool {
+    private func isNew(_ disk: Disk, _ moment: Moment, _ settings: Settings) -> Bool {
+        if settings.only != nil { return true }
         let bounds = Disk.mix(moment.bounds.acknowledged, moment.bounds.appended)
         let key = Disk.mix(Disk.mix(disk.fingerprint, bounds), moment.history.fingerprint)
         return seen.withLock { $0.insert(key).inserted }
@@ -61,7 +64,7 @@ package final class CrashExplorer: Sendable {
             for index in step.calls where calls[index].operation.changesDisk {
                 let moment = Moment(script: "\(workload)@\(index)", history: run.history, bounds: step.during)
                 crash(disks[index], moment, settings, &report)
-                if settings.kills { kill(disks[index], moment, &report) }
+                if settings.kills { kill(disks[index], moment, settings, &report) }
                 last = disks[index]
             }
             guard let last else { continue }
@@ -78,24 +81,27 @@ package final class CrashExplorer: Sendable {
         settings.choices.forEach(of: disk.unsynced, seed: moment.bounds.appended) { fates in
             guard report.failures.count < CrashExplorer.mostFailures else { return }
             let image = disk.afterPowerCut(fates)
-            guard isNew(image, moment) else { return }
             var moment = moment
             moment.script += ":" + fates.script
-            let isCut = settings.secondCrashOneOf > 0 && report.images % settings.secondCrashOneOf == 0
+            guard settings.includes(moment.script), isNew(image, moment, settings) else { return }
+            let oneOf = settings.only == nil ? settings.secondCrashOneOf : 1
+            let isCut = oneOf > 0 && report.images % oneOf == 0
             report.images += 1
             examine(SimulatedDisk(booting: image), moment, &report)
-            if isCut { crashRecovery(of: SimulatedDisk(booting: image), moment, &report) }
+            if isCut { crashRecovery(of: SimulatedDisk(booting: image), moment, settings, &report) }
         }
     }
 
     /// The process is killed and the machine goes on: another opens what the page cache has, which is not on the disk yet.
     /// Then the power goes.
-    private func kill(_ disk: Disk, _ moment: Moment, _ report: inout CrashReport) {
-        guard report.failures.count < CrashExplorer.mostFailures else { return }
+    private func kill(_ disk: Disk, _ moment: Moment, _ settings: Settings, _ report: inout CrashReport) {
         var moment = moment
         moment.script += ":killed"
+        guard report.failures.count < CrashExplorer.mostFailures, settings.includes(moment.script) else {
+            return
+        }
         examine(SimulatedDisk(runningOn: disk), moment, &report)
-        crashRecovery(of: SimulatedDisk(runningOn: disk), moment, &report)
+        crashRecovery(of: SimulatedDisk(runningOn: disk), moment, settings, &report)
     }
 
     private func examine(_ disk: SimulatedDisk, _ moment: Moment, _ report: inout CrashReport) {
@@ -109,7 +115,9 @@ package final class CrashExplorer: Sendable {
     }
 
     /// Cuts the opening of a journal at each of its calls.
-    private func crashRecovery(of disk: SimulatedDisk, _ moment: Moment, _ report: inout CrashReport) {
+    private func crashRecovery(
+        of disk: SimulatedDisk, _ moment: Moment, _ settings: Settings, _ report: inout CrashReport
+    ) {
         disk.keepsHistory = true
         guard let journal = try? Journal.openNow(at: CrashRun.directory, options: .forCrashes(disk, seed: 7))
         else { return }
@@ -122,7 +130,8 @@ package final class CrashExplorer: Sendable {
             CrashChoices.few.forEach(of: disks[index].unsynced, seed: 0) { fates in
                 guard report.failures.count < CrashExplorer.mostFailures else { return }
                 let image = disks[index].afterPowerCut(fates)
-                guard isNew(image, moment) else { return }
+                let script = "\(moment.script), then its recovery@\(index):\(fates.script)"
+                guard settings.includes(script), isNew(image, moment, settings) else { return }
                 report.images += 1
                 report.secondCrashes += 1
                 report.openings += 1
@@ -130,7 +139,6 @@ package final class CrashExplorer: Sendable {
                     var examination = Examination(moment.history, moment.bounds)
                     try examination.glance(SimulatedDisk(booting: image))
                 } catch {
-                    let script = "\(moment.script), then its recovery@\(index):\(fates.script)"
                     report.failures.append(.init(script: script, what: "\(error)"))
                 }
             }
@@ -146,15 +154,15 @@ package final class CrashExplorer: Sendable {
         guard let calls = callsOfLastStep(workload) else { return }
         for (index, call) in calls.enumerated() {
             for fault in CrashExplorer.faults(for: call) {
-                guard report.failures.count < CrashExplorer.mostFailures else { return }
+                let script = "\(workload)!\(index) \(call.operation.rawValue) \(fault.name)"
+                guard report.failures.count < CrashExplorer.mostFailures, settings.includes(script) else {
+                    continue
+                }
                 report.faults += 1
                 do {
                     try fail(workload, index, fault, settings, &report)
                 } catch {
-                    report.failures.append(
-                        .init(
-                            script: "\(workload)!\(index) \(call.operation.rawValue) \(fault.name)",
-                            what: "\(error)"))
+                    report.failures.append(.init(script: script, what: "\(error)"))
                 }
             }
         }
@@ -215,7 +223,8 @@ package final class CrashExplorer: Sendable {
         let disk = run.disk.machine.withLock { $0.disk }
         try CrashChoices.few.forEach(of: disk.unsynced, seed: 0) { fates in
             let image = disk.afterPowerCut(fates)
-            guard isNew(image, Moment(script: "", history: history, bounds: killed.bounds)) else { return }
+            let moment = Moment(script: "", history: history, bounds: killed.bounds)
+            guard isNew(image, moment, settings) else { return }
             report.images += 1
             report.openings += 3
             do {
@@ -262,6 +271,32 @@ package final class CrashExplorer: Sendable {
                 throw Examination.Broken("refused an add after a failure, and took the next")
             }
         }
+    }
+}
+
+extension CrashExplorer.Settings {
+    /// Whether a moment, or one within it, is what `only` asks for.
+    fileprivate func includes(_ script: String) -> Bool {
+        guard let only else { return true }
+        return only.hasPrefix(script)
+    }
+}
+
+extension CrashExplorer {
+    /// The same failure by fewer steps: leaves out one step after the other, as long as something still breaks.
+    package func shrink(_ workload: CrashWorkload, _ settings: Settings) -> CrashReport.Failure? {
+        var settings = settings
+        settings.onlyLastStep = false
+        for index in workload.steps.indices {
+            var shorter = workload
+            shorter.steps.remove(at: index)
+            guard shorter.isWorthwhile else { continue }
+            // What was seen says nothing of a shorter workload that breaks.
+            if let failure = CrashExplorer().explore(shorter, settings).failures.first {
+                return shrink(shorter, settings) ?? failure
+            }
+        }
+        return nil
     }
 }
 

@@ -101,6 +101,18 @@ public final class SimulatedDisk: Sendable {
         return SimulatedDisk(machine, pid: pid)
     }
 
+    /// What was done and is not durable yet, in order, a line for each: bytes, a length, or a name.
+    public var unsyncedChanges: [String] {
+        machine.withLock { $0.disk.unsynced.map(\.description) }
+    }
+
+    /// The disk as it is found after a power cut at this moment that leaves of each of `unsyncedChanges` what its fate
+    /// says. This one stays as it is.
+    public func crash(fates: [Fate]) -> SimulatedDisk {
+        let machine = machine.withLock { $0.withDisk($0.disk.afterPowerCut(fates), boot: $0.boot + 1) }
+        return SimulatedDisk(machine, pid: pid)
+    }
+
     /// The calls made with `keepsHistory`, and the disk as each left it.
     var recorded: (calls: [Call], disks: [Disk]) {
         machine.withLock { ($0.calls.calls, $0.calls.history) }

@@ -17,6 +17,15 @@ struct UnsyncedChange: Sendable {
     /// A word of a mapped page: the next store to it takes its place.
     var isWord = false
 
+    var description: String {
+        switch kind {
+        case .data(_, let offset, let bytes): "\(bytes.count) bytes at offset \(offset)"
+        case .length(_, let length): "length \(length)"
+        case .entry(_, let name, nil): "no \(name)"
+        case .entry(_, let name, .some): "name \(name)"
+        }
+    }
+
     var inode: UInt64? {
         switch kind {
         case .data(let inode, _, _), .length(let inode, _): inode

@@ -74,10 +74,8 @@ struct LogOpening {
             let file = try fileSystem.openFile(paths.lock, .createIfMissing)
             // Its blocks are reserved, so that a full disk cannot fault the mapped page.
             if try file.length() < UInt64(LockFile.length) { try file.allocate(0..<UInt64(LockFile.length)) }
-            if isNew {
-                try file.sync()
-                try fileSystem.syncDirectory(paths.directory)
-            }
+            // Its contents need no sync: it holds nothing yet, and what is missing is made by the next opening.
+            if isNew { try fileSystem.syncDirectory(paths.directory) }
             return file
         } catch {
             switch error.errno {

@@ -91,7 +91,7 @@ package final class TableWriter {
             salt: header.salt, sequence: header.sequence, root: rootPlace, meta: metaPlace,
             entryCount: entryCounts.values.reduce(0, +))
         footer.encoded().withUnsafeBytes { output.append($0) }
-        try flush()
+        try flush(isLast: true)
         return written
     }
 
@@ -169,12 +169,13 @@ package final class TableWriter {
         return BlockPlace(offset: offset, length: UInt32(output.count - start))
     }
 
-    private func flush() throws(FileSystemError) {
+    private func flush(isLast: Bool = false) throws(FileSystemError) {
         let count = output.count
         try file.write(output.bytes, at: written)
         written += UInt64(count)
         output.removeAll()
-        try didWrite(count)
+        // The last piece is synced with the whole file.
+        if !isLast { try didWrite(count) }
     }
 }
 

@@ -1,0 +1,136 @@
+import ArgumentParser
+import JournalFileSystem
+import JournalTesting
+
+/// Crashes workloads of every kind.
+struct Explore: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explore",
+        abstract:
+            "Cuts the power at every call of many workloads, opens every disk that could be left, and checks the promises.",
+        discussion: """
+            Every workload up to --length steps is tried, and then longer ones by seed, until --seconds have passed. The steps:
+            a add, b batch, f flush, o forget, c clear, r rotate, s snapshot, p compact, d drop history, x close and open;
+            in the longer ones also k kill and open, e replace, l large add.
+
+              crash-explorer                          some minutes
+              crash-explorer --length 4 --seconds 36000
+              crash-explorer --workload absd          one workload, crashed at each of its steps
+            """)
+
+    @Option(help: "Every workload of up to so many steps is tried.")
+    var length = 3
+
+    @Option(help: "Processes are killed and calls fail in every workload of up to so many steps.")
+    var faultLength = 2
+
+    @Option(
+        help: "After so many seconds no other workload is begun. Those up to --length are done all the same.")
+    var seconds = 60
+
+    @Option(help: "How many steps the longer workloads have.")
+    var longSteps = 12
+
+    @Option(help: "The seed of the first of the longer workloads.")
+    var seed: UInt64 = 1
+
+    @Option(help: "How many threads explore.")
+    var threads = 2
+
+    @Option(help: "At least so many different disks must have been checked, else it is an error.")
+    var atLeast = 0
+
+    @Option(help: "Only this workload.")
+    var workload: String?
+
+    @Option(help: "Only what this script says, as a failure was reported.")
+    var replay: String?
+
+    @Option(help: "The recovery is cut too for one disk in so many; 0 for none.")
+    var secondCrashOneOf = 16
+
+    mutating func run() throws {
+        let explorer = CrashExplorer()
+        var report: CrashReport
+        if let workload = workload ?? replay?.split(whereSeparator: { "@!".contains($0) }).first.map(
+            String.init)
+            ?? replay.map({ _ in "" })
+        {
+            guard let workload = CrashWorkload(workload) else {
+                throw ValidationError("A workload is made of the letters of its steps; see --help")
+            }
+            var settings = CrashExplorer.Settings()
+            settings.onlyLastStep = replay?.contains("!") ?? false
+            settings.only = replay
+            settings.secondCrashOneOf = secondCrashOneOf
+            report = explorer.explore(workload, settings)
+        } else {
+            report = try exploreAll(explorer)
+        }
+        for failure in report.failures { print("BROKEN  \(failure)") }
+        if replay == nil, let first = report.failures.first,
+            let long = CrashWorkload(String(first.script.prefix { !"@!".contains($0) })),
+            long.steps.count > 1,
+            let shorter = explorer.shrink(long, CrashExplorer.Settings())
+        {
+            print("SHORTER \(shorter)")
+        }
+        if let script = report.failures.first?.script { print("Again: crash-explorer --replay '\(script)'") }
+        print(
+            "\(report.workloads) workloads, \(report.images) different disks (\(report.secondCrashes) of them left by a crash of the "
+                + "recovery), \(report.faults) failing calls, \(report.openings) openings, \(report.failures.count) broken promises"
+        )
+        if report.images < atLeast {
+            print("That is less than the \(atLeast) disks that were to be checked")
+            throw ExitCode(2)
+        }
+        if !report.failures.isEmpty { throw ExitCode(1) }
+    }
+
+    private func exploreAll(_ explorer: CrashExplorer) throws -> CrashReport {
+        let start = ContinuousClock.now
+        let limit = Duration.seconds(seconds)
+        let work = (0...length).flatMap { length in
+            var settings = CrashExplorer.Settings()
+            settings.faults = length <= faultLength
+            settings.kills = length <= faultLength
+            settings.secondCrashOneOf = length <= faultLength ? secondCrashOneOf : 16 * secondCrashOneOf
+            return CrashWorkload.all(ofLength: length).map { ($0, settings) }
+        }
+        var report = try inParallel { index in
+            index < work.count ? explorer.explore(work[index].0, work[index].1) : nil
+        }
+        print(
+            "every workload of up to \(length) steps: \(report.images) disks after \(ContinuousClock.now - start)"
+        )
+        let (first, steps) = (seed, longSteps)
+        let longer = try inParallel { index in
+            guard ContinuousClock.now - start < limit else { return nil }
+            var settings = CrashExplorer.Settings()
+            settings.onlyLastStep = false
+            return explorer.explore(.random(length: steps, seed: first &+ UInt64(index)), settings)
+        }
+        report.add(longer)
+        return report
+    }
+
+    /// Runs `body` for 0, 1, 2 and so on until it returns nil or something is broken, on several threads.
+    private func inParallel(_ body: @escaping @Sendable (Int) -> CrashReport?) throws -> CrashReport {
+        let shared = Monitor((next: 0, report: CrashReport()))
+        let workers = try (0..<threads).map { _ in
+            try spawnThread(name: "explore", stackBytes: 8 << 20) {
+                while true {
+                    let index = shared.withLock { shared -> Int? in
+                        guard shared.report.failures.isEmpty else { return nil }
+                        defer { shared.next += 1 }
+                        return shared.next
+                    }
+                    guard let index, let report = body(index) else { return }
+                    shared.withLock { $0.report.add(report) }
+                }
+            }
+        }
+        for worker in workers { worker.join() }
+        return shared.withLock { $0.report }
+    }
+}
