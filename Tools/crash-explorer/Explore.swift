@@ -46,6 +46,12 @@ struct Explore: ParsableCommand {
     @Option(help: "Only what this script says, as a failure was reported.")
     var replay: String?
 
+    @Option(
+        help:
+            "Of the workloads of more than three steps, one disk in so many is examined in full, and the others opened and read."
+    )
+    var fullyOneOf = 4
+
     @Option(help: "The recovery is cut too for one disk in so many; 0 for none.")
     var secondCrashOneOf = 16
 
@@ -94,6 +100,8 @@ struct Explore: ParsableCommand {
             var settings = CrashExplorer.Settings()
             settings.faults = length <= faultLength
             settings.kills = length <= faultLength
+            // The longest are by far the most.
+            if length > 3 { settings.fullyOneOf = fullyOneOf }
             settings.secondCrashOneOf = length <= faultLength ? secondCrashOneOf : 16 * secondCrashOneOf
             return CrashWorkload.all(ofLength: length).map { ($0, settings) }
         }

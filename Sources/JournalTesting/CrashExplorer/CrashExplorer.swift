@@ -12,6 +12,9 @@ package final class CrashExplorer: Sendable {
         package var choices = CrashChoices.all
         /// Whether only the last step of a workload is crashed: the steps before are the last ones of shorter workloads.
         package var onlyLastStep = true
+        /// One disk in so many is examined in full: verified, opened again after another power cut, appended to. The others are
+        /// opened and read.
+        package var fullyOneOf = 1
         /// Recovery itself is cut for one image in so many; 0 for none.
         package var secondCrashOneOf = 16
         /// Whether the process is also killed at each call, another recovers from what the page cache has, and then the power
@@ -86,8 +89,9 @@ package final class CrashExplorer: Sendable {
             guard settings.includes(moment.script), isNew(image, moment, settings) else { return }
             let oneOf = settings.only == nil ? settings.secondCrashOneOf : 1
             let isCut = oneOf > 0 && report.images % oneOf == 0
+            let isFull = settings.only != nil || report.images % settings.fullyOneOf == 0
             report.images += 1
-            examine(SimulatedDisk(booting: image), moment, &report)
+            examine(SimulatedDisk(booting: image), moment, isFull, &report)
             if isCut { crashRecovery(of: SimulatedDisk(booting: image), moment, settings, &report) }
         }
     }
@@ -100,15 +104,17 @@ package final class CrashExplorer: Sendable {
         guard report.failures.count < CrashExplorer.mostFailures, settings.includes(moment.script) else {
             return
         }
-        examine(SimulatedDisk(runningOn: disk), moment, &report)
+        examine(SimulatedDisk(runningOn: disk), moment, true, &report)
         crashRecovery(of: SimulatedDisk(runningOn: disk), moment, settings, &report)
     }
 
-    private func examine(_ disk: SimulatedDisk, _ moment: Moment, _ report: inout CrashReport) {
-        report.openings += 3
+    private func examine(
+        _ disk: SimulatedDisk, _ moment: Moment, _ isFull: Bool, _ report: inout CrashReport
+    ) {
+        report.openings += isFull ? 3 : 1
         do {
             var examination = Examination(moment.history, moment.bounds)
-            try examination.examine(disk)
+            if isFull { try examination.examine(disk) } else { try examination.glance(disk) }
         } catch {
             report.failures.append(.init(script: moment.script, what: "\(error)"))
         }
