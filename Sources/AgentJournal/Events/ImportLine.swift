@@ -1,24 +1,28 @@
-import AgentJournal
 import CanonicalJSON
 
 /// Why a line of an import cannot be taken.
-struct LineProblem: Error {
-    var message: String
+package struct LineProblem: Error {
+    package var message: String
     /// Where in the line, in bytes.
-    var offset = 0
+    package var offset = 0
 }
 
-/// Makes memories of the lines of an import.
+/// Makes memories of the lines of an import: the way back from `ExportLine`.
 ///
 ///     {"conversation","role","content" or "content_base64","idempotency_key","metadata","mime_type","timestamp"}
 ///
 /// Every other member is kept in the metadata under its own name, but for `sequence`, which an export has and an import
 /// does not need.
-struct ImportLine {
+package struct ImportLine: Sendable {
     /// For lines that name none.
-    var conversation: String?
+    package var conversation: String?
     /// The member whose value is the idempotency key.
-    var keyField: String?
+    package var keyField: String?
+
+    package init(conversation: String? = nil, keyField: String? = nil) {
+        self.conversation = conversation
+        self.keyField = keyField
+    }
 
     /// A line may hold a content or metadata as deep as a journal takes, and is one level itself.
     private static let maximumDepth = JSONValue.defaultMaximumDepth + 1
@@ -39,7 +43,7 @@ struct ImportLine {
     }
 
     /// The memory on a line and the conversation it goes to.
-    func parse(_ line: RawSpan) throws(LineProblem) -> (conversation: String, memory: NewMemory) {
+    package func parse(_ line: RawSpan) throws(LineProblem) -> (conversation: String, memory: NewMemory) {
         let members: [JSONMember]
         do {
             let value = try JSONValue.parse(line, maximumDepth: ImportLine.maximumDepth)
@@ -158,7 +162,10 @@ struct ImportLine {
     }
 
     private func quoted(_ member: JSONMember) -> String {
-        "\"\(String(decoding: member.key, as: UTF8.self).escapingControls(keepingNewlines: false).shortened(to: 64))\""
+        let name = String(decoding: member.key, as: UTF8.self)
+        var text: [UInt8] = []
+        JSONValue.appendString(name.count > 64 ? name.prefix(63) + "…" : name, to: &text)
+        return String(decoding: text, as: UTF8.self)
     }
 
     private func canonical(_ value: JSONValue) -> [UInt8] {
