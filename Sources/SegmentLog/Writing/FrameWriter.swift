@@ -105,11 +105,12 @@ struct FrameWriter: ~Copyable {
         if restart { deflater.restart() }
         let start = begin(time: time, restart: restart)
         let dataStart = pending.count
-        deflater.compress(raw.bytes, into: &pending)
+        if raw.count > 0 { deflater.compress(raw.bytes, into: &pending) }
         var flags: FrameHeader.Flags = restart ? .restart : []
         mustRestart = false
-        // What does not shrink is kept as it is. Not for tiny payloads, which would end the shared context each time.
-        if pending.count - dataStart >= raw.count && raw.count >= 512 {
+        // What does not shrink is kept as it is. Not for tiny payloads, which would end the shared context each time, but for
+        // an empty one: another writer's frame, that is written again, may have it, and nothing is not deflate.
+        if pending.count - dataStart >= raw.count && (raw.count >= 512 || raw.count == 0) {
             pending.resize(to: start)
             _ = begin(time: time, restart: true)
             pending.append(raw.bytes)
