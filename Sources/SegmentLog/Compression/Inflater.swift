@@ -2,6 +2,9 @@ internal import CZlib
 
 /// Inflates the frames of one segment in order.
 final class Inflater {
+    /// Deflate makes at most so many bytes of one: 258 of a length and a distance of one bit each.
+    private static let largestRatio = 1032
+
     private let stream: UnsafeMutablePointer<z_stream>
     /// False when the context is not that of the frame before: then only a frame that restarts can be inflated.
     private(set) var isPrimed = false
@@ -30,11 +33,13 @@ final class Inflater {
     /// Replaces the contents of `output` by the inflated `data`.
     ///
     /// - Returns: false when the data is not deflate, or does not inflate to exactly `rawLength` bytes; the context
-    ///   is then lost. Never allocates more than `rawLength` and one byte.
+    ///   is then lost. Never allocates more than `rawLength` and one byte, nor more than the data can make, whatever is
+    ///   claimed.
     func inflate(_ data: UnsafeRawBufferPointer, rawLength: Int, into output: inout RawBuffer) -> Bool {
         output.removeAll()
         guard isPrimed, data.count > 0 else { return false }
         isPrimed = false
+        guard rawLength <= (data.count + 4) * Inflater.largestRatio else { return false }
         // One byte more than promised, so that data which inflates to more is noticed.
         let target = output.reserve(rawLength + 1)
         stream.pointee.next_out = target.baseAddress!.assumingMemoryBound(to: UInt8.self)

@@ -120,7 +120,7 @@ package final class TableReader: Sendable {
         var stored = RawBuffer(capacity: 0)
         let blockHeader = try read(place, kind, file, path, salt: salt, end: end, into: &stored)
         let data = UnsafeRawBufferPointer(rebasing: stored.bytes[TableFormat.blockHeaderLength...])
-        var raw = RawBuffer(capacity: Int(blockHeader.rawLength) + 1)
+        var raw = RawBuffer(capacity: 0)
         if blockHeader.isStored {
             raw.append(data)
         } else {
