@@ -101,6 +101,24 @@ struct UnknownFrameTests {
         }
     }
 
+    @Test("one behind the end of the log is not in it")
+    func behindTheEnd() throws {
+        let (disk, frames) = try journal(closed: false, frame: 5) { header in
+            header.type = 2
+            header.flags.remove(.followsSync)
+        }
+        // The frame before it is torn, and nothing says that it was durable.
+        try disk.corrupt(disk.segments.last!, at: Int(frames[4].offset) + FrameHeader.length + 5, xor: 1)
+        let survey = LogSurvey(directory, fileSystem: disk)
+        try survey.run()
+        #expect(survey.problems.isEmpty)
+        #expect(survey.lastSequence == 4)
+        for access in [LogOptions.Access.readOnly, .readWrite] {
+            let log = try SegmentLog.open(directory, .test(disk, access: access))
+            #expect(try log.checkPrefix() == 4)
+        }
+    }
+
     @Test("type 0 is no frame, and a flag that may be ignored is")
     func ignored() throws {
         let (disk, frames) = try journal(closed: true, frame: 2) {

@@ -37,8 +37,8 @@ extension Tail {
                 if frame.header.flags.contains(.followsSync), let restart = cursor.restart {
                     promise = (before, restart)
                 }
-            case .invalid: break walk
-            case .unsupported(let what): throw Tail.unsupported(what, at: before.offset, entry, paths)
+            // Whether it is in the log at all the payloads of those before it tell.
+            case .invalid, .unsupported: break walk
             }
         }
         cursor.seek(to: promise.restart)
