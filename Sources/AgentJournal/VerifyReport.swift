@@ -203,6 +203,7 @@ extension Journal {
             return try SurveyedSnapshots(directory, fileSystem)
         }
         var floor = found.floor
+        var last: UInt64 = 0
         return try withoutActuallyEscaping(body) { (body) throws(JournalError) in
             let survey = LogSurvey(directory, fileSystem: fileSystem, floor: min(floor, found.newest)) {
                 frame, payload in
@@ -212,7 +213,11 @@ extension Journal {
                 var events = EventIterator(payload)
                 var sequence = frame.firstSequence
                 while let event = try? events.next(), let fields = try? EventFields(event) {
-                    body(fields, event, sequence, frame.recordedMicroseconds)
+                    // A segment that holds more than its successor says overlaps it: each sequence is there once.
+                    if sequence > last {
+                        body(fields, event, sequence, frame.recordedMicroseconds)
+                        last = sequence
+                    }
                     sequence += 1
                 }
                 return nil
