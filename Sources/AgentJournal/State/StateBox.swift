@@ -115,12 +115,12 @@ final class StateBox: Sendable {
         // A table that a replay spilled does not say how many it has.
         let counts = below.tables.map { StateMeta($0.meta).flatMap { Int(exactly: $0.memories) } }
         guard counts.count <= 1, below.layer == nil, !counts.contains(nil) else {
-            return try conversations(prefix: "", at: bound).map(\.count).reduce(0, +)
+            return try conversations(prefix: "", at: bound).map(\.count).reduce(0, &+)
         }
         var count = counts.first.flatMap { $0 } ?? 0
         for (name, value) in changed {
-            count += value.memories
-            if value.isWhole { count -= try below.conversation(name)?.memories ?? 0 }
+            count &+= value.memories
+            if value.isWhole { count &-= try below.conversation(name)?.memories ?? 0 }
         }
         return count
     }

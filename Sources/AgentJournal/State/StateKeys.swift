@@ -66,9 +66,10 @@ struct ConversationValue {
     var memories: Int
     var lastSequence: UInt64
 
+    /// Wraps around where a crafted snapshot's numbers overflow.
     func upon(_ below: ConversationValue) -> ConversationValue {
         ConversationValue(
-            isWhole: isWhole || below.isWhole, memories: isWhole ? memories : memories + below.memories,
+            isWhole: isWhole || below.isWhole, memories: isWhole ? memories : memories &+ below.memories,
             lastSequence: lastSequence)
     }
 
