@@ -195,6 +195,10 @@ struct CrashTests {
             try found.replaceContents(of: segment, with: bytes)
             let log = try found.open()
             let events = try log.events()
+            try log.close()
+            let problems = try found.survey().problems
+            guard problems.isEmpty else { throw Wrong("\(problems) after recovery") }
+            guard try found.open(seed: 4).report.ending == .clean else { throw Wrong("recovered twice") }
             guard events.prefix(3) == (1...3).map(event)[...] else {
                 throw Wrong("the first events are not there")
             }
