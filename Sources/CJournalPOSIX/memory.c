@@ -21,6 +21,20 @@ int aj_map_shared(int fd, size_t length, bool writable, void **address) {
 
 void aj_unmap(void *address, size_t length) { munmap(address, length); }
 
+int aj_populate_shared(void *address, size_t length) {
+#ifdef __linux__
+    const int populate_write = 23;  // MADV_POPULATE_WRITE, which older headers lack
+    int result;
+    do result = madvise(address, length, populate_write);
+    while (result == -1 && (errno == EINTR || errno == EAGAIN));
+    if (result == -1 && errno != EINVAL) return errno;
+#else
+    (void)address;
+    (void)length;
+#endif
+    return 0;
+}
+
 #ifdef __linux__
 
 // Not FUTEX_PRIVATE: the waiters and the wakers are different processes.

@@ -122,6 +122,12 @@ package enum LockKind: Sendable { case shared, exclusive }
 
 /// A page of memory that processes share. Offsets are in bytes and aligned to the word read or written.
 package protocol SharedPage: AnyObject, Sendable {
+    /// Sees to it that a store finds its block. Where what is changed is written elsewhere (btrfs, or a file that shares
+    /// blocks with a copy), the first store after each write-back needs a new one, and ends the process (SIGBUS) if
+    /// the disk is full.
+    ///
+    /// - Throws: `.badAddress` when a store would end the process. Writing to the file then says why.
+    func reserve() throws(FileSystemError)
     /// Loads a 64-bit word with acquiring order.
     func load64(at offset: Int) -> UInt64
     /// Stores a 64-bit word with releasing order.

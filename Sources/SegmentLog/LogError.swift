@@ -56,7 +56,7 @@ package struct LogError: Error, Sendable, CustomStringConvertible {
 
     /// A failed system call, met where nothing was being written.
     package init(system error: FileSystemError) {
-        self.init(.system, error.description, path: error.path, cause: error)
+        self.init(error.isFull ? .noSpace : .system, error.description, path: error.path, cause: error)
     }
 
     package var description: String {
@@ -66,7 +66,7 @@ package struct LogError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// Runs file-system calls, turning their failures into `LogError.system`.
+/// Runs file-system calls, turning their failures into `LogError.system`, or `noSpace`.
 func asLogError<R>(_ body: () throws(FileSystemError) -> R) throws(LogError) -> R {
     do {
         return try body()

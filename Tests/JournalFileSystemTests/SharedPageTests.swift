@@ -22,6 +22,7 @@ struct SharedPageTests {
     func visible(_ place: Place) throws {
         try withTwoPages(place) { page, other, file in
             #expect(other.load64(at: 0) == 0)
+            try page.reserve()
             page.store64(0x0123_4567_89AB_CDEF, at: 8)
             #expect(other.load64(at: 8) == 0x0123_4567_89AB_CDEF)
             #expect(page.add32(5, at: 4088) == 5)

@@ -9,6 +9,7 @@ struct SimulatedFaultTests {
     func everyOperation(_ operation: SimulatedDisk.Operation) throws {
         let fileSystem = SimulatedDisk()
         let file = try fileSystem.make("/a", "text")
+        let page = try file.mapSharedPage(length: 4, writable: true)
         let tries: [SimulatedDisk.Operation: () throws -> Void] = [
             .openFile: { _ = try fileSystem.openFile("/new", .createNew) },
             .status: { _ = try fileSystem.status(of: "/a") },
@@ -29,6 +30,7 @@ struct SimulatedFaultTests {
             .unlock: { try file.unlock(0..<1) },
             .testLock: { _ = try file.isLockedByOther(0..<1, .shared) },
             .mapPage: { _ = try file.mapSharedPage(length: 4, writable: true) },
+            .reservePage: { try page.reserve() },
             .identity: { _ = try file.identity() },
             .linkCount: { _ = try file.isLinked() },
         ]

@@ -45,6 +45,12 @@ struct FaultTests {
         return disk.calls
     }
 
+    /// Each call that can fail, and its index among all. A page that once finds no block is given it by a write
+    /// (PageFaultTests).
+    private func failingCalls() throws -> [(offset: Int, element: SimulatedDisk.Call)] {
+        try calls().enumerated().filter { $0.element.operation != .reservePage }
+    }
+
     /// Checks the log in memory after the failure, and then what the disk holds, however the machine goes on.
     private func check(_ disk: SimulatedDisk, _ log: SegmentLog, _ course: Course) throws {
         guard let error = course.error else { throw Wrong("the failure went unnoticed") }
@@ -113,8 +119,7 @@ struct FaultTests {
 
     @Test("each call in turn, with EIO")
     func inputOutputErrors() throws {
-        let calls = try calls()
-        for (index, call) in calls.enumerated() {
+        for (index, call) in try failingCalls() {
             let disk = SimulatedDisk()
             let log = try disk.open(segmentBytes: 1600)
             disk.fail(nil, afterCalls: index, with: .inputOutputError)

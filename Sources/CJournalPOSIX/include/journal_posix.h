@@ -67,6 +67,9 @@ int aj_volume_of_path(const char *path, struct aj_volume *volume);
 // Maps the first `length` bytes of the file, shared between processes.
 int aj_map_shared(int fd, size_t length, bool writable, void **address);
 void aj_unmap(void *address, size_t length);
+// Sees to it that stores to the mapping find their blocks: EFAULT where they would be a SIGBUS. Where the system cannot
+// tell (before Linux 5.14, not on Linux) it says 0.
+int aj_populate_shared(void *address, size_t length);
 
 // Sleeps while the word equals `value`, until woken or for the given time. May return early.
 void aj_wait32(const void *word, uint32_t value, int64_t timeout_milliseconds);

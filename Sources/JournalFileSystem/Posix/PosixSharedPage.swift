@@ -26,7 +26,7 @@ extension PosixFile {
             guard let address else {
                 throw FileSystemError(operation: "map", path: path, errno: .noMemory)
             }
-            return PosixSharedPage(address: address, length: length, isWritable: writable)
+            return PosixSharedPage(address: address, length: length, path: path, isWritable: writable)
         }
     }
 }
@@ -37,16 +37,23 @@ final class PosixSharedPage: SharedPage, @unchecked Sendable {
     // only, each checked to be aligned and inside.
     private let address: UnsafeMutableRawPointer
     private let length: Int
+    private let path: FilePath
     private let isWritable: Bool
 
-    init(address: UnsafeMutableRawPointer, length: Int, isWritable: Bool) {
+    init(address: UnsafeMutableRawPointer, length: Int, path: FilePath, isWritable: Bool) {
         self.address = address
         self.length = length
+        self.path = path
         self.isWritable = isWritable
     }
 
     deinit {
         aj_unmap(address, length)
+    }
+
+    func reserve() throws(FileSystemError) {
+        precondition(isWritable, "the page was mapped for reading")
+        try check(aj_populate_shared(address, length), "reservation of the shared page", path)
     }
 
     func load64(at offset: Int) -> UInt64 {

@@ -22,6 +22,7 @@ extension SimulatedDisk {
         case unlock = "unlock"
         case testLock = "test of lock"
         case mapPage = "map"
+        case reservePage = "reservation of the shared page"
         case identity = "identity"
         case linkCount = "link count"
 
@@ -32,7 +33,7 @@ extension SimulatedDisk {
                 .truncate, .syncData, .sync:
                 true
             case .status, .listDirectory, .volume, .read, .length, .lock, .unlock, .testLock, .mapPage,
-                .identity, .linkCount:
+                .reservePage, .identity, .linkCount:
                 false
             }
         }

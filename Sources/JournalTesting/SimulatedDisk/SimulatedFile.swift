@@ -154,6 +154,6 @@ final class SimulatedFile: File {
             }
             return machine.reopen(file)
         }
-        return SimulatedPage(mapping, length: length, isWritable: writable, on: fileSystem)
+        return SimulatedPage(mapping, path, length: length, isWritable: writable, on: fileSystem)
     }
 }

@@ -1,14 +1,17 @@
 import JournalFileSystem
+import SystemPackage
 
 /// A mapped page of a simulated machine: its words are the bytes of the file.
 final class SimulatedPage: SharedPage {
     private let number: UInt64
+    private let path: FilePath
     private let length: Int
     private let isWritable: Bool
     private let fileSystem: SimulatedDisk
 
-    init(_ number: UInt64, length: Int, isWritable: Bool, on fileSystem: SimulatedDisk) {
+    init(_ number: UInt64, _ path: FilePath, length: Int, isWritable: Bool, on fileSystem: SimulatedDisk) {
         self.number = number
+        self.path = path
         self.length = length
         self.isWritable = isWritable
         self.fileSystem = fileSystem
@@ -16,6 +19,12 @@ final class SimulatedPage: SharedPage {
 
     deinit {
         fileSystem.machine.withLock { $0.close(number) }
+    }
+
+    func reserve() throws(FileSystemError) {
+        precondition(isWritable, "the page was mapped for reading")
+        // The simulated disk has no blocks to run out of, so only a fault can keep a store from its own.
+        try fileSystem.call(.reservePage, path) { machine throws(Errno) in _ = try machine.openFile(number) }
     }
 
     func load64(at offset: Int) -> UInt64 {

@@ -17,6 +17,8 @@ package enum LockFile {
     static let bootOffset = 8
     static let visibleOffset = 16
     static let counterOffset = 24
+    /// The zero word behind the counter.
+    static let zeroOffset = 28
     static let writerOffset = 64
     static let writerLength = 448
     static let markOffset = 3584

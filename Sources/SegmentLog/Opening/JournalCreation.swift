@@ -123,7 +123,10 @@ struct JournalCreation {
         }
         do {
             // The record of an empty journal that was here vouches for nothing in the one made now.
-            if record != .none { try SegmentLog.clearMark(lockFile) }
+            if record != .none {
+                try SegmentLog.writeMark(0, lockFile)
+                try lockFile.syncData()
+            }
             for directory in [paths.log, paths.snapshots] where try fileSystem.status(of: directory) == nil {
                 try fileSystem.createDirectory(directory)
             }

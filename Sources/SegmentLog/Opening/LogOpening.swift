@@ -117,6 +117,7 @@ struct LogOpening {
         let writer = LockFile.Writer(process: fileSystem.process, sinceMicroseconds: options.now())
         return try asLogError { () throws(FileSystemError) in
             let page = try lockFile.mapSharedPage(length: LockFile.length, writable: true)
+            try page.reserve(in: lockFile)
             page.store64(LockFile.magic, at: 0)
             page.store64(visible, at: LockFile.visibleOffset)
             try lockFile.write(LockFile.encode(writer), at: UInt64(LockFile.writerOffset))

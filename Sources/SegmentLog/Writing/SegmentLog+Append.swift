@@ -66,7 +66,7 @@ extension SegmentLog {
                 poison(&writer, .outcomeUnknown, "Syncing the log failed", error)
             }
         }
-        writer.withLock { writer in becameDurable(&writer, last) }
+        try writer.withLock { (writer) throws(LogError) in try becameDurable(&writer, last) }
     }
 
     /// Ends the present segment, when it is longer than `bytes`: what comes next goes into a new one.
@@ -86,8 +86,17 @@ extension SegmentLog {
     }
 
     /// Under the mutex, so that what is visible never goes back.
-    private func becameDurable(_ writer: inout Writer, _ sequence: UInt64) {
+    ///
+    /// - Throws: what poisons the log, if others cannot be shown it: the page's block may have gone while the log was synced.
+    private func becameDurable(
+        _ writer: inout Writer, _ sequence: UInt64, otherwise kind: LogError.Kind = .outcomeUnknown
+    ) throws(LogError) {
         guard writer.durableSequence < sequence else { return }
+        do {
+            try reservePage()
+        } catch {
+            throw poison(&writer, kind, "Showing other processes what is durable failed", error)
+        }
         writer.durableSequence = sequence
         publish(sequence)
     }
@@ -170,6 +179,11 @@ extension SegmentLog {
     /// Sees to it that there is a segment with room for `bytes`.
     private func prepare(_ writer: inout Writer, for bytes: UInt64, _ now: Int64) throws(LogError) {
         try makeReady(&writer, now)
+        do {
+            try reservePage()
+        } catch {
+            throw notWritten(error)
+        }
         if !hasRoom(writer, for: bytes) { try beginSegment(&writer) }
         do {
             try writer.active!.reserve(bytes)
@@ -180,13 +194,20 @@ extension SegmentLog {
 
     /// The log is about to change: the record of the last clean close does not vouch for it any more.
     private func clearMark(_ writer: inout Writer) throws(LogError) {
-        guard writer.isMarked else { return }
+        guard writer.isMarked, let lockFile else { return }
         do {
-            try SegmentLog.clearMark(lockFile!)
+            try SegmentLog.writeMark(0, lockFile)
+            try lockFile.syncData()
             writer.isMarked = false
         } catch {
+            // One word that found no block (on a copy-on-write file system) is not written, and the mark stands.
+            if error.isFull, error.operation == "write" { throw notWritten(error) }
             throw poison(&writer, .notWritten, "Clearing the clean-close record failed", error)
         }
+    }
+
+    private func reservePage() throws(FileSystemError) {
+        if let page, let lockFile { try page.reserve(in: lockFile) }
     }
 
     /// Whether the commit goes into the present segment. One too large for any segment gets its own.
@@ -216,7 +237,7 @@ extension SegmentLog {
             }
             writer.predecessor = writer.active!.asPredecessor
             // Ending a segment syncs it: what was appended and not synced yet is durable now.
-            becameDurable(&writer, writer.lastSequence)
+            try becameDurable(&writer, writer.lastSequence, otherwise: .notWritten)
         }
         let factory = SegmentFactory(options, paths)
         let header = factory.header(

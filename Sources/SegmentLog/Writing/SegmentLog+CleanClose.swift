@@ -17,17 +17,13 @@ extension SegmentLog {
         try lockFile.write(bytes, at: UInt64(LockFile.recordOffset))
         try lockFile.syncData()
         try writeMark(CleanCloseRecord.mark(bytes), lockFile)
+        try lockFile.syncData()
     }
 
-    /// Removes the record, durably: from here on the log may grow.
-    static func clearMark(_ lockFile: any File) throws(FileSystemError) {
-        try writeMark(0, lockFile)
-    }
-
-    private static func writeMark(_ mark: UInt64, _ lockFile: any File) throws(FileSystemError) {
+    /// Writes the mark; 0 takes the record back, so that from the sync on the log may grow.
+    static func writeMark(_ mark: UInt64, _ lockFile: any File) throws(FileSystemError) {
         try lockFile.write(
             (0..<8).map { UInt8(truncatingIfNeeded: mark >> (8 * $0)) }, at: UInt64(LockFile.markOffset))
-        try lockFile.syncData()
     }
 
     func clearWriterRecord() throws(FileSystemError) {
