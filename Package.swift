@@ -66,6 +66,9 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tools/crash-explorer", swiftSettings: strict),
+        .executableTarget(
+            name: "crash-writer", dependencies: ["AgentJournal"],
+            path: "Tools/crash-tests/writer", swiftSettings: strict),
         .testTarget(name: "CanonicalJSONTests", dependencies: ["CanonicalJSON"], swiftSettings: strict),
         .testTarget(
             name: "JournalFileSystemTests", dependencies: ["JournalFileSystem", "JournalTesting", system],
@@ -88,7 +91,7 @@ let package = Package(
         .testTarget(
             name: "ToolTests",
             dependencies: [
-                "agent-journal", "example-agent", "AgentJournal", "CanonicalJSON", system,
+                "agent-journal", "crash-writer", "example-agent", "AgentJournal", "CanonicalJSON", system,
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

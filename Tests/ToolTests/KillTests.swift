@@ -6,14 +6,10 @@ import Testing
 /// The example agent, killed with SIGKILL at random moments, and started again on the same journal.
 ///
 /// The parent holds every receipt through a pipe. That tests recovery, not fsync: the page cache survives the process.
-/// `AGENT_JOURNAL_KILL_ROUNDS` says how often; `AGENT_JOURNAL_KILL_SEED` repeats the moments (not the scheduling).
+/// A tenth of the rounds of `WriterKillTests`, which looks closer: this one is about what users copy from.
 struct KillTests {
-    private static func setting<N: LosslessStringConvertible>(_ name: String, _ otherwise: N) -> N {
-        ProcessInfo.processInfo.environment["AGENT_JOURNAL_KILL_\(name)"].flatMap { N($0) } ?? otherwise
-    }
-
-    private let rounds = setting("ROUNDS", 40)
-    private let seed = setting("SEED", UInt64.random(in: 1 ... .max))
+    private let rounds = max(10, KillSettings.rounds / 10)
+    private let seed = KillSettings.seed
 
     @Test func everyReceiptIsBackAfterEveryKill() async throws {
         try await withTemporaryDirectory { directory in
@@ -65,58 +61,8 @@ struct KillTests {
     private func receipts(
         of journal: FilePath, turns: Int = .max, killedAfter delay: Duration? = nil
     ) async throws -> Set<UInt64> {
-        let child = Process()
-        child.executableURL = try ToolPaths.executable("example-agent")
-        child.arguments = [journal.string, "--turns", "\(turns)"]
-        let pipe = Pipe()
-        child.standardOutput = pipe
-        child.standardError = FileHandle.nullDevice
-        try child.run()
-        if let delay {
-            try await Task.sleep(for: delay)
-            kill(child.processIdentifier, SIGKILL)
-        }
-        // The pipe holds 64 KiB; an agent that fills it waits, and is killed all the same.
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        child.waitUntilExit()
-        #expect(child.terminationReason == (delay == nil ? .exit : .uncaughtSignal))
-        // A last line that the kill cut short is no receipt.
-        let text = String(decoding: output, as: UTF8.self)
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        let lines = try await ChildProcess.lines(
+            of: "example-agent", [journal.string, "--turns", "\(turns)"], killedAfter: delay)
         return Set(lines.compactMap { UInt64($0) })
-    }
-
-    private func withTemporaryDirectory<R>(_ body: (FilePath) async throws -> R) async throws -> R {
-        let url = FileManager.default.temporaryDirectory.appending(path: "kill-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: url) }
-        return try await body(FilePath(url.path))
-    }
-}
-
-/// Where the executables of this build are: beside the test bundle.
-enum ToolPaths {
-    static func executable(_ name: String) throws -> URL {
-        var directory = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
-        // On macOS the bundle's executable lies three directories deeper.
-        for _ in 0..<5 {
-            let candidate = directory.appending(path: name)
-            if FileManager.default.isExecutableFile(atPath: candidate.path) { return candidate }
-            directory.deleteLastPathComponent()
-        }
-        throw CocoaError(.fileNoSuchFile, userInfo: [NSFilePathErrorKey: name])
-    }
-}
-
-/// Random numbers that a seed repeats (SplitMix64, Steele, Lea and Flood 2014).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
