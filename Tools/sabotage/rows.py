@@ -379,6 +379,18 @@ ROWS = [
         DAMAGE,
     ),
     Row(
+        "torn-tail",
+        "a new segment is begun behind a torn tail, also when there is nothing to write again",
+        [
+            Place(
+                LOG + "Recovery/LogOpening+Recovery.swift",
+                "tail.evidence.hasBytesBeyond && report.ending != .created",
+                'tail.evidence.hasBytesBeyond && report.ending != .created && !SABOTAGED("torn-tail")',
+            )
+        ],
+        DAMAGE,
+    ),
+    Row(
         "visible-when-durable",
         "what is not known to be durable is not shown",
         [

@@ -26,10 +26,13 @@ struct Examination {
         let journal = try open(disk, "the first opening")
         let found = try check(journal, bounds)
         let again = disk.crash(keeping: .nothingUnsynced)
-        let second = try check(try open(again, "the second opening"), bounds)
+        let reopened = try open(again, "the second opening")
+        let second = try check(reopened, bounds)
         guard second == found else {
             throw Broken("\(found) events at the first opening, \(second) after another power cut")
         }
+        try reopened.closeNow()
+        try verify(again)
         try goOn(journal, disk, from: found)
         return found
     }
@@ -130,6 +133,7 @@ struct Examination {
         var after = Examination(
             history, CrashRun.Bounds(acknowledged: last + 1, appended: last + 1))
         let cut = disk.crash(keeping: .nothingUnsynced)
+        try verify(cut)
         try after.check(
             try open(cut, "the opening after a memory was added"), after.bounds)
     }
