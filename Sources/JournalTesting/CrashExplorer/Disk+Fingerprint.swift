@@ -34,8 +34,9 @@ extension PagedBytes {
         forEachPage { number, bytes in
             var hash: UInt64 = 0
             bytes.withUnsafeBytes { bytes in
-                for word in bytes.bindMemory(to: UInt64.self) where word != 0 || hash != 0 {
-                    hash = Disk.mix(hash &+ word, 0x94D0_49BB_1331_11EB)
+                // Most of a page is zeros.
+                for (place, word) in bytes.bindMemory(to: UInt64.self).enumerated() where word != 0 {
+                    hash = Disk.mix(hash &+ word, UInt64(place))
                 }
             }
             if hash != 0 { sum &+= Disk.mix(hash, UInt64(number)) }
