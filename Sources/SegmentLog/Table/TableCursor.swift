@@ -45,9 +45,10 @@ package final class TableCursor {
     private func loadIndex() throws(LogError) -> TableBlock {
         if let index { return index }
         let loaded = try read(table.root.value(indexNumber), .index)
-        guard loaded.count > 0 else {
-            throw TableReader.damage(table.path, 0, "an index block is empty")
-        }
+        guard loaded.count > 0,
+            TableKey.compare(loaded.key(loaded.count - 1), table.root.key(indexNumber)) == 0,
+            isBehindIndexesBefore(loaded.key(0))
+        else { throw TableReader.damage(table.path, 0, "an index block is not what the root says") }
         index = loaded
         return loaded
     }
@@ -56,11 +57,23 @@ package final class TableCursor {
         if let block { return block }
         let index = try loadIndex()
         let loaded = try read(index.value(blockNumber), .data)
-        guard loaded.count > 0 else {
-            throw TableReader.damage(table.path, 0, "a block is empty")
-        }
+        guard loaded.count > 0,
+            TableKey.compare(loaded.key(loaded.count - 1), index.key(blockNumber)) == 0,
+            isBehindBlocksBefore(loaded.key(0), index)
+        else { throw TableReader.damage(table.path, 0, "a block is not what the index says") }
         block = loaded
         return loaded
+    }
+
+    /// Whether a key is above all of the index blocks before this one. Whoever merges relies on the order.
+    private func isBehindIndexesBefore(_ key: UnsafeRawBufferPointer) -> Bool {
+        indexNumber == 0 || TableKey.isLess(table.root.key(indexNumber - 1), key)
+    }
+
+    /// Whether a key is above all of the blocks before this one.
+    private func isBehindBlocksBefore(_ key: UnsafeRawBufferPointer, _ index: TableBlock) -> Bool {
+        blockNumber == 0
+            ? isBehindIndexesBefore(key) : TableKey.isLess(index.key(blockNumber - 1), key)
     }
 
     /// Reads the entry's block, so that `key`, `value` and `operation` are there.
@@ -162,8 +175,9 @@ package final class TableCursor {
         let index = try loadIndex()
         let (place, firstKey) = try TableCursor.place(index.value(blockNumber), table)
         let lastKey = index.key(blockNumber)
-        guard firstKey.count > 0 else {
-            throw TableReader.damage(table.path, place.offset, "the index has no first key of a block")
+        guard firstKey.count > 0, !TableKey.isLess(lastKey, firstKey), isBehindBlocksBefore(firstKey, index)
+        else {
+            throw TableReader.damage(table.path, place.offset, "the index has a wrong first key of a block")
         }
         try table.withStored(place) { (header, data) throws(LogError) in
             try asLogError { () throws(FileSystemError) in
