@@ -98,3 +98,15 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The fuzz targets, for Tools/fuzz/run alone: libFuzzer is not there on every system.
+if Context.environment["AGENT_JOURNAL_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "journal-fuzz",
+            dependencies: [
+                "AgentJournal", "CanonicalJSON", "SegmentLog", "JournalFileSystem", "JournalTesting", system,
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tools/fuzz", exclude: ["corpus", "run"], swiftSettings: strict))
+}
