@@ -24,7 +24,7 @@ class Row:
     name: str
     what: str
     places: list
-    # Filters of the tests that are run when the explorer notices nothing.
+    # The tests that must notice; where none are named, the crash explorer must.
     tests: str = ""
     # Why nothing needs to notice: the line is for something else. Then it is an error when something does.
     needless: str = ""
@@ -42,8 +42,6 @@ def without(name, what, file, text, tests="", needless="", context=("", "")):
     )
 
 
-DAMAGE = "SegmentLogTests"
-
 ROWS = [
     # --- Syncs of files
     without("commit-sync", "a commit is synced", LOG + "Writing/SegmentLog+Append.swift", "try file.syncData()"),
@@ -53,7 +51,7 @@ ROWS = [
         "an ended segment is synced before the next one begins",
         LOG + "Writing/ActiveSegment.swift",
         "try file.sync()",
-        tests=DAMAGE,
+        tests="SegmentLogTests.AppendingTests",
     ),
     without(
         "record-sync",
@@ -61,7 +59,6 @@ ROWS = [
         LOG + "Writing/SegmentLog+CleanClose.swift",
         "try lockFile.syncData()",
         context=("at: UInt64(LockFile.recordOffset))\n        ", ""),
-        tests=DAMAGE,
     ),
     without(
         "mark-sync",
@@ -69,7 +66,6 @@ ROWS = [
         LOG + "Writing/SegmentLog+CleanClose.swift",
         "try lockFile.syncData()",
         context=("at: UInt64(LockFile.markOffset))\n        ", ""),
-        tests=DAMAGE,
     ),
     without(
         "identity-sync",
@@ -116,7 +112,6 @@ ROWS = [
         LOG + "Opening/JournalCreation.swift",
         "try fileSystem.syncDirectory(paths.directory)",
         context=("            ", "\n            for name"),
-        tests=DAMAGE,
     ),
     without(
         "packed-directory-sync",
@@ -149,7 +144,6 @@ ROWS = [
         "log/ is synced at recovery: a killed writer may not have come to it",
         LOG + "Recovery/LogOpening+Recovery.swift",
         "try fileSystem.syncDirectory(paths.log)",
-        tests=DAMAGE,
     ),
     # --- Order
     Row(
@@ -182,7 +176,6 @@ ROWS = [
                 'guard SABOTAGED("header-crc") || headerCRC == FrameHeader.checksum(',
             )
         ],
-        DAMAGE,
     ),
     Row(
         "header-seed",
@@ -194,7 +187,7 @@ ROWS = [
                 'let seed = SABOTAGED("header-seed") ? 0 : Checksum.crc32(0, UnsafeRawBufferPointer(place))',
             )
         ],
-        DAMAGE,
+        "SegmentLogTests.DamageTests",
     ),
     Row(
         "payload-crc",
@@ -206,7 +199,6 @@ ROWS = [
                 'return SABOTAGED("payload-crc") || crc == found.payloadCRC ?',
             )
         ],
-        DAMAGE,
     ),
     Row(
         "raw-crc",
@@ -218,7 +210,7 @@ ROWS = [
                 'Checksum.crc32(Checksum.crc32(SABOTAGED("raw-crc") ? 0 : raw, data), varint)',
             )
         ],
-        DAMAGE,
+        "SegmentLogTests.StaleContextTests",
     ),
     Row(
         "segment-header-crc",
@@ -231,7 +223,7 @@ ROWS = [
                 "                || bytes.little(124) == Checksum.crc32(0, UnsafeRawBufferPointer(rebasing: bytes[..<124]))",
             )
         ],
-        DAMAGE,
+        "SegmentLogTests.OpeningTests",
     ),
     Row(
         "identity-checksum",
@@ -243,7 +235,7 @@ ROWS = [
                 '(SABOTAGED("identity-checksum") || JournalIdentity.line(unsigned) == bytes)',
             )
         ],
-        DAMAGE,
+        "SegmentLogTests.FormatTests",
     ),
     Row(
         "record-checksum",
@@ -255,7 +247,7 @@ ROWS = [
                 'guard SABOTAGED("record-checksum") || mark == 1 << 32 | UInt64(Checksum.crc32(0, bytes)) else',
             )
         ],
-        DAMAGE,
+        "SegmentLogTests.TailVerdictTests",
     ),
     Row(
         "snapshot-block-crc",
@@ -267,7 +259,7 @@ ROWS = [
                 'guard SABOTAGED("snapshot-block-crc") || Checksum.crc32(0, data) == blockHeader.dataCRC else',
             )
         ],
-        DAMAGE,
+        "SegmentLogTests.TableTests",
     ),
     # --- Links and promises
     Row(
@@ -280,7 +272,7 @@ ROWS = [
                 'guard SABOTAGED("previous-link") || isUnlinked || found.previous == chain else',
             )
         ],
-        DAMAGE,
+        "SegmentLogTests.TailVerdictTests",
     ),
     Row(
         "promise",
@@ -292,7 +284,7 @@ ROWS = [
                 'flags: followsSync && !SABOTAGED("promise") ? flags.union(.followsSync) : flags)',
             )
         ],
-        DAMAGE,
+        "SegmentLogTests.TailVerdictTests",
     ),
     Row(
         "promise-kept",
@@ -304,7 +296,7 @@ ROWS = [
                 'followsSync: SABOTAGED("promise-kept") || writer.durableSequence == writer.lastSequence)',
             )
         ],
-        DAMAGE,
+        "SegmentLogTests.AppendingTests",
     ),
     Row(
         "predecessor-link",
@@ -322,7 +314,7 @@ ROWS = [
                 'guard SABOTAGED("predecessor-link") || header.firstSequence == predecessor.lastSequence &+ 1 else',
             ),
         ],
-        DAMAGE,
+        "SegmentLogTests.OpeningTests",
     ),
     Row(
         "predecessor-end",
@@ -334,7 +326,6 @@ ROWS = [
                 'if !SABOTAGED("predecessor-end") { entries[index - 1].ending = predecessor }',
             )
         ],
-        DAMAGE,
     ),
     # --- Recovery
     Row(
@@ -347,7 +338,7 @@ ROWS = [
                 'guard mark != 0, !SABOTAGED("clean-close-record") else { return .none }',
             )
         ],
-        DAMAGE,
+        "SegmentLogTests.DamageTests",
     ),
     Row(
         "poisoning",
@@ -359,7 +350,6 @@ ROWS = [
                 '            if !SABOTAGED("poisoning") { writer.poison = error }\n',
             )
         ],
-        DAMAGE,
     ),
     Row(
         "append-again",
@@ -376,7 +366,6 @@ ROWS = [
                 'writer.isMarked = tail.verdict == .clean && !SABOTAGED("append-again")\n            return',
             ),
         ],
-        DAMAGE,
     ),
     Row(
         "torn-tail",
@@ -388,7 +377,6 @@ ROWS = [
                 'tail.evidence.hasBytesBeyond && report.ending != .created && !SABOTAGED("torn-tail")',
             )
         ],
-        DAMAGE,
     ),
     Row(
         "visible-when-durable",
@@ -401,7 +389,6 @@ ROWS = [
                 '            if SABOTAGED("visible-when-durable") { publish(writer.lastSequence) }\n',
             )
         ],
-        DAMAGE,
     ),
     # --- Snapshots and compaction
     Row(
@@ -414,7 +401,6 @@ ROWS = [
                 'if lettingAllGo, !SABOTAGED("floor-event") { try record(floor',
             )
         ],
-        "AgentJournalTests.SnapshotTests",
     ),
     Row(
         "snapshot-before-drop",
@@ -427,14 +413,13 @@ ROWS = [
                 "            ? engine.log.visibleSequence : try engine.takeSnapshot(sealing: 0, lettingAllGo: lettingAllGo)",
             )
         ],
-        "AgentJournalTests.SnapshotTests",
     ),
     without(
         "snapshot-read-back",
         "a snapshot is read back before anything rests on it",
         LOG + "Table/SnapshotFiles.swift",
         "try table.verify()",
-        tests="SegmentLogTests|AgentJournalTests.SnapshotTests",
+        tests="SegmentLogTests.SnapshotReadBackTests",
     ),
     Row(
         "packed-read-back",
@@ -446,6 +431,6 @@ ROWS = [
                 'guard SABOTAGED("packed-read-back") ? true : try again.digest() == digest else',
             )
         ],
-        DAMAGE,
+        "SegmentLogTests.PackingFaultTests",
     ),
 ]
