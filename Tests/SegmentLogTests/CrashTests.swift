@@ -273,6 +273,19 @@ struct CrashTests {
         #expect(frames.allSatisfy { $0.frame.header.flags.contains(.followsSync) })
     }
 
+    @Test("a close that returned is clean also after a power cut, so that what is cut off then is damage")
+    func durableClose() throws {
+        let disk = SimulatedDisk()
+        let log = try disk.open()
+        try log.add(3)
+        try log.close()
+        let found = disk.crash(keeping: .nothingUnsynced)
+        #expect(try found.copy().open(seed: 2).report.ending == .clean)
+        let segment = found.segments[0]
+        try found.truncate(segment, to: found.contents(of: segment).count - 8)
+        #expect(try found.outcome(.readWrite).error?.kind == .damaged)
+    }
+
     @Test("opening and closing without appending changes nothing")
     func idleOpening() throws {
         let disk = SimulatedDisk()

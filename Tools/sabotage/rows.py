@@ -62,10 +62,18 @@ ROWS = [
     ),
     without(
         "mark-sync",
-        "the clean-close mark is synced when it is set and when it is cleared",
+        "the clean-close mark is synced when it is set",
         LOG + "Writing/SegmentLog+CleanClose.swift",
         "try lockFile.syncData()",
-        context=("at: UInt64(LockFile.markOffset))\n        ", ""),
+        context=("try writeMark(CleanCloseRecord.mark(bytes), lockFile)\n        ", ""),
+        tests="SegmentLogTests.CrashTests",
+    ),
+    without(
+        "mark-clearing-sync",
+        "the clean-close mark is synced when it is cleared",
+        LOG + "Writing/SegmentLog+Append.swift",
+        "try lockFile.syncData()",
+        context=("try SegmentLog.writeMark(0, lockFile)\n            ", ""),
     ),
     without(
         "identity-sync",
@@ -314,7 +322,7 @@ ROWS = [
                 'guard SABOTAGED("predecessor-link") || header.firstSequence == predecessor.lastSequence &+ 1 else',
             ),
         ],
-        "SegmentLogTests.OpeningTests",
+        "SegmentLogTests.PackingDamageTests",
     ),
     Row(
         "predecessor-end",
