@@ -56,6 +56,16 @@ int aj_link_count(int fd, uint64_t *count) {
     return 0;
 }
 
+int aj_move_above_standard(int fd, int *moved) {
+    *moved = fd;
+    if (fd > STDERR_FILENO) return 0;
+    const int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int result = above == -1 ? errno : 0;
+    close(fd);
+    *moved = above;
+    return result;
+}
+
 int aj_make_directory(const char *path, uint32_t mode) {
     return mkdir(path, (mode_t)mode) == 0 ? 0 : errno;
 }

@@ -32,6 +32,26 @@ struct PosixTests {
         }
     }
 
+    @Test("does not take the number of a standard stream that is closed")
+    func standardStreams() throws {
+        try withTemporaryDirectory { directory in
+            // Nothing else in the tests reads stdin.
+            let input = dup(0)
+            defer {
+                dup2(input, 0)
+                close(input)
+            }
+            close(0)
+            let file = try PosixFileSystem().openPosixFile(directory.appending("a"), .createNew)
+            let number = try file.descriptor.use("number", "a") { descriptor throws(FileSystemError) in
+                descriptor.rawValue
+            }
+            #expect(number > 2)
+            try file.write("abc")
+            #expect(try file.text() == "abc")
+        }
+    }
+
     @Test("refuses what is neither file nor directory, and follows links")
     func otherKinds() throws {
         try withTemporaryDirectory { directory in

@@ -27,6 +27,10 @@ int aj_status_of_file(int fd, struct aj_status *status);
 // How many names lead to the file.
 int aj_link_count(int fd, uint64_t *count);
 
+// Moves a descriptor above those of the standard streams, which others write to, whether open or not. Closes `fd` when it
+// has another number; `*moved` is then that.
+int aj_move_above_standard(int fd, int *moved);
+
 int aj_make_directory(const char *path, uint32_t mode);
 int aj_rename(const char *from, const char *to);
 int aj_unlink(const char *path);

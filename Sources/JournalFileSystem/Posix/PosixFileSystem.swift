@@ -29,7 +29,10 @@ package struct PosixFileSystem: FileSystem {
                 path, mode == .readOnly ? .readOnly : .readWrite, options: options,
                 permissions: [.ownerReadWrite])
         }
-        let file = PosixFile(descriptor, path: path, isWritable: mode != .readOnly)
+        // In a process whose standard streams are closed, what anybody prints would go into the journal.
+        var number: Int32 = -1
+        try check(aj_move_above_standard(descriptor.rawValue, &number), "open", path)
+        let file = PosixFile(FileDescriptor(rawValue: number), path: path, isWritable: mode != .readOnly)
         // The system opens a directory for reading without complaint.
         switch try file.status("open").kind {
         case .file: return file
