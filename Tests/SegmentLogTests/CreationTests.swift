@@ -119,6 +119,16 @@ struct CreationTests {
         #expect(try volume.open().checkPrefix() == 0)
     }
 
+    @Test("where nothing but a snapshot is left of a journal, none is made in its place")
+    func onlySnapshots() throws {
+        let disk = SimulatedDisk()
+        let snapshot = directory.appending("snapshots").appending("00000000000000000019.snapshot")
+        try disk.replaceContents(of: snapshot, with: [1, 2, 3])
+        #expect(logError { _ = try disk.open() }?.kind == .damaged)
+        #expect(logError { _ = try disk.openForReading() }?.kind == .damaged)
+        #expect(disk.paths == [snapshot])
+    }
+
     @Test("locks and mappings that cannot be trusted are refused before anything is written")
     func untrusted() throws {
         let disk = SimulatedDisk()

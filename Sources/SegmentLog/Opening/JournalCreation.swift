@@ -20,7 +20,7 @@ struct JournalCreation {
     }
 
     /// - Throws: `notAJournal` for a file or a directory with other things in it; `damaged` when there are segments with
-    ///   events and no `journal.json`.
+    ///   events, or snapshots, and no `journal.json`.
     func inspect() throws(LogError) -> Found {
         let directory = paths.directory
         let status = try asLogError { () throws(FileSystemError) in try fileSystem.status(of: directory) }
@@ -46,8 +46,19 @@ struct JournalCreation {
         return .unfinished
     }
 
-    /// Without an identity there must be no events: those of a half-made journal hold none.
+    /// Without an identity there must be no events and no snapshot: a half-made journal holds none.
     private func checkNoEvents(_ names: [String]) throws(LogError) {
+        if names.contains("snapshots") {
+            let snapshots = try asLogError { () throws(FileSystemError) in
+                try fileSystem.names(inDirectory: paths.snapshots)
+            }
+            guard !snapshots.contains(where: { $0.hasSuffix(SnapshotFiles.suffix) }) else {
+                throw LogProblem(
+                    file: JournalIdentity.fileName, kind: .identity,
+                    message: "it is missing, and there are snapshots. Restore it, and the log, from a copy"
+                ).error(in: paths)
+            }
+        }
         guard names.contains("log") else { return }
         let segments = try asLogError { () throws(FileSystemError) in
             try fileSystem.names(inDirectory: paths.log).compactMap { SegmentName($0) }
