@@ -85,14 +85,16 @@ extension Journal {
                     packsAlways: options.packsAlways))
             opened = engine
             engine.damagedSnapshots.withLock { $0.formUnion(found.problems.compactMap(\.path)) }
-            let memories = try engine.read { (box, _) throws(JournalError) in try box.count(at: lastSequence)
-            }
+            // Without a state there is nothing to count, and counting would build one.
+            let memories =
+                options.skipsReplay
+                ? nil : try engine.read { (box, _) throws(JournalError) in try box.count(at: lastSequence) }
             for problem in found.problems {
                 options.logger.warning(
                     "journal: a snapshot is not used: \(problem)", metadata: ["directory": "\(directory)"])
             }
             announce(
-                directory, log, lastSequence: lastSequence, memories: memories,
+                directory, log, lastSequence: max(lastSequence, log.visibleSequence), memories: memories,
                 snapshot: found.usable.first?.sequence, options.logger)
             if wasLong { engine.requestSnapshot() } else { engine.requestSnapshotIfDue() }
             return (engine, log)

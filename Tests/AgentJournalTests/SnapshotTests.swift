@@ -612,6 +612,27 @@ import Testing
         #expect(none.report.problems.map(\.kind) == ["missing_segment", "frame"])
     }
 
+    @Test(
+        "an opening that needs no state builds none, and what is asked for later is built within the bound of memory"
+    )
+    func skippedReplay() async throws {
+        let disk = SimulatedDisk()
+        let journal = try await open(disk)
+        for number in 0..<50 { try await journal.conversation("a").add("\(number)") }
+        try await journal.flush(label: "end")
+        try await journal.close()
+        var options = options(disk, events: 10)
+        options.access = .readOnly
+        options.skipsReplay = true
+        options.replayBytes = 1
+        let reader = try await Journal.open(at: directory, create: .never, options: options)
+        #expect(reader.engine.box.withLock { $0.lastSequence } == 0)
+        #expect(try reader.pastView(at: .label("end")).count == 50)
+        #expect(try await reader.texts("a").count == 50)
+        #expect(reader.engine.box.withLock { $0.below.tables.count } > 0)
+        try await reader.close()
+    }
+
     @Test("a journal can be opened for reading while it is compacted")
     func openingBesideCompaction() async throws {
         let disk = SimulatedDisk()

@@ -5,14 +5,15 @@ import SystemPackage
 extension Journal {
     /// One line for the operator: what memory this is, where, how much, and what recovery found.
     static func announce(
-        _ directory: FilePath, _ log: SegmentLog, lastSequence: UInt64, memories: Int,
+        _ directory: FilePath, _ log: SegmentLog, lastSequence: UInt64, memories: Int?,
         snapshot: UInt64?, _ logger: Logger
     ) {
         let report = log.report
         var metadata: Logger.Metadata = [
-            "directory": "\(directory)", "events": "\(lastSequence)", "memories": "\(memories)",
+            "directory": "\(directory)", "events": "\(lastSequence)",
             "created": "\(log.identity.created)",
         ]
+        if let memories { metadata["memories"] = "\(memories)" }
         if let snapshot { metadata["snapshot"] = "\(snapshot)" }
         if let closed = report.closedMicroseconds {
             metadata["closed"] = "\(Timestamp(clampingMicrosecondsSince1970: closed))"

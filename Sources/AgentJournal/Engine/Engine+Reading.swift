@@ -10,8 +10,9 @@ extension Engine {
     func now() throws(JournalError) -> (box: StateBox, bound: UInt64) {
         var attempts = 0
         while true {
-            let box = box
             do throws(JournalError) {
+                try renewIfFarBehind(box)
+                let box = box
                 let bound = try catchUp(box)
                 try renewIfLarge(box)
                 // Else another state took its place meanwhile, and this one may lack what came between.
@@ -37,6 +38,20 @@ extension Engine {
             try box.withLock { (state) throws(JournalError) in try Replay(log: log).run(&state) }
         }
         return visible
+    }
+
+    /// A reader's state that was not built yet, or for long, is built as an opening does it: from a snapshot, within the bound
+    /// of memory.
+    private func renewIfFarBehind(_ box: StateBox) throws(JournalError) {
+        let isFar = { [log, maintenance] () -> Bool in
+            let last = box.withLock { $0.lastSequence }
+            return log.visibleSequence &- last > maintenance.options.events && log.visibleSequence > last
+        }
+        guard isReadOnly, snapshots != nil, isFar() else { return }
+        try rebuilding.withLock { (_) throws(JournalError) in
+            guard self.box === box, isFar() else { return }
+            replaceState(try state(at: log.visibleSequence))
+        }
     }
 
     /// A state that a reader follows for long is built anew, within the bound of memory, and takes this one's place.
