@@ -11,12 +11,15 @@ struct SurveyedSnapshots {
     private(set) var newest: UInt64 = 0
     /// Those that nothing is wrong with, the newest first.
     private(set) var sound: [(table: TableReader, meta: StateMeta)] = []
+    /// Those that something is wrong with, the newest first.
+    private var damaged: [SnapshotFiles.Name] = []
+    private let files: SnapshotFiles
     private var problems: [VerifyReport.Problem] = []
     private var ends: [(file: String, sequence: UInt64)] = []
 
     init(_ directory: FilePath, _ fileSystem: any FileSystem) throws(LogError) {
         let paths = JournalPaths(directory)
-        let files = SnapshotFiles(
+        files = SnapshotFiles(
             paths, fileSystem, journal: JournalIdentity.journal(in: paths, fileSystem),
             cache: BlockCache(limit: 1 << 20), random: { 0 })
         for name in try files.names() {
@@ -36,6 +39,7 @@ struct SurveyedSnapshots {
                 // Removed since, by a compaction beside this.
                 if error.cause?.errno == .noSuchFileOrDirectory { continue }
                 guard error.kind == .damaged || error.kind == .unsupported else { throw error }
+                if error.kind == .damaged { damaged.append(name) }
                 problems.append(VerifyReport.Problem(snapshot: file, error))
             }
         }
@@ -52,5 +56,47 @@ struct SurveyedSnapshots {
                         "it covers sequence \(sequence), and the log's last readable event has sequence \(logEnd)"
                     ))
             }
+    }
+
+    /// The memories that can still be read in the damaged ones, in order of their sequences, each once.
+    ///
+    /// - Complexity: they are all in memory.
+    func survivors() throws(LogError) -> [Survivor] {
+        var found: [UInt64: Survivor] = [:]
+        for name in damaged {
+            do throws(LogError) {
+                try files.salvage(name) { block in
+                    for index in 0..<block.count where block.operation(index) == .put {
+                        guard let survivor = Survivor(block.key(index), block.value(index)) else { continue }
+                        found[survivor.sequence] = survivor
+                    }
+                }
+            } catch {
+                // Not one byte of it can be read, or it is gone since: others may have more.
+                guard error.kind == .damaged || error.cause?.errno == .noSuchFileOrDirectory else {
+                    throw error
+                }
+            }
+        }
+        return found.values.sorted { $0.sequence < $1.sequence }
+    }
+}
+
+/// A memory in a sound block of a damaged snapshot.
+struct Survivor {
+    var sequence: UInt64
+    var recordedMicroseconds: Int64
+    /// As it was in the log.
+    var event: [UInt8]
+
+    /// Nil when the entry is none of a memory.
+    init?(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        guard key.count > 10, key[0] == StateKeys.memories, key[key.count - 9] == 0 else { return nil }
+        guard let (event, recorded) = MemoryValue.decode(value, name: Array(key[1..<(key.count - 9)])),
+            event.withUnsafeBytes({ (try? EventFields($0))?.kind == EventFields.Kind.added })
+        else { return nil }
+        sequence = StateKeys.sequence(ofMemory: key)
+        recordedMicroseconds = recorded
+        self.event = event
     }
 }

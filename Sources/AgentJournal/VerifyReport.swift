@@ -168,12 +168,15 @@ extension Journal {
         var state = State()
         if let base { state = try State(snapshot: base.table) }
         let covered = state.lastSequence
+        // Without a sound one, what the damaged ones still have stands in for what the log does not.
+        let survivors = base == nil ? try asJournalError { () throws(LogError) in try found.survivors() } : []
+        var salvaged = SalvagedState(state, survivors[...], upTo: (lastSequence, lastRecorded))
         let report = try salvageFields(at: directory, fileSystem: fileSystem, found) {
             _, bytes, sequence, recorded in
-            guard sequence > covered, sequence <= lastSequence, recorded <= lastRecorded else { return }
-            // Its fields were decoded a moment ago.
-            try? state.apply(bytes, sequence: sequence, recordedMicroseconds: recorded)
+            if sequence > covered { salvaged.apply(bytes, sequence, recorded) }
         }
+        salvaged.finish()
+        state = salvaged.state
         return (JournalView(state), report)
     }
 
@@ -225,5 +228,42 @@ extension Journal {
             try asJournalError { () throws(LogError) in try survey.run() }
             return VerifyReport(survey, snapshots: found.count, found.problems(logEnd: survey.lastSequence))
         }
+    }
+}
+
+/// A state made of what the log still has, and of what only damaged snapshots have, by sequence.
+private struct SalvagedState {
+    private(set) var state: State
+    private var survivors: ArraySlice<Survivor>
+    private let bound: (sequence: UInt64, recorded: Int64)
+
+    init(_ state: State, _ survivors: ArraySlice<Survivor>, upTo bound: (UInt64, Int64)) {
+        self.state = state
+        self.survivors = survivors
+        self.bound = bound
+    }
+
+    /// Applies the next event of the log, behind the survivors that come before it.
+    mutating func apply(_ bytes: UnsafeRawBufferPointer, _ sequence: UInt64, _ recorded: Int64) {
+        applySurvivors { $0 < sequence }
+        // The log has it as well.
+        if survivors.first?.sequence == sequence { survivors.removeFirst() }
+        applyOne(bytes, sequence, recorded)
+    }
+
+    /// Applies the survivors behind the log's last event.
+    mutating func finish() { applySurvivors { _ in true } }
+
+    private mutating func applySurvivors(while isDue: (UInt64) -> Bool) {
+        while let next = survivors.first, isDue(next.sequence) {
+            survivors.removeFirst()
+            next.event.withUnsafeBytes { applyOne($0, next.sequence, next.recordedMicroseconds) }
+        }
+    }
+
+    private mutating func applyOne(_ bytes: UnsafeRawBufferPointer, _ sequence: UInt64, _ recorded: Int64) {
+        guard sequence <= bound.sequence, recorded <= bound.recorded else { return }
+        // Its fields were decoded a moment ago.
+        try? state.apply(bytes, sequence: sequence, recordedMicroseconds: recorded)
     }
 }

@@ -79,6 +79,18 @@ package struct SnapshotFiles: Sendable {
         return table
     }
 
+    /// Calls `body` with what can still be read of a damaged snapshot.
+    ///
+    /// - Throws: `damaged` when the file cannot be read at all; `system`.
+    package func salvage(_ name: Name, _ body: (TableBlock) -> Void) throws(LogError) {
+        let file = try TableReader.reading(name.path, 0) { () throws(FileSystemError) in
+            try fileSystem.openFile(name.path, .readOnly)
+        }
+        defer { file.close() }
+        guard var salvage = try TableSalvage(file, path: name.path, journal: journal) else { return }
+        try salvage.forEachBlock(body)
+    }
+
     /// Makes a snapshot: aside, synced, renamed, the directory synced, read back and checked.
     ///
     /// - Parameters:
