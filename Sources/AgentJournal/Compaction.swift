@@ -69,7 +69,7 @@ extension Journal {
     /// it leaves a journal that holds the same; calling it again goes on.
     /// - Parameters:
     ///   - retention: What to keep of the past: what `events`, `view(at:)` and the tool's `log` can look back to.
-    ///   - dryRun: Changes nothing, and says what would go.
+    ///   - dryRun: Changes nothing, and says what would go. A journal that is open for reading only can say it too.
     /// - Throws: `clockUncertain` when the retention is a duration and the clock is far from the last event; `diskFull`,
     ///   `damaged`, `system`; what was done by then is done.
     /// - Complexity: rewrites the segments that are not packed yet.
@@ -78,6 +78,12 @@ extension Journal {
         keepingHistory retention: Retention = .all, dryRun: Bool = false
     ) async throws(JournalError) -> CompactionReport {
         let now = segmentLog.options.now()
+        if dryRun, engine.isReadOnly {
+            try checkOpen()
+            // By the last event's time a retention is checked: so the state is that of now.
+            _ = try engine.now()
+            return try CompactionRun(engine: engine, now: now).plan(retention)
+        }
         return try await maintain { engine throws(JournalError) in
             let compaction = CompactionRun(engine: engine, now: now)
             return dryRun ? try compaction.plan(retention) : try compaction.run(retention)

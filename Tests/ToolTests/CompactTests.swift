@@ -78,6 +78,27 @@ import Testing
         #expect(try shop.run("verify", "j").status == 1)
     }
 
+    /// What a dry run says it also says beside a running agent, and of a journal whose writer was killed; and nothing changes.
+    @Test func dryRunChangesNothing() throws {
+        let shop = try Workshop()
+        try shop.makeSmallJournal()
+        // The mark of the clean close: as a writer leaves it that was killed.
+        var lock = try shop.read("j/lock")
+        for index in 3584..<lock.count { lock[index] = 0 }
+        try shop.write(lock, to: "j/lock")
+        let names = try FileManager.default.contentsOfDirectory(atPath: shop.path("j/log"))
+        let planned = try shop.run("compact", "j", "--keep-history", "none", "--dry-run")
+        #expect(planned.status == 0)
+        #expect(planned.out.contains("would be removed: 00000000000000000001-00000001.segment"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: shop.path("j/log")) == names)
+        #expect(try shop.read("j/lock") == lock)
+        #expect(planned.error.contains("events: 4") && planned.error.contains("memories: 3"))
+        // Nothing says that there are none, when they were not counted.
+        let log = try shop.run("log", "j")
+        #expect(log.lines.count == 4 && log.error.contains("events: 4"))
+        #expect(!log.error.contains("memories: "))
+    }
+
     @Test func retentions() throws {
         let shop = try Workshop()
         try shop.makeSmallJournal()

@@ -55,12 +55,18 @@ struct CompactCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        try await journal.write(output.console) { journal in
-            let report = try await journal.compact(keepingHistory: keepHistory, dryRun: dryRun)
-            try await withOutput { out in
-                try out.write(output.json ? JSONLine.object(report.members) : Array(report.text.utf8))
-            }
+        // What changes nothing works beside a running agent, and in a directory that may not be written.
+        let report =
+            dryRun
+            ? try await journal.read(output.console) { try await compact($0) }
+            : try await journal.write(output.console) { try await compact($0) }
+        try await withOutput { out in
+            try out.write(output.json ? JSONLine.object(report.members) : Array(report.text.utf8))
         }
+    }
+
+    private func compact(_ journal: Journal) async throws -> CompactionReport {
+        try await journal.compact(keepingHistory: keepHistory, dryRun: dryRun)
     }
 }
 
@@ -110,7 +116,7 @@ extension CompactionReport {
             return "\(would)removed: \(file.name), \(file.bytes) bytes\(history)"
         }
         if !removed.isEmpty { lines.append("\(would)freed: \(freedBytes) bytes") }
-        let after = packedBytesAfter.map { ", \($0) after" } ?? ""
+        let after = packedBytesAfter.map { ", \($0) after" } ?? ", where that makes them smaller"
         lines.append("\(would)packed: \(packedSegments) segments of \(packedBytesBefore) bytes\(after)")
         lines.append("snapshot: sequence \(snapshotSequence)")
         if floor > 0 { lines.append("history begins with sequence \(firstSequence)") }
