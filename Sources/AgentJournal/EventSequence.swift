@@ -46,7 +46,8 @@ public struct EventSequence: AsyncSequence, Sendable {
 
         /// The next event; nil at the end.
         ///
-        /// - Throws: `damaged` with the place; what lies before it was delivered.
+        /// - Throws: `damaged` with the place; what lies before it was delivered. `noJournal` when one that is only read was
+        ///   removed or replaced meanwhile.
         public mutating func next() async throws(JournalError) -> Event? {
             while true {
                 if sequence.isFollowing, sequence.journal.isClosedNow { return nil }
@@ -54,6 +55,7 @@ public struct EventSequence: AsyncSequence, Sendable {
                 if let event = try cursor.nextEvent(upTo: end ?? .max) { return event }
                 guard end == nil, !Task.isCancelled else { return nil }
                 let journal = sequence.journal
+                try asJournalError { () throws(LogError) in try journal.engine.log.checkIsThere() }
                 await journal.engine.waitForMore(after: cursor.lastSequence, id: id) { journal.isClosedNow }
                 if journal.engine.isStopping { return nil }
             }

@@ -126,6 +126,24 @@ package final class SegmentLog: Sendable {
         page.wait32(at: LockFile.counterOffset, while: counter, timeoutMilliseconds: timeoutMilliseconds)
     }
 
+    /// Notices, for a log that is only read, that its directory was removed or replaced: nothing that is waited for would
+    /// ever come.
+    ///
+    /// - Throws: `missing`.
+    package func checkIsThere() throws(LogError) {
+        guard options.access == .readOnly, let lockFile, let lockIdentity else { return }
+        let (fileSystem, lock) = (options.fileSystem, paths.lock)
+        let isThere = try asLogError { () throws(FileSystemError) in
+            guard try lockFile.isLinked() else { return false }
+            return try fileSystem.status(of: lock)?.identity == lockIdentity
+        }
+        guard isThere else {
+            throw LogError(
+                .missing, "The journal's directory was removed or replaced while it was read",
+                path: paths.directory)
+        }
+    }
+
     /// A reader of the events behind `after`.
     package func reader(after: UInt64) -> LogReader { LogReader(self, after: after) }
 

@@ -73,6 +73,17 @@ import Testing
         #expect(line.hasSuffix("c  two\\nlines\\u001b[2J \(String(repeating: "x", count: 39))…\n"), "\(line)")
     }
 
+    @Test func followOfARemovedJournal() throws {
+        let shop = try Workshop()
+        try shop.makeSmallJournal()
+        let running = try shop.start(["log", "j", "--follow", "--json", "--from", "4"])
+        #expect(try running.waitForOutput(containing: "\n"))
+        try FileManager.default.removeItem(atPath: shop.path("j"))
+        let ended = try running.wait()
+        #expect(ended.status == 2)
+        #expect(ended.error.contains("no_journal") && ended.error.contains("was removed or replaced"))
+    }
+
     @Test(arguments: [SIGINT, SIGTERM]) func follow(_ signal: Int32) throws {
         let shop = try Workshop()
         try shop.makeSmallJournal()

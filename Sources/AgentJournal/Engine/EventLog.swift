@@ -21,6 +21,8 @@ package protocol EventLog: AnyObject, Sendable {
     func reader(after: UInt64) -> LogReader
     /// Sleeps until something behind `sequence` may be visible, at most so long.
     func wait(after sequence: UInt64, timeoutMilliseconds: Int)
+    /// Notices, where it is only read, that what is waited for can never come.
+    func checkIsThere() throws(LogError)
     /// The segments but the last, which is appended to.
     func sealedSegments() throws(LogError) -> [SealedSegment]
     /// The segment that is appended to; nil when it holds no events.

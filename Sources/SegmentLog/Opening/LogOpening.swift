@@ -191,11 +191,12 @@ struct LogOpening {
         let writer = SegmentLog.Writer(
             lastSequence: last, durableSequence: last, recordedMicroseconds: time, active: nil,
             predecessor: .init(originalID: 0, chain: 0, lastSequence: 0, end: 0), nextSegmentID: 0)
+        let lockIdentity = try asLogError { () throws(FileSystemError) in try lockFile?.identity() }
         return SegmentLog(
             .init(
                 paths: paths, options: options, identity: identity, report: report, lockFile: lockFile,
-                lockIdentity: nil, page: page, staleCounter: report.ending == .shared ? nil : counter,
-                catalog: catalog, writer: writer))
+                lockIdentity: lockIdentity, page: page,
+                staleCounter: report.ending == .shared ? nil : counter, catalog: catalog, writer: writer))
     }
 
     private func openLockForReading() throws(LogError) -> (any File)? {
