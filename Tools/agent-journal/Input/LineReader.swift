@@ -86,8 +86,9 @@ struct LineReader {
         }
         if end == buffer.count {
             guard buffer.count < LineReader.maximumLineBytes else {
-                throw Failure(
-                    "too_large", "line \(number + 1) is longer than \(LineReader.maximumLineBytes >> 20) MiB")
+                throw BadLine(
+                    number: number + 1, offset: nextOffset, code: "too_large",
+                    message: "the line is longer than \(LineReader.maximumLineBytes >> 20) MiB")
             }
             buffer.append(contentsOf: repeatElement(0, count: buffer.count))
         }
