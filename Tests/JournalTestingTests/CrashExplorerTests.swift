@@ -19,9 +19,10 @@ struct CrashExplorerTests {
         var settings = CrashExplorer.Settings()
         settings.onlyLastStep = false
         settings.faults = false
+        settings.kills = false
         settings.secondCrashOneOf = 0
         settings.choices = .few
-        let workload = CrashWorkload.random(length: 12, seed: 3)
+        let workload = CrashWorkload.random(length: 10, seed: 3)
         let reports = (0..<2).map { _ in CrashExplorer().explore(workload, settings) }
         #expect(reports[0].failures.map(\.description) == [])
         #expect(reports[0].images > 100)
