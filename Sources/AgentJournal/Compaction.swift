@@ -13,7 +13,7 @@ public enum Retention: Sendable, Hashable {
     /// What was recorded within so many days.
     public static func days(_ days: Int) -> Retention {
         // More than there were days is as good as all of them.
-        .duration(.seconds(min(max(days, 0), 1 << 30) * 86_400))
+        .duration(.seconds(min(max(days, 0), 1 << 23) * 86_400))
     }
 }
 

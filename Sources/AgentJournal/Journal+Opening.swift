@@ -48,13 +48,9 @@ extension Journal {
         }
         // What a snapshot holds need not be in the log any more; whether it was let go is known after the replay.
         logOptions.floor = found.usable.first?.sequence ?? 0
+        logOptions.unknownFloor = found.whyUnusable
         var opened: Engine?
-        let log: SegmentLog
-        do throws(LogError) {
-            log = try SegmentLog.open(directory, logOptions)
-        } catch {
-            throw found.explain(error, floor: logOptions.floor)
-        }
+        let log = try asJournalError { () throws(LogError) in try SegmentLog.open(directory, logOptions) }
         do {
             let limits = Limits(
                 maximumContentBytes: log.identity.maximumContentBytes,
@@ -147,6 +143,17 @@ struct FoundSnapshots {
         }
     }
 
+    /// What is wrong with the newest snapshot that cannot be used; nil when there is none. Where the log does not hold what it
+    /// held, that is what is wrong, and not that history was let go.
+    var whyUnusable: LogError? {
+        guard let newest = problems.first else { return nil }
+        return LogError(
+            .damaged,
+            "\(newest.message); and what it was made from is not in the log any more. Nothing was changed. Restore the "
+                + "journal from a backup; `export --salvage` reads what is still there",
+            path: newest.path, offset: newest.offset, cause: newest.cause)
+    }
+
     /// The state as the newest snapshot has it; empty when there is none, and the log reaches back.
     ///
     /// - Throws: `damaged` when the log ends before the snapshot does, or begins behind it.
@@ -164,17 +171,5 @@ struct FoundSnapshots {
                 sequences: (log.visibleSequence + 1)...table.sequence)
         }
         return try State(snapshot: table)
-    }
-    /// An error of opening the log that says that its beginning is missing: where a snapshot would have held it, and cannot be
-    /// used, that is what is wrong, and not that history was let go.
-    func explain(_ error: LogError, floor: UInt64) -> JournalError {
-        guard error.kind == .damaged, error.sequences?.lowerBound == floor + 1, let problem = problems.first
-        else { return JournalError(error) }
-        var combined = JournalError(problem)
-        combined.sequences = error.sequences
-        combined.message +=
-            ". The log does not hold what it held (\(error.message)), so there is no other source. Restore the snapshot from a "
-            + "copy; `export --salvage` reads what is there"
-        return combined
     }
 }

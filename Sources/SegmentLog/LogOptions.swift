@@ -16,6 +16,9 @@ package struct LogOptions: Sendable {
     /// Everything up to this sequence may be missing; a log that begins later than right behind it is damaged. Whoever
     /// learns of the floor only after opening says `.max` here, and calls `checkReachesBack(to:)` then.
     package var floor: UInt64 = 0
+    /// Why the floor is not known, where something says it that cannot be read: thrown in place of the error that the
+    /// beginning of the log is missing.
+    package var unknownFloor: LogError?
     /// A segment is ended when the next commit would make it longer than this.
     package var segmentBytes: UInt64 = 64 << 20
     /// How many bytes of a segment are reserved at first; later steps grow with it.

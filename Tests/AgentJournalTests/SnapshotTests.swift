@@ -276,6 +276,43 @@ import Testing
         }
     }
 
+    @Test("one who has followed everything goes on when all of it is let go", arguments: [true, false])
+    func followingBesideLettingGo(isBeside: Bool) async throws {
+        let disk = SimulatedDisk()
+        let journal = try await open(disk)
+        var reading = options(disk.asProcess(pid: 77))
+        reading.access = .readOnly
+        try await journal.conversation("a").add("1")
+        let reader = isBeside ? try await Journal.open(at: directory, options: reading) : journal
+        var events = reader.follow().makeAsyncIterator()
+        #expect(try await events.next()?.sequence == 1)
+        try await journal.compact(keepingHistory: .none)
+        // Of what let it go the event may be gone itself.
+        var next = try? await events.next()
+        if next == nil { events = reader.follow(after: 2).makeAsyncIterator() }
+        try await journal.conversation("a").add("3")
+        next = try await events.next()
+        #expect(next?.sequence == 3)
+        try await journal.compact(keepingHistory: .none)
+        try await journal.conversation("a").add("5")
+        let found = await code { _ = try await events.next() }
+        #expect(found == nil || found == .noSuchPoint)
+        if isBeside { try await reader.close() }
+        try await journal.close()
+    }
+
+    @Test("retentions of any number of days make sense")
+    func manyDays() async throws {
+        let disk = SimulatedDisk()
+        let journal = try await open(disk)
+        try await journal.conversation("a").add("1")
+        for days in [Int.min, -1, 0, 1 << 20, 1 << 40, Int.max] {
+            try await journal.compact(keepingHistory: .days(days))
+        }
+        #expect(try await journal.texts("a") == ["1"])
+        try await journal.close()
+    }
+
     @Test("a damaged snapshot is no second one, and one of another journal is none")
     func second() async throws {
         let disk = SimulatedDisk()

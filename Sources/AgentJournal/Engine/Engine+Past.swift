@@ -6,29 +6,48 @@ import SystemPackage
 extension Engine {
     /// The state of the newest snapshot that qualifies; the empty one where the log reaches back to the beginning.
     ///
-    /// - Throws: `noSuchPoint` when history was let go that would be needed.
+    /// - Throws: `noSuchPoint` when history was let go that would be needed; `damaged` when a snapshot had it.
     func nearestState(_ qualifies: (StateMeta) -> Bool) throws(JournalError) -> State {
         let first = log.firstSequence
         var oldest: UInt64?
+        var damaged: FilePath?
         for name in try asJournalError({ () throws(LogError) in try snapshots?.names() ?? [] })
-        where name.sequence + 1 >= first && !damagedSnapshots.withLock({ $0.contains(name.path) }) {
-            guard let table = try readable(name), let meta = StateMeta(table.meta) else { continue }
-            if qualifies(meta) { return try State(snapshot: table) }
-            oldest = name.sequence
+        where name.sequence + 1 >= first {
+            switch try find(name) {
+            case .table(let table, let meta):
+                if qualifies(meta) { return try State(snapshot: table) }
+                oldest = name.sequence
+            case .damaged:
+                // Its name says what it covered; when that was recorded is not known.
+                var meta = StateMeta()
+                meta.lastSequence = name.sequence
+                meta.recordedMicroseconds = .min
+                if qualifies(meta) { damaged = damaged ?? name.path }
+            case .gone: continue
+            }
         }
         guard first > 1 else { return State() }
+        if let damaged { throw JournalError(damagedFor: damaged, historyGone(back: oldest)) }
         throw historyGone(back: oldest)
     }
 
-    /// A damaged snapshot, or one that was removed just now, is as good as none.
-    private func readable(_ name: SnapshotFiles.Name) throws(JournalError) -> TableReader? {
+    private enum FoundSnapshot {
+        case table(TableReader, StateMeta)
+        case damaged
+        /// It was removed just now.
+        case gone
+    }
+
+    private func find(_ name: SnapshotFiles.Name) throws(JournalError) -> FoundSnapshot {
+        if damagedSnapshots.withLock({ $0.contains(name.path) }) { return .damaged }
         do {
-            return try snapshots?.open(name)
+            guard let table = try snapshots?.open(name) else { return .gone }
+            guard let meta = StateMeta(table.meta) else { return .damaged }
+            return .table(table, meta)
         } catch {
-            guard error.kind == .damaged || error.cause?.errno == .noSuchFileOrDirectory else {
-                throw JournalError(error)
-            }
-            return nil
+            if error.cause?.errno == .noSuchFileOrDirectory { return .gone }
+            guard error.kind == .damaged else { throw JournalError(error) }
+            return .damaged
         }
     }
 
@@ -93,7 +112,7 @@ extension Engine {
             do throws(JournalError) {
                 state = try self.state(at: log.visibleSequence)
             } catch {
-                guard error.code == .noSuchPoint else { throw error }
+                guard error.code == .noSuchPoint || isOfSnapshot(error) else { throw error }
                 state = try self.state(at: log.visibleSequence)
             }
         } catch {

@@ -6,7 +6,8 @@ package import JournalFileSystem
 ///     0     8  magic "AJLOCK1\n"
 ///     8     8  boot identity
 ///     16    8  visible sequence
-///     24    4  counter of its changes, a futex       28  4  zero
+///     24    4  counter of its changes, a futex
+///     28    4  CRC of bytes 0 to 511 as a clean close left them, itself as 0; 0 from the next opening on
 ///     64  448  the writer: pid 4, zero 4, start time 8, host 64, command 256, since 8
 ///     3584  8  clean-close mark: 0, or 2^32 + CRC of the record
 ///     3592 48  clean-close record
@@ -17,12 +18,16 @@ package enum LockFile {
     static let bootOffset = 8
     static let visibleOffset = 16
     static let counterOffset = 24
-    /// The zero word behind the counter.
-    static let zeroOffset = 28
+    static let checksumOffset = 28
     static let writerOffset = 64
     static let writerLength = 448
     static let markOffset = 3584
     static let recordOffset = 3592
+
+    /// What one opening after the other changes, without a sync: who writes, and what is visible.
+    private static let changing = 0..<512
+    /// What is zero in every version so far.
+    private static let zeros = [32..<64, 408..<3584, 3640..<4096]
 
     /// The ranges lie beyond the page, so that they say nothing about its bytes.
     static let writerRange: Range<UInt64> = 1_048_576..<1_048_577
@@ -58,6 +63,31 @@ package enum LockFile {
                 command: text(bytes[80..<336]),
                 bootIdentity: page.little(bootOffset)),
             sinceMicroseconds: bytes.little(336))
+    }
+
+    /// The checksum of who wrote and what was visible, for a clean close to leave.
+    static func checksum(_ page: UnsafeRawBufferPointer) -> UInt32 {
+        let before = Checksum.crc32(0, UnsafeRawBufferPointer(rebasing: page[..<checksumOffset]))
+        return Checksum.crc32(
+            Checksum.crc32(before, [0, 0, 0, 0]),
+            UnsafeRawBufferPointer(rebasing: page[(checksumOffset + 4)..<changing.upperBound]))
+    }
+
+    /// Whether the page is as the last clean close left it; true as well when that is not known.
+    static func isAsClosed(_ page: UnsafeRawBufferPointer) -> Bool {
+        guard page.count >= changing.upperBound else { return true }
+        let found: UInt32 = page.little(checksumOffset)
+        return found == 0 || found == checksum(page)
+    }
+
+    /// Where a byte that must be zero is not.
+    static func offsetOfDirt(_ page: UnsafeRawBufferPointer) -> Int? {
+        for range in zeros {
+            let end = min(range.upperBound, page.count)
+            guard range.lowerBound < end else { continue }
+            if let dirt = page[range.lowerBound..<end].firstIndex(where: { $0 != 0 }) { return dirt }
+        }
+        return nil
     }
 
     private static func copy(_ text: String, to out: UnsafeMutableRawBufferPointer) {

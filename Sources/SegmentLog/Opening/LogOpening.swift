@@ -118,6 +118,7 @@ struct LogOpening {
         return try asLogError { () throws(FileSystemError) in
             let page = try lockFile.mapSharedPage(length: LockFile.length, writable: true)
             try page.reserve(in: lockFile)
+            try SegmentLog.writeChecksum(0, lockFile)
             page.store64(LockFile.magic, at: 0)
             page.store64(visible, at: LockFile.visibleOffset)
             try lockFile.write(LockFile.encode(writer), at: UInt64(LockFile.writerOffset))
@@ -237,8 +238,9 @@ struct LogOpening {
         _ identity: JournalIdentity, _ report: inout OpeningReport
     ) throws(LogError) -> SegmentCatalog {
         let catalog = try SegmentCatalog.load(paths, journal: identity.journal, fileSystem: fileSystem)
-        if let problem = catalog.problems.first ?? catalog.missingBeginning(floor: options.floor, paths) {
-            throw problem.error(in: paths)
+        if let problem = catalog.problems.first { throw problem.error(in: paths) }
+        if let problem = catalog.missingBeginning(floor: options.floor, paths) {
+            throw options.unknownFloor ?? problem.error(in: paths)
         }
         for problem in catalog.replacementProblems {
             report.notes.append("\(problem.file): \(problem.message)")

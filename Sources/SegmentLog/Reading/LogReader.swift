@@ -153,13 +153,15 @@ package final class LogReader {
         reloads += 1
         let here = cursor!.position
         try log.refreshCatalog()
-        // The file at hand stays, even when another has replaced it meanwhile.
-        if let id = entry?.header.originalID,
-            let fresh = log.entries.first(where: { $0.header.originalID == id })
-        {
-            entry!.ending = fresh.ending
-            end = entry!.end(footer)
+        let id = entry!.header.originalID
+        guard let fresh = log.entries.first(where: { $0.header.originalID == id }) else {
+            // It was dropped when all of it was read; what comes next is in another.
+            try begin(at: nextSequence)
+            return true
         }
+        // The file at hand stays, even when another has replaced it meanwhile.
+        entry!.ending = fresh.ending
+        end = entry!.end(footer)
         cursor!.refresh()
         // First simply once more: a header that was not there yet has touched nothing. Then from where the deflate stream
         // begins, whose context a payload read too early has spoilt.

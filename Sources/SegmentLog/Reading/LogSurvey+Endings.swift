@@ -26,14 +26,7 @@ extension LogSurvey {
             if tail.evidence.hasPromiseBeyond { return false }
             problems.append(tail.problem!)
             return true
-        case .clean:
-            let length = try asLogError { () throws(FileSystemError) in try file.length() }
-            if length < tail.end.offset {
-                problems.append(
-                    LogProblem(
-                        file: name, offset: length, kind: .padding,
-                        message: "the last zeros of the file are cut off"))
-            }
+        case .clean: try checkLength(file, atLeast: tail.end.offset, name)
         case .unclean:
             if tail.evidence.record == .matches {
                 problems.append(
@@ -49,6 +42,17 @@ extension LogSurvey {
             }
         }
         return true
+    }
+
+    /// The padding behind the last frame is written with it; without it the file was cut.
+    func checkLength(_ file: any File, atLeast end: UInt64, _ name: String) throws(LogError) {
+        let length = try asLogError { () throws(FileSystemError) in try file.length() }
+        // What else is missing was reported as a frame's.
+        guard length < end, problems.last?.file != name || problems.last?.kind != .frame else { return }
+        problems.append(
+            LogProblem(
+                file: name, offset: length, kind: .padding, message: "the last zeros of the file are cut off")
+        )
     }
 
     /// The next place behind the cursor where a frame may be. In the last segment only up to the last promise: what
@@ -88,6 +92,26 @@ extension LogSurvey {
                 file: name, offset: cursor.offset, kind: .frame,
                 lost: .checked(cursor.nextSequence, end.lastSequence),
                 message: "the segment does not end as its successor says"))
+    }
+
+    /// Of `lock`, what nothing relies on. What an opening that a power cut ended leaves is no damage, so it is a note.
+    func notePage(_ page: [UInt8]) {
+        if page.count < LockFile.length {
+            notes.append(
+                "lock: \(page.count) bytes long, not \(LockFile.length): it holds no clean-close record")
+        }
+        page.withUnsafeBytes { page in
+            if !LockFile.isAsClosed(page) {
+                notes.append(
+                    "lock: its first 512 bytes are not as the last clean close left them, by damage or by a power cut; "
+                        + "nothing relies on them")
+            }
+            guard let dirt = LockFile.offsetOfDirt(page) else { return }
+            problems.append(
+                LogProblem(
+                    file: LockFile.fileName, offset: UInt64(dirt), kind: .padding,
+                    message: "the zeros of the page are not zeros; no event is touched"))
+        }
     }
 
     func checkHeaderGaps(_ file: any File, _ name: String) throws(LogError) {

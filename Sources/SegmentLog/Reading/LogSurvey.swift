@@ -126,7 +126,11 @@ package final class LogSurvey {
         let isWritten = try asLogError { () throws(FileSystemError) in
             try file.isLockedByOther(LockFile.writerRange, .exclusive)
         }
-        if isWritten { visible = page.withUnsafeBytes { $0.little(LockFile.visibleOffset) } }
+        if isWritten {
+            visible = page.withUnsafeBytes { $0.little(LockFile.visibleOffset) }
+        } else {
+            notePage(page)
+        }
     }
 
     /// The last segment that a clean close names is not there.
@@ -194,6 +198,12 @@ package final class LogSurvey {
         }
         closeAtEnd(&gap, end, name)
         checkEnding(cursor, entry, end, agrees: entry.agrees(with: footer), name)
+        if let offset = end?.offset { try checkLength(file, atLeast: offset, name) }
+        if !entry.header.isPacked, let offset = end?.offset, try cursor.hasBytes(from: offset) {
+            notes.append(
+                "\(name): behind its end, offset \(offset), lie bytes that are never read: what an unclean end left, or damage"
+            )
+        }
     }
 
     private func isAtEnd(_ cursor: FrameCursor, _ end: SegmentEnd?) -> Bool {

@@ -10,7 +10,7 @@ extension SharedPage {
             try reserve()
         } catch {
             // The mapping tells that a store would fail, and not why. A write to the same page does, or makes it right.
-            try lockFile.write([0, 0, 0, 0], at: UInt64(LockFile.zeroOffset))
+            try lockFile.write([0, 0, 0, 0], at: UInt64(LockFile.checksumOffset))
             try reserve()
         }
     }

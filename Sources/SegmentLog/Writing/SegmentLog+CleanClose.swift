@@ -26,8 +26,20 @@ extension SegmentLog {
             (0..<8).map { UInt8(truncatingIfNeeded: mark >> (8 * $0)) }, at: UInt64(LockFile.markOffset))
     }
 
+    /// Nobody writes any more. Not synced: nothing relies on it, `verify` alone compares it.
     func clearWriterRecord() throws(FileSystemError) {
-        try lockFile?.write(
+        guard let lockFile else { return }
+        try lockFile.write(
             [UInt8](repeating: 0, count: LockFile.writerLength), at: UInt64(LockFile.writerOffset))
+        let page = try lockFile.read(LockFile.length, at: 0)
+        guard page.count == LockFile.length else { return }
+        try SegmentLog.writeChecksum(page.withUnsafeBytes { LockFile.checksum($0) }, lockFile)
+    }
+
+    /// Leaves the checksum of the page's beginning, or 0 while somebody changes it.
+    static func writeChecksum(_ checksum: UInt32, _ lockFile: any File) throws(FileSystemError) {
+        try lockFile.write(
+            (0..<4).map { UInt8(truncatingIfNeeded: checksum >> (8 * $0)) },
+            at: UInt64(LockFile.checksumOffset))
     }
 }
