@@ -60,9 +60,10 @@ struct DamageJudge: Sendable {
         }
     }
 
-    /// Of a journal whose writer was killed that is no news.
+    /// Of a journal whose writer was killed, and that recovered from an earlier kill, that is no news.
     private func isOfKill(_ note: String) -> Bool {
-        subject.life == .killed && note.contains("not closed cleanly")
+        subject.life == .killed
+            && (note.contains("not closed cleanly") || note.contains("bytes that are never read"))
     }
 
     // MARK: Reading
