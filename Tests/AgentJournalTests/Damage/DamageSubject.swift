@@ -203,7 +203,7 @@ extension DamageSubject {
     /// What is in `lock` without a clean close: what serves while somebody writes, and a record that does not stand.
     private enum LockPage {
         static func isUnchecked(_ offset: Int) -> Bool {
-            offset < 28 || (64..<408).contains(offset) || (3592..<3640).contains(offset)
+            offset < 512 || (3592..<3640).contains(offset)
         }
     }
 }
