@@ -5,14 +5,16 @@ import Testing
 
 @Suite("A segment whose first frame is torn")
 struct TornFirstFrameTests {
-    @Test("opened, nothing added, closed: then nothing is wrong with it")
-    func verifies() throws {
+    @Test(
+        "or cut off before it: opened, nothing added, closed, then nothing is wrong with it",
+        arguments: [40, 0, -384])
+    func verifies(frameBytes: Int) throws {
         let disk = SimulatedDisk()
         let log = try disk.open()
         try log.writeNext()
         let found = disk.crash(keeping: .everything)
         let path = found.segments.last!
-        try found.truncate(path, to: Int(SegmentHeader.framesOffset) + 40)
+        try found.truncate(path, to: Int(SegmentHeader.framesOffset) + frameBytes)
         for _ in 0..<2 {
             let again = try found.open()
             #expect(again.lastSequence == 0)
@@ -21,7 +23,7 @@ struct TornFirstFrameTests {
             try survey.run()
             #expect(survey.problems.isEmpty, "\(survey.problems)")
         }
-        #expect(found.segments.count == 2)
+        #expect(found.segments.count == (frameBytes == 0 ? 1 : 2))
         let again = try found.open()
         #expect(again.report.ending == .clean)
         try again.add()

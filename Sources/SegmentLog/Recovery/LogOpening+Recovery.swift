@@ -33,9 +33,11 @@ extension LogOpening {
             try fileSystem.syncDirectory(paths.directory)
             // Nobody but us has had the first segment of a journal made now.
             if report.ending == .created { writer.active = try resume(entry, tail) }
-            // Bytes behind the end are not taken for a change of what a clean close left, once a successor names that end.
-            let isTorn = tail.evidence.hasBytesBeyond && report.ending != .created
-            if vouched.offset < tail.end.offset || isTorn {
+            // What is behind the end, or missing before it, is not taken for a change of what a clean close left, once a
+            // successor names that end.
+            let length = try fileSystem.status(of: entry.path)?.length ?? 0
+            let isOdd = tail.evidence.hasBytesBeyond || length < tail.end.offset
+            if vouched.offset < tail.end.offset || (isOdd && report.ending != .created) {
                 let again = try rewrite(
                     entry, tail, writer.predecessor, id: writer.nextSegmentID, identity, &report)
                 let active = try SegmentFactory(options, paths).makeForOpening(again)
