@@ -49,6 +49,11 @@ extension LogSurvey {
         let length = try asLogError { () throws(FileSystemError) in try file.length() }
         // What else is missing was reported as a frame's.
         guard length < end, problems.last?.file != name || problems.last?.kind != .frame else { return }
+        // Such a segment may have been the last one, taken for torn, and left as it was.
+        guard end > SegmentHeader.framesOffset else {
+            notes.append("\(name): it ends before its frames begin, and holds none")
+            return
+        }
         problems.append(
             LogProblem(
                 file: name, offset: length, kind: .padding, message: "the last zeros of the file are cut off")

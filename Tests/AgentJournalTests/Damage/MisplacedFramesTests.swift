@@ -24,9 +24,12 @@ import Testing
         }
         print(tally.line("\(life.rawValue), frames moved"))
         #expect(tally.wrong.prefix(5) == [])
-        // Behind the end of a segment that was killed lies what was written again; nothing looks there.
+        // Behind the end of a segment that was killed lies what was written again; nothing looks there. And the last
+        // segment of one seems to end where the promises behind are gone.
         let unnoticed = tally.unnoticed.filter { damage in
-            life != .killed || (damage.offset ?? 0) < subject.frames.end(of: damage.files[0])
+            guard life == .killed else { return true }
+            return damage.files[0] != subject.lastSegment
+                && (damage.offset ?? 0) < subject.frames.end(of: damage.files[0])
         }
         #expect(unnoticed.map(\.description) == [])
     }
