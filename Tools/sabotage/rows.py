@@ -381,8 +381,8 @@ ROWS = [
         [
             Place(
                 LOG + "Recovery/LogOpening+Recovery.swift",
-                "tail.evidence.hasBytesBeyond && report.ending != .created",
-                'tail.evidence.hasBytesBeyond && report.ending != .created && !SABOTAGED("torn-tail")',
+                "(isOdd && report.ending != .created)",
+                '(isOdd && report.ending != .created && !SABOTAGED("torn-tail"))',
             )
         ],
     ),
