@@ -58,10 +58,7 @@ struct Explore: ParsableCommand {
     mutating func run() throws {
         let explorer = CrashExplorer()
         var report: CrashReport
-        if let workload = workload ?? replay?.split(whereSeparator: { "@!".contains($0) }).first.map(
-            String.init)
-            ?? replay.map({ _ in "" })
-        {
+        if let workload = workload ?? replay.map({ String($0.prefix { !"@!".contains($0) }) }) {
             guard let workload = CrashWorkload(workload) else {
                 throw ValidationError("A workload is made of the letters of its steps; see --help")
             }
@@ -86,6 +83,10 @@ struct Explore: ParsableCommand {
             "\(report.workloads) workloads, \(report.images) different disks (\(report.secondCrashes) of them left by a crash of the "
                 + "recovery), \(report.faults) failing calls, \(report.openings) openings, \(report.failures.count) broken promises"
         )
+        if replay != nil, report.images + report.faults + report.openings == 0 {
+            print("Nothing in this version is what the script says")
+            throw ExitCode(2)
+        }
         if report.images < atLeast {
             print("That is less than the \(atLeast) disks that were to be checked")
             throw ExitCode(2)

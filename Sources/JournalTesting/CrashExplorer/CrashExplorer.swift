@@ -88,8 +88,8 @@ package final class CrashExplorer: Sendable {
             moment.script += ":" + fates.script
             guard settings.includes(moment.script), isNew(image, moment, settings) else { return }
             let oneOf = settings.only == nil ? settings.secondCrashOneOf : 1
-            let isCut = oneOf > 0 && report.images % oneOf == 0
-            let isFull = settings.only != nil || report.images % settings.fullyOneOf == 0
+            let isCut = oneOf > 0 && image.fingerprint % UInt64(oneOf) == 0
+            let isFull = settings.only != nil || image.fingerprint >> 32 % UInt64(settings.fullyOneOf) == 0
             report.images += 1
             examine(SimulatedDisk(booting: image), moment, isFull, &report)
             if isCut { crashRecovery(of: SimulatedDisk(booting: image), moment, settings, &report) }
@@ -129,10 +129,11 @@ package final class CrashExplorer: Sendable {
         else { return }
         defer { try? journal.closeNow() }
         let (calls, disks) = disk.recorded
-        for index in calls.indices where calls[index].operation.changesDisk {
+        let changes = calls.indices.filter { calls[$0].operation.changesDisk }
+        // What it shows once it is open is as good as acknowledged.
+        for (index, isOpen) in changes.map({ ($0, false) }) + changes.suffix(1).map({ ($0, true) }) {
             var moment = moment
-            // What it shows once it is open is as good as acknowledged.
-            if index == calls.indices.last { moment.bounds.acknowledged = journal.lastSequence }
+            if isOpen { moment.bounds.acknowledged = journal.lastSequence }
             CrashChoices.few.forEach(of: disks[index].unsynced, seed: 0) { fates in
                 guard report.failures.count < CrashExplorer.mostFailures else { return }
                 let image = disks[index].afterPowerCut(fates)
@@ -219,12 +220,13 @@ package final class CrashExplorer: Sendable {
         let bounds = run.steps.last!.after
         if let failure { try checkKind(failure) }
         var examination = Examination(history, bounds)
+        var acknowledged = bounds.acknowledged
         if let journal = run.journal, !journal.isClosedNow {
-            try readAndGoOn(journal, run, &history, &examination)
+            acknowledged = try readAndGoOn(journal, run, &history, &examination) ?? acknowledged
         }
         report.openings += 1
         var killed = Examination(
-            history, CrashRun.Bounds(acknowledged: bounds.acknowledged, appended: history.lastSequence))
+            history, CrashRun.Bounds(acknowledged: acknowledged, appended: history.lastSequence))
         try killed.examine(run.disk.copy())
         let disk = run.disk.machine.withLock { $0.disk }
         try CrashChoices.few.forEach(of: disk.unsynced, seed: 0) { fates in
@@ -253,11 +255,11 @@ package final class CrashExplorer: Sendable {
         }
     }
 
-    /// After a failure reads go on; and either adds do too, or all of them are refused.
+    /// After a failure reads go on; and either adds do too, or all of them are refused. Returns what was acknowledged then.
     private func readAndGoOn(
         _ journal: Journal, _ run: CrashRun, _ history: inout ExpectedHistory,
         _ examination: inout Examination
-    ) throws {
+    ) throws -> UInt64? {
         // What is not known to be durable is not shown.
         guard journal.lastSequence == run.acknowledged else {
             throw Examination.Broken(
@@ -272,10 +274,12 @@ package final class CrashExplorer: Sendable {
             history.append([
                 .added(conversation: CrashRun.names[1], text: "after the failure", key: "after the failure")
             ])
+            return receipt.sequence
         } catch let error as JournalError where error.code == .notWritten {
             guard (try? journal.addNow([(CrashRun.names[1], memory)])) == nil else {
                 throw Examination.Broken("refused an add after a failure, and took the next")
             }
+            return nil
         }
     }
 }
