@@ -80,11 +80,24 @@ struct CrashTestTests {
         }
     }
 
+    @Test("fails when the agent did not use the trial's disk")
+    func unused() async throws {
+        let report = try await CrashTest.run { _ in
+        } check: { _, _ in
+            nil
+        }
+        #expect(report.failures.count == 1)
+    }
+
     @Test("repeats its cuts with the same seed")
     func seeds() async throws {
+        // How often the journal looks whether its files are still there goes by the clock.
+        var options = Journal.Options()
+        options.clock = { Timestamp(clampingMicrosecondsSince1970: 1_700_000_000_000_000) }
+        let still = options
         func failures(_ seed: UInt64) async throws -> [String] {
             try await CrashTest.run(powerCuts: 20, seed: seed) { trial in
-                let journal = try await trial.openJournal()
+                let journal = try await trial.openJournal(options: still)
                 for number in 1...5 { try await journal.conversation("a").add("\(number)") }
                 try await journal.close()
             } check: { journal, _ in

@@ -78,6 +78,10 @@ public struct CrashTest: Sendable {
                     Failure(cut: cut, lastCall: moments.describe(moment), problem: problem))
             }
         }
+        if report.powerCuts == 0 {
+            report.failures.append(
+                Failure(cut: 0, lastCall: "nothing", problem: "the agent did nothing on the trial's disk"))
+        }
         return report
     }
 
@@ -132,7 +136,7 @@ private struct Moments {
     }
 
     func promises(before moment: Int) -> [String] {
-        promises.prefix { $0.calls <= moment + 1 }.map(\.promise)
+        promises.filter { $0.calls <= moment + 1 }.map(\.promise)
     }
 
     func describe(_ moment: Int) -> String {
