@@ -71,7 +71,8 @@ class FullDisk:
                 refused.add(rest[0])
             elif word == "poisoned":
                 refused.add("all")
-                if rest[0] == "outcome_unknown":
+                # Whichever adder says it first: the one whose write failed, or one that came after it.
+                if rest[0] in ("outcome_unknown", "not_written"):
                     self.poisoned.append(line)
                 elif rest[0] != "disk_full":
                     # A full disk that is met while reserving is disk_full; while writing, its outcome is unknown.
