@@ -60,7 +60,9 @@ extension Journal {
     /// - Complexity: writes what changed, and copies the blocks of the last snapshot that did not.
     @discardableResult
     public func snapshot() async throws(JournalError) -> UInt64 {
-        try await maintain { engine throws(JournalError) in try engine.takeSnapshot() }
+        try await maintain { engine throws(JournalError) in
+            try engine.inMaintenanceRange { () throws(JournalError) in try engine.takeSnapshot() }
+        }
     }
 
     /// Makes the journal smaller: takes a snapshot, drops the history that is not to be kept, and packs the rest.

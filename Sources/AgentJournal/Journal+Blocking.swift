@@ -23,7 +23,9 @@ extension Journal {
     }
 
     package func snapshotNow() throws(JournalError) -> UInt64 {
-        try maintainAndWait { engine throws(JournalError) in try engine.takeSnapshot() }
+        try maintainAndWait { engine throws(JournalError) in
+            try engine.inMaintenanceRange { () throws(JournalError) in try engine.takeSnapshot() }
+        }
     }
 
     package func compactNow(keepingHistory retention: Retention) throws(JournalError) -> CompactionReport {

@@ -41,6 +41,6 @@ extension Journal {
     /// When the journal was made, RFC 3339.
     package var created: String { segmentLog.identity.created }
 
-    /// Who else has it open for writing, as a reader sees it.
-    package var otherWriter: LockFile.Writer? { segmentLog.otherWriter }
+    /// Who else has it open for writing.
+    package var otherOpeners: [LockFile.Opener] { segmentLog.otherOpeners }
 }

@@ -13,7 +13,6 @@ extension Journal {
     static func makeEngine(
         _ directory: FilePath, _ create: Creation, _ options: Options
     ) throws(JournalError) -> (Engine, SegmentLog) {
-        guard options.access == .readOnly else { return try makeEngineOnce(directory, create, options) }
         let files = SnapshotFiles(
             JournalPaths(directory), options.fileSystem, journal: nil, cache: BlockCache(limit: 0),
             random: options.random)
@@ -59,9 +58,10 @@ extension Journal {
             let snapshots = SnapshotFiles(
                 paths, options.fileSystem, journal: log.identity.journal, cache: cache, random: options.random
             )
-            if options.access == .readWrite {
+            if options.access == .readWrite, log.report.ending != .shared {
                 try asJournalError { () throws(LogError) in try snapshots.removeUnfinished() }
             }
+            let rewinds = log.rewind.count
             var state = try found.state(for: log)
             let start = ContinuousClock.now
             if !options.skipsReplay {
@@ -78,7 +78,8 @@ extension Journal {
                 isReadOnly: options.access == .readOnly,
                 maintenance: Maintenance.Options(
                     events: max(1, options.snapshotEvents), replayBytes: options.replayBytes,
-                    packsAlways: options.packsAlways))
+                    packsAlways: options.packsAlways, patience: options.lockTimeout * 10),
+                rewinds: rewinds)
             opened = engine
             engine.damagedSnapshots.withLock { $0.formUnion(found.problems.compactMap(\.path)) }
             // Without a state there is nothing to count, and counting would build one.
@@ -115,6 +116,7 @@ extension Journal {
         logOptions.maximumContentBytes = options.maximumContentBytes
         logOptions.maximumFrameBytes = max(4 * logOptions.maximumContentBytes, 64 << 20)
         logOptions.random = options.random
+        logOptions.lockTimeout = options.lockTimeout
         return logOptions
     }
 }

@@ -14,7 +14,7 @@ extension Journal {
 
     /// What a journal is opened for.
     public enum Access: Sendable, Hashable {
-        /// Reading and appending. One process at a time, in this version.
+        /// Reading and appending. Any number of processes of one machine may, at once, and see one memory.
         case readWrite
         /// Reading alone: writes nothing to the directory, also not to recover, and works beside a process that writes.
         case readOnly
@@ -41,6 +41,10 @@ extension Journal {
         public var cacheBytes = 16 << 20
         /// A replay that needs more memory than this, in bytes, puts parts of the state into temporary files. 256 MiB.
         public var replayBytes = 256 << 20
+
+        /// How long another process is waited for that is appending, syncing or opening, and is stopped perhaps. 30 seconds;
+        /// ten times that for one that takes a snapshot or compacts. Then the error is `busy`, and names it.
+        public var lockTimeout = Duration.seconds(30)
 
         /// The file system; tests put a simulated one here.
         package var fileSystem: any FileSystem = PosixFileSystem()

@@ -39,4 +39,15 @@ package struct LogHead: Sendable {
     package var lastSequence: UInt64
     /// The recorded time that what is appended now gets.
     package var recordedMicroseconds: Int64
+    /// What the log lost since it was opened, of what was written and not durable.
+    package var rewind = LogRewind()
+}
+
+/// After a failed sync, or a crash of another process beside one, not all that was written may be in the log any more; other
+/// events then get the same sequences.
+package struct LogRewind: Hashable, Sendable {
+    /// How often that has happened.
+    package var count: UInt64 = 0
+    /// The last time, what was written before stayed right up to here.
+    package var sequence = UInt64.max
 }

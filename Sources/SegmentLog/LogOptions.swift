@@ -3,7 +3,7 @@ package import JournalFileSystem
 /// How a log is opened. What is fixed at creation is read back from `journal.json` afterwards.
 package struct LogOptions: Sendable {
     package enum Access: Sendable {
-        /// Appends; takes the writer's lock.
+        /// Appends, in turn with whoever else does.
         case readWrite
         /// Writes nothing, also not to recover; may read beside a writer.
         case readOnly
@@ -29,6 +29,8 @@ package struct LogOptions: Sendable {
     package var maximumContentBytes = 16 << 20
     /// For a new journal: the largest raw payload of a frame, and so of a batch.
     package var maximumFrameBytes = 64 << 20
+    /// How long another process is waited for that holds a range of the lock file. It is stopped then, or its disk is.
+    package var lockTimeout = Duration.seconds(30)
     /// Random bits: salts, secrets, identities. A test may make them repeatable.
     package var random: @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) }
     /// Microseconds since 1970.

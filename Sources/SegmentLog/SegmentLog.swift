@@ -1,10 +1,10 @@
 import JournalFileSystem
-import Synchronization
 
 /// The log of one journal directory: an append-only sequence of events in checksummed, compressed segments.
 ///
 /// It is a synchronous state machine without a thread of its own. `append` writes, `sync` makes durable and then
-/// visible; `reader` reads what is visible. What the events mean it does not know.
+/// visible; `reader` reads what is visible. What the events mean it does not know. Any number of processes may have one
+/// open; `Sharing` is how they take turns.
 package final class SegmentLog: Sendable {
     package let paths: JournalPaths
     package let options: LogOptions
@@ -15,18 +15,26 @@ package final class SegmentLog: Sendable {
     let lockFile: (any File)?
     let lockIdentity: FileIdentity?
     let page: (any SharedPage)?
+    /// The words of the page.
+    let shared: CommitPage?
+    /// Which byte of the openers' this one holds; nil for a reader.
+    let opener: Int?
     /// The page's counter, where no writer was at work when this reader opened: a page that still has it is what a dead
     /// writer left, or a copy, which may be of another moment than the log beside it.
     private let staleCounter: UInt32?
     let catalog: Monitor<SegmentCatalog>
-    /// Under the mutex: the log's exclusion within the process.
+    /// Under the mutex: the log's exclusion within the process; `inWriterRange` adds that between processes.
     let writer: Monitor<Writer>
+    /// The same for the syncer range. Taken behind the writer's mutex, never before it.
+    let syncer = Monitor(())
+    /// Reads what others wrote, for the state to catch up. Taken last of all.
+    let tail = Monitor(Tailing())
     /// Held while segments are packed or dropped. Taken before the writer's mutex, never the other way round.
     let maintenance = Monitor(Maintenance())
     /// The boot that the page must be of.
     private let bootIdentity: UInt64
-    /// The last sequence that is durable, as this process knows it.
-    private let visible: Atomic<UInt64>
+    /// The last sequence that was durable when it was opened.
+    private let visibleAtOpening: UInt64
 
     init(_ parts: Parts) {
         paths = parts.paths
@@ -36,10 +44,12 @@ package final class SegmentLog: Sendable {
         lockFile = parts.lockFile
         lockIdentity = parts.lockIdentity
         page = parts.page
+        shared = parts.page.map { CommitPage($0) }
+        opener = parts.opener
         staleCounter = parts.staleCounter
         bootIdentity = parts.options.fileSystem.process.bootIdentity
         catalog = Monitor(parts.catalog)
-        visible = Atomic(parts.writer.lastSequence)
+        visibleAtOpening = parts.visible
         writer = Monitor(parts.writer)
     }
 
@@ -52,27 +62,30 @@ package final class SegmentLog: Sendable {
         var lockFile: (any File)?
         var lockIdentity: FileIdentity?
         var page: (any SharedPage)?
+        var opener: Int?
         var staleCounter: UInt32?
         var catalog: SegmentCatalog
         var writer: Writer
+        /// What may be shown: not all that `writer` says is durable yet.
+        var visible: UInt64
     }
 
-    /// The end of the log, and what is needed to go on from it.
+    /// The end of the log as this process last saw it under the writer range, and what is needed to go on from it.
     struct Writer: Sendable {
         /// The sequence of the last event written.
         var lastSequence: UInt64
-        var durableSequence: UInt64
         /// The highest recorded time so far.
         var recordedMicroseconds: Int64
-        /// The segment that the next append goes to; nil when that must be a new one.
+        /// The segment that the next append goes to; nil when that must be a new one, or was not opened yet.
         var active: ActiveSegment?
         /// What a new segment continues from.
         var predecessor: SegmentHeader.Predecessor
-        var nextSegmentID: UInt32
+        /// Of the page's `Written` that this is; another one there says that another process wrote.
+        var generation: UInt64 = 0
+        /// How many failures were settled then.
+        var failures: UInt64 = 0
         /// When the paths were last looked up.
         var lookedMicroseconds = Int64.min
-        /// The clean-close mark stands and must be cleared before anything is written.
-        var isMarked = false
         /// The first failure, after which nothing is written any more.
         var poison: LogError?
         var isClosed = false
@@ -95,36 +108,31 @@ package final class SegmentLog: Sendable {
 
     /// The sequence of the last event that reads may show. Acquiring: what it covers can be read.
     package var visibleSequence: UInt64 {
-        let own = visible.load(ordering: .acquiring)
-        guard options.access == .readOnly, let page else { return own }
-        // Another boot's page says nothing; and what was durable stays so.
-        guard page.load64(at: LockFile.bootOffset) == bootIdentity else { return own }
-        if let staleCounter, page.load32(at: LockFile.counterOffset) == staleCounter { return own }
-        return max(own, page.load64(at: LockFile.visibleOffset))
-    }
-
-    /// Makes everything up to `sequence` visible: to this process first, then to others.
-    func publish(_ sequence: UInt64) {
-        visible.store(sequence, ordering: .releasing)
-        guard let page else { return }
-        page.store64(sequence, at: LockFile.visibleOffset)
-        page.add32(1, at: LockFile.counterOffset)
-        page.wakeAll(at: LockFile.counterOffset)
+        guard let page, let shared else { return visibleAtOpening }
+        if options.access == .readOnly {
+            // Another boot's page says nothing; and what was durable stays so.
+            guard page.load64(at: LockFile.bootOffset) == bootIdentity else { return visibleAtOpening }
+            if let staleCounter, shared.changes == staleCounter { return visibleAtOpening }
+        }
+        return max(visibleAtOpening, shared.visible)
     }
 
     /// Sleeps until something behind `sequence` may be visible, at most so long. May return early.
     package func wait(after sequence: UInt64, timeoutMilliseconds: Int) {
-        guard let page else {
+        guard let shared else {
             // Nothing tells of changes; the caller looks again after the time.
             _ = Monitor(false).withLock(timeoutMilliseconds: timeoutMilliseconds, waitingUntil: { $0 }) { _ in
                 ()
             }
             return
         }
-        let counter = page.load32(at: LockFile.counterOffset)
+        let changes = shared.changes
         guard visibleSequence <= sequence else { return }
-        page.wait32(at: LockFile.counterOffset, while: counter, timeoutMilliseconds: timeoutMilliseconds)
+        shared.waitForChange(from: changes, timeoutMilliseconds: timeoutMilliseconds)
     }
+
+    /// Wakes all who `wait`, in every process: they find nothing new.
+    package func wake() { shared?.wakeWithoutChange() }
 
     /// Notices, for a log that is only read, that its directory was removed or replaced: nothing that is waited for would
     /// ever come.
@@ -156,18 +164,20 @@ package final class SegmentLog: Sendable {
     /// Whether a failure ended writing for good.
     package var isPoisoned: Bool { poison != nil }
 
-    /// Whoever else has it open for writing, for a reader's information.
-    package var otherWriter: LockFile.Writer? {
-        guard options.access == .readOnly, let lockFile,
-            (try? lockFile.isLockedByOther(LockFile.writerRange, .exclusive)) == true
-        else { return nil }
-        return try? LogOpening.readPage(lockFile).withUnsafeBytes { LockFile.decodeWriter($0) }
-    }
-
-    /// Reads the directory again: another process may have made a segment.
+    /// Reads the directory again: another process may have made, packed or dropped a segment.
     func refreshCatalog() throws(LogError) {
-        guard options.access == .readOnly else { return }
-        let fresh = try SegmentCatalog.load(paths, journal: identity.journal, fileSystem: options.fileSystem)
-        catalog.withLock { $0 = fresh }
+        while true {
+            let before = catalog.withLock { $0.changes }
+            let fresh = try SegmentCatalog.load(
+                paths, journal: identity.journal, fileSystem: options.fileSystem)
+            // What this process changed meanwhile is perhaps not in it.
+            let isStored = catalog.withLock { catalog in
+                guard catalog.changes == before else { return false }
+                catalog = fresh
+                catalog.changes = before
+                return true
+            }
+            if isStored { return }
+        }
     }
 }

@@ -192,7 +192,7 @@ struct AppendingTests {
         try log.add(2)
         let other = try fileSystem.asProcess(pid: 2).openForReading()
         #expect(other.report.ending == .shared)
-        #expect(other.otherWriter?.process.pid == 1)
+        #expect(other.otherOpeners.map(\.process.pid) == [1])
         let ownReader = log.reader(after: 0)
         let otherReader = other.reader(after: 0)
         #expect(try ownReader.next()?.lastSequence == 2)

@@ -270,29 +270,27 @@ struct FormatTests {
 
     // MARK: The lock file
 
-    @Test("the writer's record comes back, also with names that are too long for it")
-    func writerRecord() throws {
+    @Test("an opener's record comes back, also with names that are too long for it")
+    func openerRecord() throws {
         let process = ProcessIdentity(
             pid: 4711, startTime: 1 << 40, host: "höst", command: "agent --journal dir", bootIdentity: 77)
         for process in [
             process, with(process) { $0.host = String(repeating: "h", count: 500) },
             with(process) { $0.command = String(repeating: "ç", count: 500) },
         ] {
-            var page = [UInt8](repeating: 0, count: LockFile.length)
             let record = LockFile.encode(.init(process: process, sinceMicroseconds: -5))
-            #expect(record.count == LockFile.writerLength)
-            page.replaceSubrange(LockFile.writerOffset..<LockFile.writerOffset + record.count, with: record)
-            page.withUnsafeMutableBytes { $0.setLittle(process.bootIdentity, LockFile.bootOffset) }
-            let found = try #require(page.withUnsafeBytes { LockFile.decodeWriter($0) })
+            #expect(record.count == LockFile.openerLength)
+            let found = try #require(
+                record.withUnsafeBytes { LockFile.decodeOpener($0, bootIdentity: process.bootIdentity) })
             #expect(found.process.pid == process.pid && found.process.startTime == process.startTime)
             #expect(found.sinceMicroseconds == -5)
             #expect(process.host.hasPrefix(found.process.host.prefix(60)))
             #expect(process.command.hasPrefix(found.process.command.prefix(100)))
             #expect(found.process.bootIdentity == 77)
         }
-        let empty = [UInt8](repeating: 0, count: LockFile.length)
-        #expect(empty.withUnsafeBytes { LockFile.decodeWriter($0) } == nil)
-        #expect(empty[..<100].withUnsafeBytes { LockFile.decodeWriter($0) } == nil)
+        let empty = [UInt8](repeating: 0, count: LockFile.openerLength)
+        #expect(empty.withUnsafeBytes { LockFile.decodeOpener($0, bootIdentity: 1) } == nil)
+        #expect(empty[..<100].withUnsafeBytes { LockFile.decodeOpener($0, bootIdentity: 1) } == nil)
     }
 
     private func with(_ process: ProcessIdentity, _ change: (inout ProcessIdentity) -> Void)

@@ -3,7 +3,7 @@ import JournalTesting
 
 @testable import SegmentLog
 
-/// The file `lock`: the shared page, the writer, the clean-close record.
+/// The file `lock`: the shared page, the openers, the clean-close record.
 struct LockTarget: Target {
     static let name = "lock"
     private let golden: [(path: String, bytes: [UInt8])]
@@ -17,7 +17,7 @@ struct LockTarget: Target {
         self.events = events
     }
 
-    /// The first byte says whether the mark is made right. The rest is the page from the writer's record on, and then the
+    /// The first byte says whether the mark is made right. The rest is the page from what is shared on, and then the
     /// end of it, from the clean-close mark on: what lies between is not used.
     func run(_ input: [UInt8]) throws {
         let (repair, rest) = Repair.split(input)
@@ -38,7 +38,7 @@ struct LockTarget: Target {
 
     static func page(_ input: [UInt8]) -> [UInt8] {
         let end = Array(input.prefix(endLength))
-        let start = Array(input.dropFirst(endLength).prefix(LockFile.writerOffset + LockFile.writerLength))
+        let start = Array(input.dropFirst(endLength).prefix(LockFile.sharedRange.upperBound))
         // A shorter file, too.
         guard end.count == endLength else { return start + end }
         var page = [UInt8](repeating: 0, count: LockFile.length)
@@ -60,16 +60,14 @@ struct LockTarget: Target {
                 again.setLittle(CleanCloseRecord.mark(encoded), LockFile.markOffset)
                 expectSame(again.withUnsafeBytes { CleanCloseRecord.read($0) }, .record(record), "a record")
             }
-            guard let writer = LockFile.decodeWriter(bytes) else { return }
-            var again = page
-            let encoded = LockFile.encode(writer)
-            again.replaceSubrange(
-                LockFile.writerOffset..<(LockFile.writerOffset + encoded.count), with: encoded)
-            guard let twice = again.withUnsafeBytes({ LockFile.decodeWriter($0) }) else {
-                stop("a writer that was encoded is one")
+            let bytes = UnsafeRawBufferPointer(rebasing: bytes[min(LockFile.sharedRange.lowerBound, bytes.count)...])
+            guard let opener = LockFile.decodeOpener(bytes, bootIdentity: 1) else { return }
+            let encoded = LockFile.encode(opener)
+            guard let twice = encoded.withUnsafeBytes({ LockFile.decodeOpener($0, bootIdentity: 1) }) else {
+                stop("an opener that was encoded is one")
             }
-            expect(twice.process.pid == writer.process.pid, "the writer's pid")
-            expect(twice.sinceMicroseconds == writer.sinceMicroseconds, "the writer's time")
+            expect(twice.process.pid == opener.process.pid, "the opener's pid")
+            expect(twice.sinceMicroseconds == opener.sinceMicroseconds, "the opener's time")
         }
     }
 
@@ -81,7 +79,7 @@ struct LockTarget: Target {
                 continue
             }
             let end = page[LockFile.markOffset..<(LockFile.markOffset + LockTarget.endLength)]
-            let start = page[..<(LockFile.writerOffset + LockFile.writerLength)]
+            let start = page[..<LockFile.sharedRange.upperBound]
             seeds[name] = [0] + end + start
             seeds[name + "-repaired"] = [Repair.all.rawValue] + end + start.prefix(100)
         }

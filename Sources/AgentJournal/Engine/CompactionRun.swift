@@ -42,8 +42,16 @@ struct CompactionRun {
         }
     }
 
-    /// Does it.
+    /// Does it, while no other process does.
     func run(_ retention: Retention) throws(JournalError) -> CompactionReport {
+        try engine.inMaintenanceRange { () throws(JournalError) in
+            // The plan is by what is there now.
+            _ = try engine.now()
+            return try runAlone(retention)
+        }
+    }
+
+    private func runAlone(_ retention: Retention) throws(JournalError) -> CompactionReport {
         var report = try plan(retention)
         report.isDryRun = false
         let lettingAllGo = retention == .none && report.removed.contains { $0.sequences != nil }
@@ -52,7 +60,8 @@ struct CompactionRun {
             try engine.betweenCommits { () throws(JournalError) in try engine.record(floor: floor) }
         }
         report.snapshotSequence = try engine.takeSnapshot(sealing: 0, lettingAllGo: lettingAllGo)
-        if lettingAllGo { report.floor = report.snapshotSequence }
+        // What other processes added behind the record is kept.
+        if lettingAllGo { report.floor = engine.box.withLock { $0.layer.floor } }
         // With nothing new to snapshot, the segment was not ended by that.
         try engine.betweenCommits { () throws(JournalError) in
             try asJournalError { () throws(LogError) in try engine.log.seal(longerThan: 0) }

@@ -1,27 +1,33 @@
 import JournalFileSystem
 import Logging
 import SegmentLog
+import Synchronization
 
 extension Engine {
     /// How long the watcher sleeps at most before it looks whether it should end.
-    private static let watchMilliseconds = 200
+    private static let watchMilliseconds = 100
 
     /// The state of a read that begins now, and its bound: everything acknowledged before is at or below it, and in the state.
+    ///
+    /// - Complexity: some loads of words, when nothing is new.
     func now() throws(JournalError) -> (box: StateBox, bound: UInt64) {
         var attempts = 0
         while true {
             do throws(JournalError) {
                 try renewIfFarBehind(box)
+                // In this order: what is visible after a rewind is of after it.
+                let bound = log.visibleSequence
+                if isDoubtful(at: bound) { try renewBetweenCommits() }
                 let box = box
-                let bound = try catchUp(box)
+                try catchUp(box, to: bound)
                 try renewIfLarge(box)
                 // Else another state took its place meanwhile, and this one may lack what came between.
                 if self.box === box { return (box, bound) }
             } catch {
                 attempts += 1
-                guard isReadOnly, error.code == .noSuchPoint, attempts < 10 else { throw error }
-                // What came behind this state was let go by who writes; the newest snapshot has it.
-                if let state = try? state(at: log.visibleSequence) { replaceState(state) }
+                guard error.code == .noSuchPoint, attempts < 10 else { throw error }
+                // What came behind this state was let go by another process; the newest snapshot has it.
+                try renewBetweenCommits()
             }
         }
     }
@@ -29,36 +35,88 @@ extension Engine {
     /// A replay of this engine's log, within its bound of memory.
     var replay: Replay { Replay(log: log, spill: snapshots.map { ($0, maintenance.options.replayBytes) }) }
 
-    private func catchUp(_ box: StateBox) throws(JournalError) -> UInt64 {
-        let visible = log.visibleSequence
-        let isBehind = box.withLock { $0.lastSequence < visible }
-        if isBehind {
-            // Reads on other threads wait meanwhile: what they may show is not in the state yet.
-            // Nothing is spilled: views of earlier bounds read in this state too.
-            try box.withLock { (state) throws(JournalError) in try Replay(log: log).run(&state) }
-        }
-        return visible
+    private func catchUp(_ box: StateBox, to bound: UInt64) throws(JournalError) {
+        guard box.withLock({ $0.lastSequence < bound }) else { return }
+        // Reads on other threads wait meanwhile: what they may show is not in the state yet.
+        try box.withLock { (state) throws(JournalError) in try catchUp(&state, to: bound) }
     }
 
-    /// A reader's state that was not built yet, or for long, is built as an opening does it: from a snapshot, within the bound
-    /// of memory.
-    private func renewIfFarBehind(_ box: StateBox) throws(JournalError) {
-        let isFar = { [log, maintenance] () -> Bool in
-            let last = box.withLock { $0.lastSequence }
-            return log.visibleSequence &- last > maintenance.options.events && log.visibleSequence > last
+    /// Nothing is spilled: views of earlier bounds read in this state too.
+    private func catchUp(_ state: inout State, to bound: UInt64) throws(JournalError) {
+        guard state.lastSequence < bound else { return }
+        let replay = Replay(log: log)
+        try log.withTail(after: state.lastSequence) { (reader) throws(JournalError) in
+            try replay.run(&state, reader, upTo: bound)
         }
-        guard isReadOnly, snapshots != nil, isFar() else { return }
+    }
+
+    /// Brings the state to the end of the log, durable or not: by that it is decided what to append. Under the log's exclusion.
+    func catchUp(to head: LogHead) throws(JournalError) {
+        if isDoubtful(head.rewind) { try renew(to: head.lastSequence, head.rewind) }
+        do throws(JournalError) {
+            try box.withLock { (state) throws(JournalError) in try catchUp(&state, to: head.lastSequence) }
+        } catch {
+            // A compaction of another process let go of it since; the snapshot has it.
+            guard error.code == .noSuchPoint else { throw error }
+            try renew(to: head.lastSequence, head.rewind)
+        }
+    }
+
+    /// Whether the state may have events that the log does not have, or has other ones in their places.
+    func isDoubtful(at bound: UInt64) -> Bool {
+        isDoubtful(log.rewind) || bound > doubtfulAfter.load(ordering: .acquiring)
+    }
+
+    private func isDoubtful(_ rewind: LogRewind) -> Bool {
+        let settled = settledRewinds.load(ordering: .acquiring)
+        guard rewind.count != settled else { return false }
+        // What it had by then stayed as it was.
+        if rewind.count == settled + 1, box.withLock({ $0.lastSequence <= rewind.sequence }) {
+            settledRewinds.store(rewind.count, ordering: .releasing)
+            return false
+        }
+        return true
+    }
+
+    /// Builds the state anew, as an opening does. Only between commits, or while one is decided.
+    func renew(to last: UInt64, _ rewind: LogRewind) throws(JournalError) {
+        var fresh = try state(at: min(last, log.visibleSequence))
+        try catchUp(&fresh, to: last)
+        replaceState(fresh)
+        doubtfulAfter.store(.max, ordering: .releasing)
+        settledRewinds.store(rewind.count, ordering: .releasing)
+    }
+
+    func renewBetweenCommits() throws(JournalError) {
         try rebuilding.withLock { (_) throws(JournalError) in
-            guard self.box === box, isFar() else { return }
-            replaceState(try state(at: log.visibleSequence))
+            try betweenCommits { () throws(JournalError) in
+                let rewind = log.rewind
+                try renew(to: log.visibleSequence, rewind)
+            }
         }
     }
 
-    /// A state that a reader follows for long is built anew, within the bound of memory, and takes this one's place.
-    private func renewIfLarge(_ box: StateBox) throws(JournalError) {
-        guard isReadOnly, box.withLock({ $0.layer.memoryBytes > maintenance.options.replayBytes }) else {
-            return
+    /// A state that was not built yet, or for long, is built as an opening does it: from a snapshot, within the bound of
+    /// memory.
+    private func renewIfFarBehind(_ box: StateBox) throws(JournalError) {
+        let visible = log.visibleSequence
+        let last = box.withLock { $0.lastSequence }
+        guard snapshots != nil, visible > last, visible - last > maintenance.options.events else { return }
+        try rebuilding.withLock { (_) throws(JournalError) in
+            guard self.box === box else { return }
+            if isReadOnly {
+                replaceState(try state(at: log.visibleSequence))
+            } else {
+                try betweenCommits { () throws(JournalError) in try renew(to: log.visibleSequence, log.rewind) }
+            }
         }
+    }
+
+    /// A state that is only read, or follows others for long, is built anew, within the bound of memory.
+    private func renewIfLarge(_ box: StateBox) throws(JournalError) {
+        guard isReadOnly || isPoisoned,
+            box.withLock({ $0.layer.memoryBytes > maintenance.options.replayBytes })
+        else { return }
         try rebuilding.withLock { (_) throws(JournalError) in
             guard self.box === box else { return }
             replaceState(try state(at: log.visibleSequence))
@@ -80,14 +138,16 @@ extension Engine {
         }
     }
 
-    /// Where another process writes, a thread waits for it on the shared page: a task must not block.
+    /// A thread waits on the shared page for what other processes write: a task must not block.
     private func startWatcherIfNeeded() {
-        thread.withLock { thread in
-            guard thread == nil, !isStopping else { return }
+        watcher.withLock { watcher in
+            guard watcher == nil, !isStopping else { return }
             do {
-                thread = try spawnThread(name: "journal-watch") { [self] in
+                watcher = try spawnThread(name: "journal-watch") { [self] in
+                    var seen = log.visibleSequence
                     while !isStopping {
-                        log.wait(after: log.visibleSequence, timeoutMilliseconds: Engine.watchMilliseconds)
+                        log.wait(after: seen, timeoutMilliseconds: Engine.watchMilliseconds)
+                        seen = log.visibleSequence
                         wakeFollowers()
                     }
                 }

@@ -21,7 +21,7 @@ extension Engine {
         do throws(JournalError) {
             _ = try maintenance.submit { [self] in
                 do throws(JournalError) {
-                    _ = try takeSnapshot()
+                    try takeDueSnapshot()
                     maintenance.dueSnapshotEnded()
                 } catch {
                     if isOfSnapshot(error) {
@@ -62,7 +62,8 @@ extension Engine {
         }
     }
 
-    /// Writes the present state to a snapshot and lets the state lie upon it. On the maintenance thread.
+    /// Writes the present state to a snapshot and lets the state lie upon it. On the maintenance thread, under the maintenance
+    /// range.
     ///
     /// Adds go on meanwhile: the layer that they made is frozen, which takes no time, and the next ones go into a new one
     /// upon it.
@@ -81,6 +82,9 @@ extension Engine {
         var isLeftOver = false
         let below = try betweenCommits { () throws(JournalError) -> Below in
             if isPoisoned { throw Engine.poisoned }
+            // What other processes wrote, and is in the state, is durable before a snapshot covers it.
+            try asJournalError { () throws(LogError) in try log.sync() }
+            if isDoubtful(at: log.visibleSequence) { try renew(to: log.visibleSequence, log.rewind) }
             if lettingAllGo { try record(floor: log.visibleSequence + 1) }
             let state = box.withLock { $0 }
             // A frozen layer that could not be written is tried again, before another is frozen upon it.

@@ -23,6 +23,12 @@ final class Engine: Sendable {
     let damagedSnapshots = Monitor<Set<FilePath>>([])
     private let queue: Monitor<Queue>
     let thread = Monitor<JoinableThread?>(nil)
+    /// Waits for what other processes write, for those who follow.
+    let watcher = Monitor<JoinableThread?>(nil)
+    /// Up to which rewind of the log the state is known to be right.
+    let settledRewinds: Atomic<UInt64>
+    /// What the state says of events behind this one may not be what became of them: this engine wrote them, and failed.
+    let doubtfulAfter = Atomic<UInt64>(.max)
     /// Tasks that wait for events, by the number of their iterator.
     let followers = Monitor<[UInt64: CheckedContinuation<Void, Never>]>([:])
     private let isPoisonedFlag = Atomic<Bool>(false)
@@ -43,9 +49,10 @@ final class Engine: Sendable {
     init(
         log: any EventLog, state: sending State, limits: Limits, logger: Logger,
         snapshots: SnapshotFiles? = nil, isReadOnly: Bool = false,
-        maintenance: Maintenance.Options = Maintenance.Options()
+        maintenance: Maintenance.Options = Maintenance.Options(), rewinds: UInt64 = 0
     ) {
         self.log = log
+        settledRewinds = Atomic(rewinds)
         self.snapshots = snapshots
         self.isReadOnly = isReadOnly
         self.maintenance = Maintenance(maintenance)
@@ -197,15 +204,26 @@ final class Engine: Sendable {
     /// - Returns: What became of each, in order.
     func commit(_ appends: [Append]) -> [Result<[Receipt], any Error>] {
         var decided: [Decided] = []
+        var behind: JournalError?
         do throws(LogError) {
             _ = try log.append(
                 rawBytes: appends.reduce(0) { $0 + $1.rawBytes }, pieces: appends.count
             ) { head in
-                decide(appends, head, &decided)
+                do throws(JournalError) {
+                    try catchUp(to: head)
+                } catch {
+                    behind = error
+                    return []
+                }
+                return decide(appends, head, &decided)
             }
-            try log.sync()
+            if behind == nil { try log.sync() }
         } catch {
             return fail(appends, decided, error)
+        }
+        if let behind {
+            if isOfSnapshot(behind) { requestHealing(behind) }
+            return appends.map { _ in .failure(behind) }
         }
         wakeFollowers()
         requestSnapshotIfDue()
@@ -246,6 +264,8 @@ final class Engine: Sendable {
         if log.isPoisoned {
             if !isPoisonedFlag.exchange(true, ordering: .acquiringAndReleasing) {
                 logger.critical("journal stopped taking writes", metadata: ["error": "\(error)"])
+                // Opening again, here or in another process, may find of it what it finds.
+                doubtfulAfter.store(log.visibleSequence, ordering: .releasing)
             }
         } else {
             logger.error("journal could not write", metadata: ["error": "\(error)"])
@@ -268,6 +288,11 @@ final class Engine: Sendable {
         queue.broadcast()
         wakeFollowers()
         thread.withLock { $0 }?.join()
+        // No other begins: it is looked whether the engine stops under the same lock.
+        if let watcher = watcher.withLock({ $0 }) {
+            log.wake()
+            watcher.join()
+        }
         let log = log
         try asJournalError { () throws(LogError) in try log.close() }
     }

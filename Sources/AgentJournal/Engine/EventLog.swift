@@ -19,10 +19,23 @@ package protocol EventLog: AnyObject, Sendable {
     var firstSequence: UInt64 { get }
     /// A reader of the events behind `after`.
     func reader(after: UInt64) -> LogReader
+    /// Calls with a reader that goes on where the last one stopped, for the state to catch up.
+    func withTail<R, E: Error>(after sequence: UInt64, _ body: (LogReader) throws(E) -> R) throws(E) -> R
+    /// What was lost of what could be read before it was durable.
+    var rewind: LogRewind { get }
     /// Sleeps until something behind `sequence` may be visible, at most so long.
     func wait(after sequence: UInt64, timeoutMilliseconds: Int)
     /// Notices, where it is only read, that what is waited for can never come.
     func checkIsThere() throws(LogError)
+    /// Wakes those who `wait`, in this process; they may wake anyway.
+    func wake()
+    /// One process at a time takes snapshots and compacts; false when another does.
+    func takeMaintenanceRange() throws(LogError) -> Bool
+    func releaseMaintenanceRange()
+    /// Who does, for a message.
+    var maintainer: String { get }
+    /// Finishes what those left who died while they did.
+    func finishMaintenanceOfOthers() throws(LogError)
     /// The segments but the last, which is appended to.
     func sealedSegments() throws(LogError) -> [SealedSegment]
     /// The segment that is appended to; nil when it holds no events.

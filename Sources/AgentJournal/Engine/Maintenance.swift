@@ -14,12 +14,16 @@ final class Maintenance: Sendable {
         /// How much memory a replay may take.
         var replayBytes = 256 << 20
 
+        /// How long another process that takes a snapshot or compacts is waited for.
+        var patience = Duration.seconds(300)
+
         /// Whether segments are packed also where that makes them larger.
         var packsAlways = false
 
         init() {}
 
-        init(events: UInt64, replayBytes: Int, packsAlways: Bool) {
+        init(events: UInt64, replayBytes: Int, packsAlways: Bool, patience: Duration) {
+            self.patience = patience
             self.events = events
             self.replayBytes = replayBytes
             self.packsAlways = packsAlways

@@ -16,12 +16,21 @@ struct Replay {
         progress: ((UInt64) -> Void)? = nil
     ) throws(JournalError) {
         guard state.lastSequence < min(bound, log.visibleSequence) else { return }
-        let reader = log.reader(after: state.lastSequence)
+        try run(
+            &state, log.reader(after: state.lastSequence), upTo: min(bound, log.visibleSequence),
+            recordedUpTo: date, progress: progress)
+    }
+
+    /// The same with a reader that is behind the state's last event, also beyond what is visible.
+    func run(
+        _ state: inout State, _ reader: LogReader, upTo bound: UInt64, recordedUpTo date: Int64 = .max,
+        progress: ((UInt64) -> Void)? = nil
+    ) throws(JournalError) {
         // Which a layer that a snapshot is taken of would be in the way of; then there is not much to replay.
         let spill = state.below.layer == nil ? spill : nil
         var spilling: Spilling?
         while state.lastSequence < bound,
-            let frame = try asJournalError({ () throws(LogError) in try reader.next() })
+            let frame = try asJournalError({ () throws(LogError) in try reader.next(upTo: bound) })
         {
             guard frame.recordedMicroseconds <= date else { break }
             guard !frame.header.isSkippable else {

@@ -8,9 +8,11 @@ package import JournalFileSystem
 ///     16    8  visible sequence
 ///     24    4  counter of its changes, a futex
 ///     28    4  CRC of bytes 0 to 511 as a clean close left them, itself as 0; 0 from the next opening on
-///     64  448  the writer: pid 4, zero 4, start time 8, host 64, command 256, since 8
+///     64  448  what the processes that have it open share (`CommitPage`); zeros after a clean close
 ///     3584  8  clean-close mark: 0, or 2^32 + CRC of the record
 ///     3592 48  clean-close record
+///     4096     while it is open, records of the openers, 512 bytes each:
+///              pid 4, zero 4, start time 8, host 64, command 256, since 8
 package enum LockFile {
     package static let fileName = "lock"
     package static let length = 4096
@@ -19,53 +21,70 @@ package enum LockFile {
     static let visibleOffset = 16
     static let counterOffset = 24
     static let checksumOffset = 28
-    static let writerOffset = 64
-    static let writerLength = 448
+    static let sharedRange = 64..<512
+    static let openersOffset = 4096
+    static let openerLength = 344
+    private static let openerStride = 512
+    /// So many openers have a record; those beyond share one lock and have none.
+    static let openerCount = 1024
     static let markOffset = 3584
     static let recordOffset = 3592
 
-    /// What one opening after the other changes, without a sync: who writes, and what is visible.
+    /// What one opening after the other changes, without a sync.
     private static let changing = 0..<512
     /// What is zero in every version so far, and never written: no power cut leaves anything else there.
     private static let zeros = [512..<3584, 3640..<4096]
 
     /// The ranges lie beyond the page, so that they say nothing about its bytes.
+    ///
+    /// Catching up with the others' frames and writing one's own.
     static let writerRange: Range<UInt64> = 1_048_576..<1_048_577
+    /// Syncing what all have written.
     static let syncerRange: Range<UInt64> = 1_048_577..<1_048_578
+    /// Taking snapshots and compacting.
     static let maintenanceRange: Range<UInt64> = 1_048_578..<1_048_579
+    /// A byte for each opener, which it holds locked: so it is known who lives, however it ends.
+    static let openersRange: Range<UInt64> = 1_048_640..<(1_048_640 + UInt64(openerCount) + 1)
+
+    /// The byte that the opener with this number locks.
+    static func openerRange(_ number: Int) -> Range<UInt64> {
+        let start = openersRange.lowerBound + UInt64(number)
+        return start..<(start + 1)
+    }
+
+    /// Where the record of the opener with this number is.
+    static func openerOffset(_ number: Int) -> UInt64 { UInt64(openersOffset + number * openerStride) }
 
     /// Who has the journal open for writing: a lock cannot tell.
-    package struct Writer: Hashable, Sendable {
+    package struct Opener: Hashable, Sendable {
         package var process: ProcessIdentity
         package var sinceMicroseconds: Int64
     }
 
-    static func encode(_ writer: Writer) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: writerLength)
+    static func encode(_ opener: Opener) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: openerLength)
         bytes.withUnsafeMutableBytes { out in
-            out.setLittle(writer.process.pid, 0)
-            out.setLittle(writer.process.startTime, 8)
-            copy(writer.process.host, to: UnsafeMutableRawBufferPointer(rebasing: out[16..<80]))
-            copy(writer.process.command, to: UnsafeMutableRawBufferPointer(rebasing: out[80..<336]))
-            out.setLittle(writer.sinceMicroseconds, 336)
+            out.setLittle(opener.process.pid, 0)
+            out.setLittle(opener.process.startTime, 8)
+            copy(opener.process.host, to: UnsafeMutableRawBufferPointer(rebasing: out[16..<80]))
+            copy(opener.process.command, to: UnsafeMutableRawBufferPointer(rebasing: out[80..<336]))
+            out.setLittle(opener.sinceMicroseconds, 336)
         }
         return bytes
     }
 
-    static func decodeWriter(_ page: UnsafeRawBufferPointer) -> Writer? {
-        guard page.count >= writerOffset + writerLength else { return nil }
-        let bytes = UnsafeRawBufferPointer(rebasing: page[writerOffset..<(writerOffset + writerLength)])
+    static func decodeOpener(_ bytes: UnsafeRawBufferPointer, bootIdentity: UInt64) -> Opener? {
+        guard bytes.count >= openerLength else { return nil }
         let pid: Int32 = bytes.little(0)
         guard pid != 0 else { return nil }
-        return Writer(
+        return Opener(
             process: ProcessIdentity(
                 pid: pid, startTime: bytes.little(8), host: text(bytes[16..<80]),
-                command: text(bytes[80..<336]),
-                bootIdentity: page.little(bootOffset)),
+                command: text(bytes[80..<336]), bootIdentity: bootIdentity),
             sinceMicroseconds: bytes.little(336))
     }
 
-    /// The checksum of who wrote and what was visible, for a clean close to leave.
+    /// The checksum of what was shared and visible, for a clean close to leave.
     static func checksum(_ page: UnsafeRawBufferPointer) -> UInt32 {
         let before = Checksum.crc32(0, UnsafeRawBufferPointer(rebasing: page[..<checksumOffset]))
         return Checksum.crc32(

@@ -44,7 +44,20 @@ struct LogOpening {
 
     private func openLocked(_ lockFile: any File, _ creation: JournalCreation) throws(LogError) -> SegmentLog
     {
-        try takeWriterLock(lockFile)
+        try takeWriterRange(lockFile)
+        let openers = Openers(lockFile: lockFile)
+        let isJoining = try openers.hasOthers()
+        let log = isJoining ? try join(lockFile, openers) : try openFirst(lockFile, openers, creation)
+        try asLogError { () throws(FileSystemError) in try lockFile.unlock(LockFile.writerRange) }
+        log.shared?.wakeWriters()
+        log.shared?.wakeWaiters()
+        return log
+    }
+
+    /// Nobody else has it open: recovers, and makes the page anew.
+    private func openFirst(
+        _ lockFile: any File, _ openers: Openers, _ creation: JournalCreation
+    ) throws(LogError) -> SegmentLog {
         var report = OpeningReport()
         // Under the lock: another process may have finished it meanwhile.
         if try creation.inspect() != .journal {
@@ -57,15 +70,51 @@ struct LogOpening {
         var catalog = try loadCatalog(identity, &report)
         try removeUnfinished()
         try removeSuperseded(&catalog, &report)
-        let recovered = try recover(identity, record, lockFile, &catalog, &report)
-        let page = try preparePage(lockFile, visible: recovered.lastSequence)
+        var writer = try recover(identity, record, lockFile, &catalog, &report)
+        let page = try preparePage(lockFile, &writer, catalog)
+        return try finish(lockFile, openers, page, identity, report, catalog, writer)
+    }
+
+    /// Others have it open: the page says where they are.
+    private func join(_ lockFile: any File, _ openers: Openers) throws(LogError) -> SegmentLog {
+        let identity = try readIdentity()
+        let page = try asLogError { () throws(FileSystemError) in
+            let page = try lockFile.mapSharedPage(length: LockFile.length, writable: true)
+            try page.reserve(in: lockFile)
+            return page
+        }
+        let shared = CommitPage(page)
+        guard shared.isOf(bootIdentity: fileSystem.process.bootIdentity) else {
+            throw LogError(
+                .busy,
+                "Another process has the journal open and the file lock was not made on this boot of this machine: its locks "
+                    + "do not reach as far as its memory. Open a journal on one machine only", path: paths.lock)
+        }
+        var report = OpeningReport()
+        report.ending = .shared
+        // Before the catalog: what is in it by then is read.
+        let (visible, failures) = (shared.visible, shared.settledFailures)
+        let catalog = try loadCatalog(identity, &report)
+        // The first append takes over what is written.
+        let writer = SegmentLog.Writer(
+            lastSequence: visible, recordedMicroseconds: 0, active: nil,
+            predecessor: .init(originalID: 0, chain: 0, lastSequence: 0, end: 0),
+            generation: shared.generation &- 1, failures: failures)
+        return try finish(lockFile, openers, page, identity, report, catalog, writer)
+    }
+
+    private func finish(
+        _ lockFile: any File, _ openers: Openers, _ page: any SharedPage, _ identity: JournalIdentity,
+        _ report: OpeningReport, _ catalog: SegmentCatalog, _ writer: SegmentLog.Writer
+    ) throws(LogError) -> SegmentLog {
+        let opener = try openers.enter(
+            LockFile.Opener(process: fileSystem.process, sinceMicroseconds: options.now()))
         let lockIdentity = try asLogError { () throws(FileSystemError) in try lockFile.identity() }
-        let log = SegmentLog(
+        return SegmentLog(
             .init(
                 paths: paths, options: options, identity: identity, report: report, lockFile: lockFile,
-                lockIdentity: lockIdentity, page: page, catalog: catalog, writer: recovered))
-        log.publish(log.visibleSequence)
-        return log
+                lockIdentity: lockIdentity, page: page, opener: opener, catalog: catalog, writer: writer,
+                visible: writer.lastSequence))
     }
 
     private func openLock() throws(LogError) -> any File {
@@ -94,41 +143,51 @@ struct LogOpening {
         }
     }
 
-    private func takeWriterLock(_ lockFile: any File) throws(LogError) {
-        let taken = try asLogError { () throws(FileSystemError) in
-            try lockFile.lock(LockFile.writerRange, .exclusive, wait: false)
-        }
-        guard !taken else { return }
-        let holder = try LogOpening.readPage(lockFile).withUnsafeBytes { LockFile.decodeWriter($0) }
-        var who = "another process"
-        if let holder {
-            who =
-                "process \(holder.process.pid) on \(holder.process.host) (\(holder.process.command)), since "
-                + options.formatTime(holder.sinceMicroseconds)
+    /// Waits for those who append, or open, or close.
+    private func takeWriterRange(_ lockFile: any File) throws(LogError) {
+        let nobody = Monitor(false)
+        let isTaken = try SegmentLog.takeRange(
+            LockFile.writerRange, of: lockFile, options,
+            wait: {
+                // There is no page to wait on yet.
+                { _ = nobody.withLock(timeoutMilliseconds: min($0, 2), waitingUntil: { $0 }) { _ in () } }
+            })
+        guard !isTaken else { return }
+        let others = try Openers(lockFile: lockFile).others(bootIdentity: fileSystem.process.bootIdentity)
+        let who = others.map {
+            "process \($0.process.pid) on \($0.process.host) (\($0.process.command)), since "
+                + options.formatTime($0.sinceMicroseconds)
         }
         throw LogError(
             .busy,
-            "The journal is open for writing in \(who). Close it there, or open it here for reading only",
-            path: paths.directory)
+            "Another process has held the journal for more than \(options.lockTimeout), and is stopped perhaps. "
+                + (who.isEmpty ? "It is just being opened there" : "It is open in " + who.joined(separator: "; "))
+                + ". Continue or end it, or open the journal for reading only", path: paths.directory)
     }
 
-    /// A fresh page that says who writes and what is visible. The boot identity comes last: it makes the rest count.
-    private func preparePage(_ lockFile: any File, visible: UInt64) throws(LogError) -> any SharedPage {
-        let writer = LockFile.Writer(process: fileSystem.process, sinceMicroseconds: options.now())
-        return try asLogError { () throws(FileSystemError) in
+    /// A fresh page that says what is written and visible.
+    private func preparePage(
+        _ lockFile: any File, _ writer: inout SegmentLog.Writer, _ catalog: SegmentCatalog
+    ) throws(LogError) -> any SharedPage {
+        let page = try asLogError { () throws(FileSystemError) in
+            // What earlier openers left.
+            if try lockFile.length() > UInt64(LockFile.length) {
+                try lockFile.truncate(to: UInt64(LockFile.length))
+            }
             let page = try lockFile.mapSharedPage(length: LockFile.length, writable: true)
             try page.reserve(in: lockFile)
             try SegmentLog.writeChecksum(0, lockFile)
-            page.store64(LockFile.magic, at: 0)
-            page.store64(visible, at: LockFile.visibleOffset)
-            try lockFile.write(LockFile.encode(writer), at: UInt64(LockFile.writerOffset))
-            page.store64(writer.process.bootIdentity, at: LockFile.bootOffset)
             return page
         }
+        writer.generation = 1
+        CommitPage(page).begin(
+            CommitPage.Written(writer, segment: catalog.entries.last!.header.id),
+            nextSegmentID: catalog.highestID + 1, bootIdentity: fileSystem.process.bootIdentity)
+        return page
     }
 
     /// What a writer that died while making a segment or the identity left.
-    private func removeUnfinished() throws(LogError) {
+    func removeUnfinished() throws(LogError) {
         try asLogError { () throws(FileSystemError) in
             for name in try fileSystem.names(inDirectory: paths.log)
             where name.hasSuffix(SegmentName.unfinishedSuffix) {
@@ -174,7 +233,7 @@ struct LogOpening {
         let page = lockFile.flatMap { try? $0.mapSharedPage(length: LockFile.length, writable: false) }
         let counter = page?.load32(at: LockFile.counterOffset)
         let isShared = try asLogError { () throws(FileSystemError) in
-            try lockFile?.isLockedByOther(LockFile.writerRange, .exclusive) ?? false
+            try lockFile?.isLockedByOther(LockFile.openersRange, .exclusive) ?? false
         }
         let catalog = try loadCatalog(identity, &report)
         var last: UInt64
@@ -190,14 +249,15 @@ struct LogOpening {
             time = tail.end.recordedMicroseconds ?? 0
         }
         let writer = SegmentLog.Writer(
-            lastSequence: last, durableSequence: last, recordedMicroseconds: time, active: nil,
-            predecessor: .init(originalID: 0, chain: 0, lastSequence: 0, end: 0), nextSegmentID: 0)
+            lastSequence: last, recordedMicroseconds: time, active: nil,
+            predecessor: .init(originalID: 0, chain: 0, lastSequence: 0, end: 0))
         let lockIdentity = try asLogError { () throws(FileSystemError) in try lockFile?.identity() }
         return SegmentLog(
             .init(
                 paths: paths, options: options, identity: identity, report: report, lockFile: lockFile,
                 lockIdentity: lockIdentity, page: page,
-                staleCounter: report.ending == .shared ? nil : counter, catalog: catalog, writer: writer))
+                staleCounter: report.ending == .shared ? nil : counter, catalog: catalog, writer: writer,
+                visible: last))
     }
 
     private func openLockForReading() throws(LogError) -> (any File)? {

@@ -24,8 +24,9 @@ extension SegmentLog {
         let file = try asLogError { () throws(FileSystemError) in try fileSystem.openFile(path, .readOnly) }
         defer { file.close() }
         try exclusively {}
-        catalog.withLock { $0.removeFirst() }
+        catalog.withLock { $0.remove(segment.name) }
         maintenance.removals.append(path)
         try finishRemovals(&maintenance)
+        try namesChanged()
     }
 }

@@ -26,11 +26,7 @@ extension SegmentLog {
         try maintenance.withLock { (maintenance) throws(LogError) -> PackResult? in
             try finishRemovals(&maintenance)
             guard let entry = entries.dropLast().first(where: { $0.header.name == name }) else { return nil }
-            let id = try writer.withLock { (writer) throws(LogError) in
-                try check(&writer)
-                defer { writer.nextSegmentID += 1 }
-                return writer.nextSegmentID
-            }
+            let id = try newSegmentID()
             let salt = UInt32(truncatingIfNeeded: options.random())
             let header = entry.header.packed(id: id, salt: salt)
             let replacement = CatalogEntry(
@@ -98,6 +94,7 @@ extension SegmentLog {
         }
         try asLogError { () throws(FileSystemError) in try fileSystem.syncDirectory(log) }
         catalog.withLock { $0.replace(entry.header.name, by: replacement) }
+        try namesChanged()
         maintenance.removals.append(entry.path)
         try finishRemovals(&maintenance)
     }

@@ -18,6 +18,8 @@ package final class LogReader {
     private var after: UInt64
     /// The sequence that the next frame begins with.
     package private(set) var nextSequence: UInt64
+    /// Where to go first.
+    private var place: SegmentLog.Place?
     /// How often the frame at hand was read once more already.
     private var reloads = 0
 
@@ -40,9 +42,12 @@ package final class LogReader {
     ///
     /// - Throws: `damaged` with the place and the sequences lost; `unsupported`; `historyGone` when what comes next was
     ///   dropped.
-    package func next() throws(LogError) -> FrameCursor.Frame? {
-        let visible = log.visibleSequence
-        while nextSequence <= visible {
+    package func next() throws(LogError) -> FrameCursor.Frame? { try next(upTo: log.visibleSequence) }
+
+    /// The same up to another bound than what is visible: who holds the writer range reads all that is written.
+    package func next(upTo bound: UInt64) throws(LogError) -> FrameCursor.Frame? {
+        while nextSequence <= bound {
+            try goToPlace()
             if cursor == nil { try begin(at: nextSequence) }
             if try moveToSuccessor() { continue }
             switch try cursor!.next(.payload) {
@@ -66,6 +71,45 @@ package final class LogReader {
         }
         return nil
     }
+
+    /// Goes on behind what this process wrote itself, without reading it. Another process's frame, which needs none before it,
+    /// comes next.
+    func resume(at place: SegmentLog.Place) {
+        self.place = place
+        nextSequence = place.position.nextSequence
+        after = nextSequence - 1
+    }
+
+    /// Begins anew behind another sequence.
+    func restart(after sequence: UInt64) {
+        place = nil
+        cursor = nil
+        after = sequence
+        nextSequence = sequence + 1
+        reloads = 0
+    }
+
+    private func goToPlace() throws(LogError) {
+        guard let place else { return }
+        self.place = nil
+        if entry?.header.id != place.segment {
+            guard let found = log.entries.last(where: { $0.header.id == place.segment }) else {
+                // Packed meanwhile, or dropped.
+                return try begin(at: nextSequence)
+            }
+            try openPresent { (entries) throws(LogError) in
+                entries.first { $0.header.originalID == found.header.originalID } ?? found
+            }
+        }
+        if entry?.header.id == place.segment {
+            cursor!.seek(to: place.position)
+        } else {
+            try begin(at: nextSequence)
+        }
+    }
+
+    /// Forgets what was read ahead: others have written since.
+    func refresh() { cursor?.refresh() }
 
     /// Opens the segment that holds an event, and goes to where its payload can be read.
     private func begin(at wanted: UInt64) throws(LogError) {

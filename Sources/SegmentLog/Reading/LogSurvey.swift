@@ -124,7 +124,7 @@ package final class LogSurvey {
                     message: "the clean-close record is damaged; the log's own evidence is used instead"))
         }
         let isWritten = try asLogError { () throws(FileSystemError) in
-            try file.isLockedByOther(LockFile.writerRange, .exclusive)
+            try file.isLockedByOther(LockFile.openersRange, .exclusive)
         }
         if isWritten {
             visible = page.withUnsafeBytes { $0.little(LockFile.visibleOffset) }

@@ -21,6 +21,8 @@ package struct SegmentCatalog: Sendable {
     private(set) var replacementProblems: [LogProblem] = []
     /// The highest id of any segment, also of one that is unfinished or cannot be read: no id is used twice.
     private(set) var highestID: UInt32 = 0
+    /// How often this process changed it since it was first read.
+    var changes: UInt64 = 0
 
     /// The first sequence that the log still holds; that of the next event when it holds none.
     package var firstSequence: UInt64 { entries.first?.header.firstSequence ?? 0 }
@@ -204,20 +206,26 @@ package struct SegmentCatalog: Sendable {
 
     /// A new segment at the end.
     mutating func append(_ entry: CatalogEntry) {
+        changes += 1
         if let last = entries.indices.last { entries[last].ending = entry.header.predecessor }
         entries.append(entry)
+        highestID = max(highestID, entry.header.id)
     }
 
     /// A replacement takes the place of the file that it was made from.
     mutating func replace(_ name: SegmentName, by replacement: CatalogEntry) {
+        changes += 1
         guard let index = entries.firstIndex(where: { $0.header.name == name }) else { return }
         var entry = replacement
         entry.ending = entries[index].ending
         entries[index] = entry
     }
 
-    /// The first segment is dropped.
-    mutating func removeFirst() { entries.removeFirst() }
+    /// A segment, the first one, is dropped.
+    mutating func remove(_ name: SegmentName) {
+        changes += 1
+        entries.removeAll { $0.header.name == name }
+    }
 
     /// The removal of what was replaced is finished.
     mutating func forgetSuperseded() { superseded.removeAll() }

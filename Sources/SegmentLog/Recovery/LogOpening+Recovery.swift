@@ -4,26 +4,26 @@ import SystemPackage
 extension LogOpening {
     /// Finds the log's end; after an unclean one, writes again what no promise vouches for.
     ///
-    /// - Returns: the writer's state: clean, and marked so, until the first append.
+    /// - Parameter leavesMark: Whether the log is then marked as cleanly closed, as it is until the first append.
+    /// - Returns: the writer's state: all that is written is durable.
     func recover(
         _ identity: JournalIdentity, _ record: CleanCloseRecord.Found, _ lockFile: any File,
-        _ catalog: inout SegmentCatalog, _ report: inout OpeningReport
+        _ catalog: inout SegmentCatalog, _ report: inout OpeningReport, leavesMark: Bool = true
     ) throws(LogError) -> SegmentLog.Writer {
         let entry = catalog.entries.last!
         let tail = try findTail(entry, identity, record, &report)
         let vouched = tail.vouched
         var writer = SegmentLog.Writer(
-            lastSequence: tail.end.nextSequence - 1, durableSequence: tail.end.nextSequence - 1,
+            lastSequence: tail.end.nextSequence - 1,
             recordedMicroseconds: max(tail.end.recordedMicroseconds ?? 0, entry.header.createdMicroseconds),
             active: nil,
             predecessor: SegmentHeader.Predecessor(
                 originalID: entry.header.originalID, chain: vouched.chain,
                 lastSequence: vouched.nextSequence - 1,
-                end: vouched.offset), nextSegmentID: catalog.highestID + 1)
+                end: vouched.offset))
         // A journal made just now has a durable segment and nothing in it.
         if tail.verdict == .clean || (report.ending == .created && !tail.evidence.hasBytesBeyond) {
             writer.active = try resume(entry, tail)
-            writer.isMarked = tail.verdict == .clean
             return writer
         }
         if report.ending != .created { report.ending = .unclean }
@@ -39,20 +39,20 @@ extension LogOpening {
             let isOdd = tail.evidence.hasBytesBeyond || length < tail.end.offset
             if vouched.offset < tail.end.offset || (isOdd && report.ending != .created) {
                 let again = try rewrite(
-                    entry, tail, writer.predecessor, id: writer.nextSegmentID, identity, &report)
+                    entry, tail, writer.predecessor, id: catalog.highestID + 1, identity, &report)
                 let active = try SegmentFactory(options, paths).makeForOpening(again)
                 catalog.append(CatalogEntry(path: active.path, header: active.frames.header))
                 writer.predecessor = active.asPredecessor
                 writer.active = active
-                writer.nextSegmentID += 1
             }
             let end = writer.predecessor
-            try SegmentLog.leaveMark(
-                CleanCloseRecord(
-                    segment: catalog.entries.last!.header.id, chain: end.chain, end: end.end,
-                    lastSequence: end.lastSequence,
-                    closedMicroseconds: options.now()), lockFile)
-            writer.isMarked = true
+            if leavesMark {
+                try SegmentLog.leaveMark(
+                    CleanCloseRecord(
+                        segment: catalog.entries.last!.header.id, chain: end.chain, end: end.end,
+                        lastSequence: end.lastSequence,
+                        closedMicroseconds: options.now()), lockFile)
+            }
         } catch let error as FileSystemError {
             throw LogError(
                 error.isFull ? .noSpace : .system,

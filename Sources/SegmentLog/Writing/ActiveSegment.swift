@@ -10,7 +10,7 @@ final class ActiveSegment: @unchecked Sendable {
     let identity: FileIdentity
     var frames: FrameWriter
     /// The file's length: up to here its blocks are reserved.
-    private(set) var allocatedEnd: UInt64
+    var allocatedEnd: UInt64
 
     /// The first reservation, and the largest step. Small, so that a journal of three memories is small; growing, so
     /// that a busy one seldom has metadata to sync.

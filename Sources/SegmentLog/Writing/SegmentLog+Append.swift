@@ -3,7 +3,7 @@ import Synchronization
 import SystemPackage
 
 extension SegmentLog {
-    /// Appends events, under the log's exclusion.
+    /// Appends events, under the log's exclusion, in this process and between processes.
     ///
     /// Space is reserved first; only then `decide` is called, with the log's end, and says what to append. What
     /// it returns is written before this returns, and is durable and visible after `sync`.
@@ -11,62 +11,53 @@ extension SegmentLog {
     ///   - rawBytes: at least as many bytes of payload as `decide` will return.
     ///   - pieces: at least as many pieces.
     /// - Returns: the log's end with the new events.
-    /// - Throws: `noSpace` and `notWritten` when `decide` was not called, and the log goes on; `poisoned`;
-    ///   `outcomeUnknown` when writing failed, which poisons the log; `closed`, `readOnly`.
+    /// - Throws: `noSpace`, `busy` and `notWritten` when `decide` was not called, and the log goes on; `poisoned`;
+    ///   `outcomeUnknown` when writing failed, which poisons the log; `closed`, `readOnly`; what recovery throws when another
+    ///   process died while it appended.
     /// - Complexity: one write; no sync, except when a segment begins.
     package func append(
         rawBytes: Int, pieces: Int, _ decide: (LogHead) -> [EncodedEvents]
     ) throws(LogError) -> LogHead {
         try writer.withLock { (writer) throws(LogError) in
-            try check(&writer)
-            let now = options.now()
-            try prepare(&writer, for: FrameWriter.bound(rawBytes: rawBytes, pieces: pieces), now)
-            // A clock that went back does not take recorded times back.
-            var head = LogHead(
-                lastSequence: writer.lastSequence,
-                recordedMicroseconds: max(now, writer.recordedMicroseconds))
-            let events = decide(head)
-            guard !events.isEmpty else { return head }
-            // The caller checks this before; here it would be acknowledged and never be read again.
-            guard events.allSatisfy({ fitsFrame($0) }) else {
-                let cause = FileSystemError(operation: "append", path: paths.log, errno: .fileTooLarge)
-                throw poison(&writer, .notWritten, "A batch is larger than a frame may be", cause)
+            try inWriterRange(&writer) { (writer, shared) throws(LogError) in
+                let now = options.now()
+                try prepare(&writer, shared, for: FrameWriter.bound(rawBytes: rawBytes, pieces: pieces), now)
+                // A clock that went back does not take recorded times back.
+                var head = LogHead(
+                    lastSequence: writer.lastSequence,
+                    recordedMicroseconds: max(now, writer.recordedMicroseconds), rewind: rewind)
+                let events = decide(head)
+                guard !events.isEmpty else { return head }
+                // The caller checks this before; here it would be acknowledged and never be read again.
+                guard events.allSatisfy({ fitsFrame($0) }) else {
+                    let cause = FileSystemError(operation: "append", path: paths.log, errno: .fileTooLarge)
+                    throw poison(&writer, .notWritten, "A batch is larger than a frame may be", cause)
+                }
+                try write(events, head, &writer, shared)
+                head.lastSequence = writer.lastSequence
+                return head
             }
-            writer.active!.frames.append(
-                events, recordedMicroseconds: head.recordedMicroseconds,
-                followsSync: writer.durableSequence == writer.lastSequence)
-            do throws(FileSystemError) {
-                try writer.active!.writePending()
-            } catch {
-                throw poison(&writer, .outcomeUnknown, "Writing to the log failed", error)
-            }
-            writer.lastSequence = writer.active!.frames.lastSequence
-            writer.recordedMicroseconds = head.recordedMicroseconds
-            head.lastSequence = writer.lastSequence
-            return head
         }
     }
 
-    /// Makes everything appended durable, and then visible.
-    ///
-    /// - Throws: `outcomeUnknown` when the sync failed, which poisons the log: what the disk holds is then not
-    ///   known, and a second sync would not tell (the kernel forgets which pages it could not write).
-    package func sync() throws(LogError) {
-        let (file, last) = try writer.withLock { (writer) throws(LogError) -> ((any File)?, UInt64) in
-            if let poison = writer.poison { throw poisoned(by: poison) }
-            if writer.isClosed { throw closed }
-            guard writer.durableSequence < writer.lastSequence else { return (nil, 0) }
-            return (writer.active!.file, writer.lastSequence)
-        }
-        guard let file else { return }
-        do {
-            try file.syncData()
+    /// Writes frames, and tells the other processes.
+    private func write(
+        _ events: [EncodedEvents], _ head: LogHead, _ writer: inout Writer, _ shared: CommitPage
+    ) throws(LogError) {
+        writer.active!.frames.append(
+            events, recordedMicroseconds: head.recordedMicroseconds,
+            followsSync: shared.visible == writer.lastSequence)
+        shared.setWriter(opener)
+        do throws(FileSystemError) {
+            try writer.active!.writePending()
         } catch {
-            throw writer.withLock { writer in
-                poison(&writer, .outcomeUnknown, "Syncing the log failed", error)
-            }
+            throw poison(&writer, .outcomeUnknown, "Writing to the log failed", error)
         }
-        try writer.withLock { (writer) throws(LogError) in try becameDurable(&writer, last) }
+        writer.lastSequence = writer.active!.frames.lastSequence
+        writer.recordedMicroseconds = head.recordedMicroseconds
+        wroteUpTo(writer.active!)
+        publishWritten(&writer, shared)
+        shared.setWriter(nil)
     }
 
     /// Ends the present segment, when it is longer than `bytes`: what comes next goes into a new one.
@@ -75,57 +66,47 @@ extension SegmentLog {
     /// - Complexity: some syncs, which appends wait for.
     package func seal(longerThan bytes: UInt64) throws(LogError) {
         try writer.withLock { (writer) throws(LogError) in
-            try check(&writer)
-            guard let last = entries.last, writer.lastSequence >= last.header.firstSequence else { return }
-            // After an unclean end there is no present segment before the next append: then it is the last one.
-            let end = writer.active?.frames.end ?? writer.predecessor.end
-            guard end > max(bytes, SegmentHeader.framesOffset) else { return }
-            try makeReady(&writer, options.now())
-            try beginSegment(&writer)
+            try inWriterRange(&writer) { (writer, shared) throws(LogError) in
+                if shared.directoryGeneration != 0 { try refreshCatalog() }
+                guard let last = entries.last, writer.lastSequence >= last.header.firstSequence else { return }
+                // After an unclean end there is no present segment before the next append: then it is the last one.
+                let end = writer.active?.frames.end ?? writer.predecessor.end
+                guard end > max(bytes, SegmentHeader.framesOffset) else { return }
+                try makeReady(&writer, shared, options.now())
+                try beginSegment(&writer, shared)
+            }
         }
-    }
-
-    /// Under the mutex, so that what is visible never goes back.
-    ///
-    /// - Throws: what poisons the log, if others cannot be shown it: the page's block may have gone while the log was synced.
-    private func becameDurable(
-        _ writer: inout Writer, _ sequence: UInt64, otherwise kind: LogError.Kind = .outcomeUnknown
-    ) throws(LogError) {
-        guard writer.durableSequence < sequence else { return }
-        do {
-            try reservePage()
-        } catch {
-            throw poison(&writer, kind, "Showing other processes what is durable failed", error)
-        }
-        writer.durableSequence = sequence
-        publish(sequence)
     }
 
     /// Ends cleanly: trims the segment and leaves the record that vouches for its end. Later calls throw `closed`.
     ///
-    /// A poisoned log is closed without the record.
+    /// While other processes have the journal open this one only lets go; a poisoned log is closed without the record, too.
     /// - Throws: the error that kept the record from being written; the files are closed all the same.
     package func close() throws(LogError) {
         try writer.withLock { (writer) throws(LogError) in
             guard !writer.isClosed else { return }
-            writer.isClosed = true
             defer {
+                writer.isClosed = true
                 writer.active?.file.close()
                 lockFile?.close()
             }
-            guard options.access == .readWrite, writer.poison == nil else { return }
-            do throws(FileSystemError) {
-                if !writer.isMarked, writer.durableSequence == writer.lastSequence {
-                    try writer.active?.trim()
-                    try leaveMark(writer)
+            guard options.access == .readWrite, writer.poison == nil, let lockFile else { return }
+            do throws(LogError) {
+                try inWriterRange(&writer) { (writer, shared) throws(LogError) in
+                    guard try !Openers(lockFile: lockFile).hasOthers() else { return }
+                    try asLogError { () throws(FileSystemError) in
+                        if !shared.isMarkedClean, shared.visible == writer.lastSequence {
+                            try writer.active?.trim()
+                            try leaveMark(writer)
+                        }
+                        try clearShared()
+                    }
                 }
-                try clearWriterRecord()
-                try lockFile?.unlock(LockFile.writerRange)
             } catch {
                 throw LogError(
                     .system,
                     "The journal was not closed cleanly: \(error). Nothing acknowledged is lost; the next "
-                        + "opening recovers", path: error.path, cause: error)
+                        + "opening recovers", path: error.path, cause: error.cause)
             }
         }
     }
@@ -142,17 +123,17 @@ extension SegmentLog {
         if writer.isClosed { throw closed }
     }
 
-    private var closed: LogError { LogError(.closed, "the journal is closed", path: paths.directory) }
+    var closed: LogError { LogError(.closed, "the journal is closed", path: paths.directory) }
 
-    private func poisoned(by first: LogError) -> LogError {
+    func poisoned(by first: LogError) -> LogError {
         LogError(
             .poisoned,
             "Not written: the journal stopped taking writes after an earlier failure (\(first.message)). Close it "
                 + "and open it again to recover", path: first.path, cause: first.cause)
     }
 
-    /// Remembers the first failure, lets go of the writer's lock so that an opening may recover, and returns the error.
-    private func poison(
+    /// Remembers the first failure, lets go of the journal so that an opening may recover, and returns the error.
+    func poison(
         _ writer: inout Writer, _ kind: LogError.Kind, _ what: String, _ cause: FileSystemError
     ) -> LogError {
         let cause = cause.underPresentName
@@ -165,26 +146,25 @@ extension SegmentLog {
             path: cause.path, cause: cause)
         if writer.poison == nil {
             writer.poison = error
+            // What cannot be let go of now goes with the file.
+            if let opener { try? lockFile?.unlock(LockFile.openerRange(opener)) }
             try? lockFile?.unlock(LockFile.writerRange)
         }
         return error
     }
 
     /// Sees to it that the files are still there, and that the clean-close mark is gone.
-    private func makeReady(_ writer: inout Writer, _ now: Int64) throws(LogError) {
+    private func makeReady(_ writer: inout Writer, _ shared: CommitPage, _ now: Int64) throws(LogError) {
         try checkStillThere(&writer, now)
-        try clearMark(&writer)
+        try clearMark(&writer, shared)
     }
 
     /// Sees to it that there is a segment with room for `bytes`.
-    private func prepare(_ writer: inout Writer, for bytes: UInt64, _ now: Int64) throws(LogError) {
-        try makeReady(&writer, now)
-        do {
-            try reservePage()
-        } catch {
-            throw notWritten(error)
-        }
-        if !hasRoom(writer, for: bytes) { try beginSegment(&writer) }
+    private func prepare(
+        _ writer: inout Writer, _ shared: CommitPage, for bytes: UInt64, _ now: Int64
+    ) throws(LogError) {
+        try makeReady(&writer, shared, now)
+        if !hasRoom(writer, for: bytes) { try beginSegment(&writer, shared) }
         do {
             try writer.active!.reserve(bytes)
         } catch {
@@ -193,12 +173,11 @@ extension SegmentLog {
     }
 
     /// The log is about to change: the record of the last clean close does not vouch for it any more.
-    private func clearMark(_ writer: inout Writer) throws(LogError) {
-        guard writer.isMarked, let lockFile else { return }
+    private func clearMark(_ writer: inout Writer, _ shared: CommitPage) throws(LogError) {
+        guard shared.isMarkedClean, let lockFile else { return }
         do {
             try SegmentLog.writeMark(0, lockFile)
             try lockFile.syncData()
-            writer.isMarked = false
         } catch {
             // One word that found no block (on a copy-on-write file system) is not written, and the mark stands.
             if error.isFull, error.operation == "write" { throw notWritten(error) }
@@ -206,7 +185,7 @@ extension SegmentLog {
         }
     }
 
-    private func reservePage() throws(FileSystemError) {
+    func reservePage() throws(FileSystemError) {
         if let page, let lockFile { try page.reserve(in: lockFile) }
     }
 
@@ -217,7 +196,7 @@ extension SegmentLog {
     }
 
     /// A full disk or another refusal met before anything was written poisons nothing.
-    private func notWritten(_ failure: FileSystemError) -> LogError {
+    func notWritten(_ failure: FileSystemError) -> LogError {
         let error = failure.underPresentName
         if error.isFull {
             return LogError(
@@ -228,30 +207,60 @@ extension SegmentLog {
         return LogError(.notWritten, "Not written: \(error)", path: error.path, cause: error)
     }
 
-    private func beginSegment(_ writer: inout Writer) throws(LogError) {
+    /// Ends the present segment and begins another. Under the writer range.
+    private func beginSegment(_ writer: inout Writer, _ shared: CommitPage) throws(LogError) {
+        shared.setWriter(opener)
         if writer.active != nil {
-            do {
-                try writer.active!.trim()
-            } catch {
-                throw poison(&writer, .notWritten, "Ending a segment failed", error)
+            let isEnded = try inSyncerRange(shared) { () throws(LogError) -> Bool in
+                try endSegment(&writer, shared)
+                return true
             }
-            writer.predecessor = writer.active!.asPredecessor
-            // Ending a segment syncs it: what was appended and not synced yet is durable now.
-            try becameDurable(&writer, writer.lastSequence, otherwise: .notWritten)
+            // Else who synced before died meanwhile. What it left is in a segment that ends here, or in a new one.
+            if isEnded == nil {
+                try recover(&writer, shared)
+                if writer.active != nil { return }
+                shared.setWriter(opener)
+            }
         }
+        try makeSegment(&writer, shared)
+        publishWritten(&writer, shared)
+        shared.directoryChanged()
+        shared.setWriter(nil)
+    }
+
+    /// Makes all of the segment durable, what was appended and not synced yet too. Under the syncer range.
+    private func endSegment(_ writer: inout Writer, _ shared: CommitPage) throws(LogError) {
+        shared.setSyncer(opener)
+        do {
+            try writer.active!.trim()
+            try reservePage()
+        } catch {
+            shared.countFailure()
+            throw poison(&writer, .notWritten, "Ending a segment failed", error)
+        }
+        writer.predecessor = writer.active!.asPredecessor
+        publishWritten(&writer, shared)
+        shared.publish(visible: writer.lastSequence)
+        shared.setSyncer(nil)
+    }
+
+    private func makeSegment(_ writer: inout Writer, _ shared: CommitPage) throws(LogError) {
         let factory = SegmentFactory(options, paths)
         let header = factory.header(
-            id: writer.nextSegmentID, journal: identity.journal, firstSequence: writer.lastSequence + 1,
+            id: shared.nextSegmentID, journal: identity.journal, firstSequence: writer.lastSequence + 1,
             createdMicroseconds: writer.recordedMicroseconds, predecessor: writer.predecessor)
+        shared.setNextSegmentID(header.id + 1)
         do throws(SegmentFactory.Failure) {
             let made = try factory.make(FrameWriter(header, level: options.compressionLevel))
             writer.active?.file.close()
             writer.active = made
         } catch {
-            if error.isCertainlyNotMade, error.cause.isFull { throw notWritten(error.cause) }
+            if error.isCertainlyNotMade, error.cause.isFull {
+                shared.setWriter(nil)
+                throw notWritten(error.cause)
+            }
             throw poison(&writer, .notWritten, "Beginning a segment failed", error.cause)
         }
-        writer.nextSegmentID += 1
         let path = writer.active!.path
         catalog.withLock { $0.append(CatalogEntry(path: path, header: header)) }
     }

@@ -26,11 +26,12 @@ extension SegmentLog {
             (0..<8).map { UInt8(truncatingIfNeeded: mark >> (8 * $0)) }, at: UInt64(LockFile.markOffset))
     }
 
-    /// Nobody writes any more. Not synced: nothing relies on it, `verify` alone compares it.
-    func clearWriterRecord() throws(FileSystemError) {
+    /// Nobody has it open any more. Not synced: nothing relies on it, `verify` alone compares it.
+    func clearShared() throws(FileSystemError) {
         guard let lockFile else { return }
-        try lockFile.write(
-            [UInt8](repeating: 0, count: LockFile.writerLength), at: UInt64(LockFile.writerOffset))
+        let zeros = [UInt8](repeating: 0, count: LockFile.sharedRange.count)
+        try lockFile.write(zeros, at: UInt64(LockFile.sharedRange.lowerBound))
+        try lockFile.truncate(to: UInt64(LockFile.length))
         let page = try lockFile.read(LockFile.length, at: 0)
         guard page.count == LockFile.length else { return }
         try SegmentLog.writeChecksum(page.withUnsafeBytes { LockFile.checksum($0) }, lockFile)

@@ -36,7 +36,7 @@ struct DoctorCommand: AsyncParsableCommand {
             ) { journal in
                 examination.examinePlace()
                 examination.examineAge(journal.created)
-                examination.examineWriter(journal.otherWriter, ending: journal.openingReport.ending)
+                examination.examineOpeners(journal.otherOpeners, ending: journal.openingReport.ending)
                 examination.examineEnding(journal.openingReport)
             }
         } catch let error as JournalError where error.code == .damaged {

@@ -118,19 +118,20 @@ struct Examination {
         }
     }
 
-    /// Who writes it.
-    mutating func examineWriter(_ writer: LockFile.Writer?, ending: OpeningReport.Ending) {
-        guard let writer else {
+    /// Who has it open for writing.
+    mutating func examineOpeners(_ openers: [LockFile.Opener], ending: OpeningReport.Ending) {
+        guard !openers.isEmpty else {
             let isShared = ending == .shared
             return add(
                 "open", .ok,
                 isShared ? "open for writing in a process that cannot be named" : "open nowhere else")
         }
-        let since = Timestamp(clampingMicrosecondsSince1970: writer.sinceMicroseconds)
-        add(
-            "open", .ok,
-            "open for writing in process \(writer.process.pid) on \(writer.process.host) (\(writer.process.command)), since "
-                + "\(since)")
+        for opener in openers {
+            add(
+                "open", .ok,
+                "open for writing in process \(opener.process.pid) on \(opener.process.host) (\(opener.process.command)), "
+                    + "since \(Timestamp(clampingMicrosecondsSince1970: opener.sinceMicroseconds))")
+        }
     }
 
     /// How it was left, and what recovery found.

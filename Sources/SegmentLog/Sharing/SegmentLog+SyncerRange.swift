@@ -1,0 +1,151 @@
+import JournalFileSystem
+import SystemPackage
+
+/// Of the processes that wait for what they wrote to be durable one is elected, by the syncer range, to sync what all have
+/// written; the others sleep until it says how far that is.
+extension SegmentLog {
+    /// Makes everything appended so far durable, whoever appended it, and then visible.
+    ///
+    /// - Throws: `outcomeUnknown` when a sync failed, of this process or of another, which poisons the log: what the disk holds
+    ///   is then not known, and a second sync would not tell (the kernel forgets which pages it could not write); or,
+    ///   without poisoning it, when another process that syncs takes longer than `LogOptions.lockTimeout`.
+    package func sync() throws(LogError) {
+        let wanted = try writer.withLock { (writer) throws(LogError) -> Wanted in
+            if let poison = writer.poison { throw poisoned(by: poison) }
+            if writer.isClosed { throw closed }
+            return Wanted(
+                sequence: writer.lastSequence, failures: writer.failures, file: writer.active?.file,
+                segment: writer.active?.frames.header.id)
+        }
+        guard let lockFile, let shared else { return }
+        var waiting: ContinuousClock.Instant?
+        while true {
+            let changes = shared.changes
+            // In this order: what is visible after a failure was settled may be another event.
+            let isDurable = shared.visible >= wanted.sequence
+            guard shared.failures == wanted.failures else { throw failedElsewhere(shared, lockFile) }
+            if isDurable { return }
+            switch try syncIfElected(wanted, lockFile, shared) {
+            case .done: continue
+            case .failed(let what, let cause):
+                throw writer.withLock { poison(&$0, .outcomeUnknown, what, cause) }
+            case .isMarked:
+                // Who synced before died meanwhile, or failed.
+                try writer.withLock { (writer) throws(LogError) in
+                    try inWriterRange(&writer) { (writer, shared) throws(LogError) in
+                        if shared.visible < wanted.sequence { try recover(&writer, shared) }
+                    }
+                }
+            case .busy:
+                let now = ContinuousClock.now
+                if let waiting, now - waiting > options.lockTimeout {
+                    throw LogError(
+                        .outcomeUnknown,
+                        "\(SegmentLog.holder(shared.syncer, lockFile, options)) has been syncing the log for more than "
+                            + "\(options.lockTimeout): it is not known whether the events are on disk. If it is stopped, "
+                            + "continue or end it", path: paths.directory)
+                }
+                waiting = waiting ?? now
+                shared.waitForChange(from: changes, timeoutMilliseconds: SegmentLog.lockPollMilliseconds)
+            }
+        }
+    }
+
+    /// What is to become durable, and in which file it is.
+    private struct Wanted: Sendable {
+        var sequence: UInt64
+        var failures: UInt64
+        var file: (any File)?
+        var segment: UInt32?
+    }
+
+    private enum Election {
+        case done
+        /// Another process syncs.
+        case busy
+        /// The page says that one syncs, and none does.
+        case isMarked
+        case failed(String, FileSystemError)
+    }
+
+    private func syncIfElected(
+        _ wanted: Wanted, _ lockFile: any File, _ shared: CommitPage
+    ) throws(LogError) -> Election {
+        try syncer.withLock { (_) throws(LogError) -> Election in
+            let isElected = try asLogError { () throws(FileSystemError) in
+                try lockFile.lock(LockFile.syncerRange, .exclusive, wait: false)
+            }
+            guard isElected else { return .busy }
+            defer {
+                // It cannot be said to anybody; the range goes with the file at the latest.
+                try? lockFile.unlock(LockFile.syncerRange)
+                shared.wakeWaiters()
+            }
+            guard shared.syncer == nil else { return .isMarked }
+            guard shared.visible < wanted.sequence else { return .done }
+            // Who ends a segment makes it durable under this range. So what is wanted is in the present one.
+            guard let written = shared.written, written.segment == wanted.segment, let file = wanted.file
+            else { return .isMarked }
+            return sync(file, written, shared)
+        }
+    }
+
+    private func sync(
+        _ file: any File, _ written: CommitPage.Written, _ shared: CommitPage
+    ) -> Election {
+        do {
+            try reservePage()
+            shared.setSyncer(opener)
+            try file.syncData()
+        } catch {
+            shared.countFailure()
+            return .failed("Syncing the log failed", error)
+        }
+        do {
+            // The page's block may have gone while the log was synced.
+            try reservePage()
+        } catch {
+            shared.countFailure()
+            return .failed("Showing other processes what is durable failed", error)
+        }
+        shared.publish(visible: written.lastSequence)
+        shared.setSyncer(nil)
+        return .done
+    }
+
+    private func failedElsewhere(_ shared: CommitPage, _ lockFile: any File) -> LogError {
+        let cause = FileSystemError(operation: "sync", path: paths.log, errno: .ioError)
+        let who = SegmentLog.holder(shared.syncer, lockFile, options)
+        return writer.withLock { poison(&$0, .outcomeUnknown, "A sync of the log by \(who) failed", cause) }
+    }
+
+    /// Runs `body`, which makes everything written durable in another way than by syncing the present segment, while no other
+    /// process syncs.
+    ///
+    /// - Returns: nil when who held the range before died while it synced, or failed to; then `body` was not run.
+    func inSyncerRange<R>(
+        _ shared: CommitPage, evenIfMarked: Bool = false, _ body: () throws(LogError) -> R
+    ) throws(LogError) -> R? {
+        guard let lockFile else { preconditionFailure("a log that is written has a lock file") }
+        return try syncer.withLock { (_) throws(LogError) -> R? in
+            let isTaken = try SegmentLog.takeRange(
+                LockFile.syncerRange, of: lockFile, options,
+                wait: {
+                    let changes = shared.changes
+                    return { shared.waitForChange(from: changes, timeoutMilliseconds: $0) }
+                })
+            guard isTaken else {
+                throw LogError(
+                    .busy,
+                    "Not written: \(SegmentLog.holder(shared.syncer, lockFile, options)) has been syncing the log for more "
+                        + "than \(options.lockTimeout). If it is stopped, continue or end it", path: paths.directory)
+            }
+            defer {
+                try? lockFile.unlock(LockFile.syncerRange)
+                shared.wakeWaiters()
+            }
+            guard evenIfMarked || shared.syncer == nil else { return nil }
+            return try body()
+        }
+    }
+}
