@@ -139,23 +139,37 @@ struct CreationTests {
         #expect(disk.paths.isEmpty)
     }
 
-    @Test("a second process is told who has the journal, and may have it when that one is gone")
+    @Test("a second process joins; one that is stopped is waited for, and named")
     func busy() throws {
         let disk = SimulatedDisk(pid: 41)
         let log = try disk.open()
         try log.add()
         let other = disk.asProcess(pid: 42)
-        let error = try #require(logError { _ = try other.open() })
+        let second = try other.open(lockTimeout: .milliseconds(20))
+        #expect(second.report.ending == .shared)
+        #expect(second.otherOpeners.map(\.process.pid) == [41])
+        try second.add()
+        try log.add()
+        #expect(try log.checkPrefix() == 3)
+        #expect(try second.checkPrefix() == 3)
+        // Stopped while it appends.
+        let stopped = try disk.openFile(log.paths.lock, .readWrite)
+        #expect(try stopped.lock(LockFile.writerRange, .exclusive, wait: false))
+        let error = try #require(logError { try second.writeNext() })
         #expect(error.kind == .busy)
-        #expect(error.message.contains("41") && error.message.contains("process 41"))
-        #expect(try other.openForReading().checkPrefix() == 1)
-        // In the same process a second engine is one too many as well.
-        #expect(logError { _ = try disk.open() }?.kind == .busy)
+        #expect(error.message.contains("process 41 on in-memory"))
+        #expect(logError { _ = try disk.asProcess(pid: 43).open(lockTimeout: .milliseconds(20)) }?.kind == .busy)
+        try stopped.unlock(LockFile.writerRange)
+        try second.add()
         try log.close()
+        // The last one to close leaves the record.
+        #expect(try disk.openForReading().report.ending == .shared)
+        try second.close()
         #expect(other.paths.count == 3)
-        let second = try other.open()
-        #expect(try second.checkPrefix() == 1)
+        let third = try other.open()
+        #expect(third.report.ending == .clean)
+        #expect(try third.checkPrefix() == 4)
         other.kill()
-        #expect(try disk.open().checkPrefix() == 1)
+        #expect(try disk.open().checkPrefix() == 4)
     }
 }

@@ -62,8 +62,12 @@ extension LogOptions {
 
 extension SimulatedDisk {
     /// Opens the log for appending.
-    func open(segmentBytes: UInt64 = 64 << 20, seed: UInt64 = 1) throws(LogError) -> SegmentLog {
-        try SegmentLog.open(directory, .test(self, segmentBytes: segmentBytes, seed: seed))
+    func open(
+        segmentBytes: UInt64 = 64 << 20, seed: UInt64 = 1, lockTimeout: Duration = .seconds(30)
+    ) throws(LogError) -> SegmentLog {
+        var options = LogOptions.test(self, segmentBytes: segmentBytes, seed: seed)
+        options.lockTimeout = lockTimeout
+        return try SegmentLog.open(directory, options)
     }
 
     /// Opens the log for reading only.
@@ -137,9 +141,13 @@ extension SegmentLog {
     }
 
     /// The same without the sync.
-    func writeNext(_ count: Int = 1) throws(LogError) {
-        let first = lastSequence + 1
-        try write((first..<first + UInt64(count)).map(event))
+    @discardableResult
+    func writeNext(_ count: Int = 1) throws(LogError) -> LogHead {
+        // As large as the largest of them, wherever others have come to by then.
+        try append(rawBytes: count * 4096, pieces: 1) { head in
+            let first = head.lastSequence + 1
+            return [encode((first..<first + UInt64(count)).map(event))]
+        }
     }
 
     /// A frame as it was read.

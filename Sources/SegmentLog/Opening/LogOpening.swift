@@ -146,12 +146,14 @@ struct LogOpening {
     /// Waits for those who append, or open, or close.
     private func takeWriterRange(_ lockFile: any File) throws(LogError) {
         let nobody = Monitor(false)
-        let isTaken = try SegmentLog.takeRange(
-            LockFile.writerRange, of: lockFile, options,
-            wait: {
-                // There is no page to wait on yet.
-                { _ = nobody.withLock(timeoutMilliseconds: min($0, 2), waitingUntil: { $0 }) { _ in () } }
-            })
+        let isTaken = try asLogError { () throws(FileSystemError) in
+            try SegmentLog.takeRange(
+                LockFile.writerRange, of: lockFile, options,
+                wait: {
+                    // There is no page to wait on yet.
+                    { _ = nobody.withLock(timeoutMilliseconds: min($0, 2), waitingUntil: { $0 }) { _ in () } }
+                })
+        }
         guard !isTaken else { return }
         let others = try Openers(lockFile: lockFile).others(bootIdentity: fileSystem.process.bootIdentity)
         let who = others.map {

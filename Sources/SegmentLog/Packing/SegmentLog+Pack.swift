@@ -94,9 +94,9 @@ extension SegmentLog {
         }
         try asLogError { () throws(FileSystemError) in try fileSystem.syncDirectory(log) }
         catalog.withLock { $0.replace(entry.header.name, by: replacement) }
-        try namesChanged()
         maintenance.removals.append(entry.path)
         try finishRemovals(&maintenance)
+        try namesChanged()
     }
 
     /// Removes a replacement that does not count, whichever of its names it has, now or after a power cut.

@@ -25,7 +25,7 @@ extension SegmentLog {
             let isDurable = shared.visible >= wanted.sequence
             guard shared.failures == wanted.failures else { throw failedElsewhere(shared, lockFile) }
             if isDurable { return }
-            switch try syncIfElected(wanted, lockFile, shared) {
+            switch syncIfElected(wanted, lockFile, shared) {
             case .done: continue
             case .failed(let what, let cause):
                 throw writer.withLock { poison(&$0, .outcomeUnknown, what, cause) }
@@ -70,24 +70,27 @@ extension SegmentLog {
 
     private func syncIfElected(
         _ wanted: Wanted, _ lockFile: any File, _ shared: CommitPage
-    ) throws(LogError) -> Election {
-        try syncer.withLock { (_) throws(LogError) -> Election in
-            let isElected = try asLogError { () throws(FileSystemError) in
-                try lockFile.lock(LockFile.syncerRange, .exclusive, wait: false)
+    ) -> Election {
+        syncer.withLock { _ in
+            do throws(FileSystemError) {
+                guard try lockFile.lock(LockFile.syncerRange, .exclusive, wait: false) else { return .busy }
+            } catch {
+                return .failed("Syncing the log failed", error)
             }
-            guard isElected else { return .busy }
-            defer {
-                // It cannot be said to anybody; the range goes with the file at the latest.
-                try? lockFile.unlock(LockFile.syncerRange)
-                shared.wakeWaiters()
-            }
-            guard shared.syncer == nil else { return .isMarked }
-            guard shared.visible < wanted.sequence else { return .done }
-            // Who ends a segment makes it durable under this range. So what is wanted is in the present one.
-            guard let written = shared.written, written.segment == wanted.segment, let file = wanted.file
-            else { return .isMarked }
-            return sync(file, written, shared)
+            let election = syncElected(wanted, shared)
+            let failure = letGo(of: LockFile.syncerRange)
+            shared.wakeWaiters()
+            return failure.map { .failed("Letting go of the log failed", $0) } ?? election
         }
+    }
+
+    private func syncElected(_ wanted: Wanted, _ shared: CommitPage) -> Election {
+        guard shared.syncer == nil else { return .isMarked }
+        guard shared.visible < wanted.sequence else { return .done }
+        // Who ends a segment makes it durable under this range. So what is wanted is in the present one.
+        guard let written = shared.written, written.segment == wanted.segment, let file = wanted.file
+        else { return .isMarked }
+        return sync(file, written, shared)
     }
 
     private func sync(
@@ -128,12 +131,17 @@ extension SegmentLog {
     ) throws(LogError) -> R? {
         guard let lockFile else { preconditionFailure("a log that is written has a lock file") }
         return try syncer.withLock { (_) throws(LogError) -> R? in
-            let isTaken = try SegmentLog.takeRange(
-                LockFile.syncerRange, of: lockFile, options,
-                wait: {
-                    let changes = shared.changes
-                    return { shared.waitForChange(from: changes, timeoutMilliseconds: $0) }
-                })
+            let isTaken: Bool
+            do throws(FileSystemError) {
+                isTaken = try SegmentLog.takeRange(
+                    LockFile.syncerRange, of: lockFile, options,
+                    wait: {
+                        let changes = shared.changes
+                        return { shared.waitForChange(from: changes, timeoutMilliseconds: $0) }
+                    })
+            } catch {
+                throw notWritten(error)
+            }
             guard isTaken else {
                 throw LogError(
                     .busy,
@@ -141,7 +149,8 @@ extension SegmentLog {
                         + "than \(options.lockTimeout). If it is stopped, continue or end it", path: paths.directory)
             }
             defer {
-                try? lockFile.unlock(LockFile.syncerRange)
+                // When it fails, so does letting go of the writer range, which tells.
+                _ = letGo(of: LockFile.syncerRange)
                 shared.wakeWaiters()
             }
             guard evenIfMarked || shared.syncer == nil else { return nil }

@@ -1,4 +1,5 @@
 import JournalFileSystem
+import SystemPackage
 
 /// Between processes, who holds the writer range of the lock file appends.
 ///
@@ -15,27 +16,49 @@ extension SegmentLog {
         try check(&writer)
         guard let lockFile, let shared else { preconditionFailure("a log that is written has a lock file") }
         try take(lockFile, shared)
-        defer {
-            // It cannot be said to anybody; the range goes with the file at the latest.
-            try? lockFile.unlock(LockFile.writerRange)
-            shared.wakeWriters()
-        }
-        do {
-            try reservePage()
+        let outcome: Result<R, LogError>
+        do throws(LogError) {
+            try adopt(&writer, shared)
+            outcome = .success(try body(&writer, shared))
         } catch {
-            throw notWritten(error)
+            outcome = .failure(error)
         }
-        try adopt(&writer, shared)
-        return try body(&writer, shared)
+        let failure = letGo(of: LockFile.writerRange)
+        shared.wakeWriters()
+        if let failure {
+            let error = poison(&writer, .outcomeUnknown, "Letting go of the log failed", failure)
+            if case .success = outcome { throw error }
+        }
+        return try outcome.get()
+    }
+
+    /// Unlocks a range. What fails twice would keep all others waiting: then the file is closed, and its locks are gone.
+    func letGo(of range: Range<UInt64>) -> FileSystemError? {
+        guard let lockFile else { return nil }
+        for _ in 0..<2 {
+            do throws(FileSystemError) {
+                try lockFile.unlock(range)
+                return nil
+            } catch {
+                continue
+            }
+        }
+        lockFile.close()
+        return FileSystemError(operation: "unlock", path: paths.lock, errno: .badFileDescriptor)
     }
 
     private func take(_ lockFile: any File, _ shared: CommitPage) throws(LogError) {
-        let isTaken = try SegmentLog.takeRange(
-            LockFile.writerRange, of: lockFile, options,
-            wait: {
-                let releases = shared.releases
-                return { shared.waitForRelease(from: releases, timeoutMilliseconds: $0) }
-            })
+        let isTaken: Bool
+        do throws(FileSystemError) {
+            isTaken = try SegmentLog.takeRange(
+                LockFile.writerRange, of: lockFile, options,
+                wait: {
+                    let releases = shared.releases
+                    return { shared.waitForRelease(from: releases, timeoutMilliseconds: $0) }
+                })
+        } catch {
+            throw notWritten(error)
+        }
         guard isTaken else {
             throw LogError(
                 .busy,
@@ -52,14 +75,11 @@ extension SegmentLog {
     static func takeRange(
         _ range: Range<UInt64>, of lockFile: any File, _ options: LogOptions,
         wait: () -> (_ timeoutMilliseconds: Int) -> Void
-    ) throws(LogError) -> Bool {
+    ) throws(FileSystemError) -> Bool {
         var start: ContinuousClock.Instant?
         while true {
             let sleep = wait()
-            let isTaken = try asLogError { () throws(FileSystemError) in
-                try lockFile.lock(range, .exclusive, wait: false)
-            }
-            if isTaken { return true }
+            if try lockFile.lock(range, .exclusive, wait: false) { return true }
             let now = ContinuousClock.now
             if let start, now - start > options.lockTimeout { return false }
             start = start ?? now
@@ -83,6 +103,11 @@ extension SegmentLog {
 
     /// Takes over what others wrote since this process held the range.
     private func adopt(_ writer: inout Writer, _ shared: CommitPage) throws(LogError) {
+        do {
+            try reservePage()
+        } catch {
+            throw notWritten(error)
+        }
         if shared.writer != nil || shared.failures != shared.settledFailures {
             try recover(&writer, shared)
         }
