@@ -130,7 +130,13 @@ struct GoldenTests {
             let there = try FileManager.default.subpathsOfDirectory(atPath: journal.path)
             #expect(Set(there).subtracting(["log", "snapshots"]) == Set(files.keys), "\(recipe)")
             for (path, bytes) in files {
-                let kept = [UInt8](try Data(contentsOf: journal.appending(path: path)))
+                var kept = [UInt8](try Data(contentsOf: journal.appending(path: path)))
+                var bytes = bytes
+                if path == LockFile.fileName {
+                    // What processes share while it is open is nothing that a journal is read by.
+                    kept = Array(kept[LockFile.markOffset..<LockFile.length])
+                    bytes = Array(bytes[LockFile.markOffset..<LockFile.length])
+                }
                 #expect(kept == bytes, "\(recipe), \(path)")
             }
         }

@@ -158,7 +158,8 @@ struct CreationTests {
         let error = try #require(logError { try second.writeNext() })
         #expect(error.kind == .busy)
         #expect(error.message.contains("process 41 on in-memory"))
-        #expect(logError { _ = try disk.asProcess(pid: 43).open(lockTimeout: .milliseconds(20)) }?.kind == .busy)
+        #expect(
+            logError { _ = try disk.asProcess(pid: 43).open(lockTimeout: .milliseconds(20)) }?.kind == .busy)
         try stopped.unlock(LockFile.writerRange)
         try second.add()
         try log.close()

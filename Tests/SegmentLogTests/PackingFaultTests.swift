@@ -117,7 +117,9 @@ struct PackingFaultTests {
         try work.run(log)
         let calls = disk.calls
         for (index, call) in calls.enumerated()
-        where ![.identity, .reservePage, .unlock].contains(call.operation) && Thoroughness.tries(index, oneOf: 5) {
+        where ![.identity, .reservePage, .unlock].contains(call.operation)
+            && Thoroughness.tries(index, oneOf: 5)
+        {
             do {
                 let (disk, log) = try Self.journal()
                 try work.prepare(log)

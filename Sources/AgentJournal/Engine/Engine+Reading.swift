@@ -107,7 +107,8 @@ extension Engine {
             if isReadOnly {
                 replaceState(try state(at: log.visibleSequence))
             } else {
-                try betweenCommits { () throws(JournalError) in try renew(to: log.visibleSequence, log.rewind) }
+                try betweenCommits { () throws(JournalError) in try renew(to: log.visibleSequence, log.rewind)
+                }
             }
         }
     }

@@ -19,9 +19,11 @@ extension Engine {
                 throw JournalError(
                     .busy,
                     "\(log.maintainer) has been taking a snapshot or compacting for more than "
-                        + "\(maintenance.options.patience). If it is stopped, continue or end it, then try again")
+                        + "\(maintenance.options.patience). If it is stopped, continue or end it, then try again"
+                )
             }
-            _ = nobody.withLock(timeoutMilliseconds: Engine.pollMilliseconds, waitingUntil: { $0 }) { _ in () }
+            _ = nobody.withLock(timeoutMilliseconds: Engine.pollMilliseconds, waitingUntil: { $0 }) { _ in ()
+            }
         }
         defer { log.releaseMaintenanceRange() }
         try asJournalError { () throws(LogError) in try log.finishMaintenanceOfOthers() }

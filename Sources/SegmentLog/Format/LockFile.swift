@@ -27,7 +27,7 @@ package enum LockFile {
     private static let openerStride = 512
     /// So many openers have a record; those beyond share one lock and have none.
     static let openerCount = 1024
-    static let markOffset = 3584
+    package static let markOffset = 3584
     static let recordOffset = 3592
 
     /// What one opening after the other changes, without a sync.

@@ -88,7 +88,8 @@ struct LogOpening {
             throw LogError(
                 .busy,
                 "Another process has the journal open and the file lock was not made on this boot of this machine: its locks "
-                    + "do not reach as far as its memory. Open a journal on one machine only", path: paths.lock)
+                    + "do not reach as far as its memory. Open a journal on one machine only",
+                path: paths.lock)
         }
         var report = OpeningReport()
         report.ending = .shared
@@ -163,7 +164,8 @@ struct LogOpening {
         throw LogError(
             .busy,
             "Another process has held the journal for more than \(options.lockTimeout), and is stopped perhaps. "
-                + (who.isEmpty ? "It is just being opened there" : "It is open in " + who.joined(separator: "; "))
+                + (who.isEmpty
+                    ? "It is just being opened there" : "It is open in " + who.joined(separator: "; "))
                 + ". Continue or end it, or open the journal for reading only", path: paths.directory)
     }
 

@@ -94,7 +94,9 @@ struct CommitPage: Sendable {
     var maintainer: Int? { number(CommitPage.maintainer) }
     func setMaintainer(_ opener: Int?) { set(opener, CommitPage.maintainer) }
 
-    private func set(_ opener: Int?, _ offset: Int) { page.store64(opener.map { UInt64($0) + 1 } ?? 0, at: offset) }
+    private func set(_ opener: Int?, _ offset: Int) {
+        page.store64(opener.map { UInt64($0) + 1 } ?? 0, at: offset)
+    }
 
     private func number(_ offset: Int) -> Int? {
         let word = page.load64(at: offset)
@@ -189,7 +191,8 @@ struct CommitPage: Sendable {
     /// Makes the page that of this boot, with nothing left of who had it open before. Only while nobody else has it open. The
     /// boot identity comes last: it makes the rest count.
     func begin(_ written: Written, nextSegmentID: UInt32, bootIdentity: UInt64) {
-        for offset in stride(from: LockFile.sharedRange.lowerBound, to: LockFile.sharedRange.upperBound, by: 8)
+        for offset in stride(
+            from: LockFile.sharedRange.lowerBound, to: LockFile.sharedRange.upperBound, by: 8)
         where offset != CommitPage.releases {
             page.store64(0, at: offset)
         }

@@ -59,6 +59,8 @@ extension SegmentLog {
     package var otherOpeners: [LockFile.Opener] {
         guard let lockFile else { return [] }
         // What cannot be found out about others is nothing that this process fails for.
-        return (try? Openers(lockFile: lockFile).others(bootIdentity: options.fileSystem.process.bootIdentity)) ?? []
+        return
+            (try? Openers(lockFile: lockFile).others(bootIdentity: options.fileSystem.process.bootIdentity))
+            ?? []
     }
 }

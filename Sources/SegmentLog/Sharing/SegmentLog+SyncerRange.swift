@@ -146,7 +146,8 @@ extension SegmentLog {
                 throw LogError(
                     .busy,
                     "Not written: \(SegmentLog.holder(shared.syncer, lockFile, options)) has been syncing the log for more "
-                        + "than \(options.lockTimeout). If it is stopped, continue or end it", path: paths.directory)
+                        + "than \(options.lockTimeout). If it is stopped, continue or end it",
+                    path: paths.directory)
             }
             defer {
                 // When it fails, so does letting go of the writer range, which tells.

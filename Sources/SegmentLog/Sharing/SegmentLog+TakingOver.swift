@@ -19,7 +19,8 @@ extension SegmentLog {
             let found = try opening.recover(identity, .none, lockFile, &catalog, &report, leavesMark: false)
             guard found.lastSequence >= shared.visible else {
                 throw LogProblem(
-                    file: paths.relative(catalog.entries.last!.path), offset: found.predecessor.end, kind: .frame,
+                    file: paths.relative(catalog.entries.last!.path), offset: found.predecessor.end,
+                    kind: .frame,
                     lost: .checked(found.lastSequence + 1, shared.visible),
                     message: "the log ends before what was durable"
                 ).error(in: paths)

@@ -24,7 +24,7 @@ extension SegmentLog {
             outcome = .failure(error)
         }
         let failure = letGo(of: LockFile.writerRange)
-        shared.wakeWriters()
+        if !writer.isClosed { shared.wakeWriters() }
         if let failure {
             let error = poison(&writer, .outcomeUnknown, "Letting go of the log failed", failure)
             if case .success = outcome { throw error }
@@ -97,7 +97,8 @@ extension SegmentLog {
             let bytes = try? lockFile.read(LockFile.openerLength, at: LockFile.openerOffset(opener)),
             let found = bytes.withUnsafeBytes({ LockFile.decodeOpener($0, bootIdentity: 0) })
         else { return "another process" }
-        return "process \(found.process.pid) on \(found.process.host) (\(found.process.command)), which opened the journal "
+        return
+            "process \(found.process.pid) on \(found.process.host) (\(found.process.command)), which opened the journal "
             + "\(options.formatTime(found.sinceMicroseconds)),"
     }
 
@@ -124,7 +125,8 @@ extension SegmentLog {
             try refreshCatalog()
             guard let entry = entries.last(where: { $0.header.id == written.segment }) else {
                 throw LogError(
-                    .damaged, "Segment \(written.segment), which is being written, is missing", path: paths.log)
+                    .damaged, "Segment \(written.segment), which is being written, is missing",
+                    path: paths.log)
             }
             let active = try asLogError { () throws(FileSystemError) in
                 try ActiveSegment(entry, written, options)
@@ -177,7 +179,8 @@ extension CommitPage.Written {
         let end = writer.active?.asPredecessor ?? writer.predecessor
         self.init(
             generation: writer.generation, lastSequence: writer.lastSequence,
-            recordedMicroseconds: writer.recordedMicroseconds, segment: segment, chain: end.chain, end: end.end,
+            recordedMicroseconds: writer.recordedMicroseconds, segment: segment, chain: end.chain,
+            end: end.end,
             allocatedEnd: writer.active?.allocatedEnd ?? 0)
     }
 }

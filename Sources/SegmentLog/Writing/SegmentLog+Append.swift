@@ -68,7 +68,9 @@ extension SegmentLog {
         try writer.withLock { (writer) throws(LogError) in
             try inWriterRange(&writer) { (writer, shared) throws(LogError) in
                 if shared.directoryGeneration != 0 { try refreshCatalog() }
-                guard let last = entries.last, writer.lastSequence >= last.header.firstSequence else { return }
+                guard let last = entries.last, writer.lastSequence >= last.header.firstSequence else {
+                    return
+                }
                 // After an unclean end there is no present segment before the next append: then it is the last one.
                 let end = writer.active?.frames.end ?? writer.predecessor.end
                 guard end > max(bytes, SegmentHeader.framesOffset) else { return }
@@ -100,6 +102,8 @@ extension SegmentLog {
                             try leaveMark(writer)
                         }
                         try clearShared()
+                        // Nothing of the page is changed any more: nobody is there to be told.
+                        writer.isClosed = true
                     }
                 }
             } catch {

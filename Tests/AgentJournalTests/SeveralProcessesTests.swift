@@ -1,0 +1,157 @@
+import JournalFileSystem
+import JournalTesting
+import SegmentLog
+import Testing
+
+@testable import AgentJournal
+
+/// Several processes of a simulated machine, each with an engine of its own.
+@Suite("Several processes with one memory")
+struct SeveralProcessesTests {
+    private let disk = SimulatedDisk(pid: 1)
+
+    private func open(
+        _ pid: Int32, segmentBytes: Int = 64 << 20, _ change: (inout Journal.Options) -> Void = { _ in }
+    ) throws -> Journal {
+        var options = options(pid == 1 ? disk : disk.asProcess(pid: pid), segmentBytes: segmentBytes)
+        options.lockTimeout = .milliseconds(200)
+        change(&options)
+        return try Journal.openNow(at: directory, options: options)
+    }
+
+    private func texts(_ journal: Journal, _ name: String = "a") throws -> [String] {
+        try journal.view().memories(in: name)
+            .map { $0.content.text ?? "?" }
+    }
+
+    @Test("each reads at once what the other was acknowledged, and writes behind it")
+    func together() throws {
+        let (first, second) = (try open(1, segmentBytes: 4096), try open(2, segmentBytes: 4096))
+        var expected: [String] = []
+        for number in 1...300 {
+            let journal = number % 3 == 0 ? first : second
+            let receipt = try journal.addNow([("a", NewMemory(.text("number \(number)")))])[0]
+            #expect(receipt.sequence == UInt64(number))
+            expected.append("number \(number)")
+            if number % 7 == 0 {
+                #expect(try texts(first) == expected)
+                #expect(try texts(second) == expected)
+            }
+        }
+        #expect(disk.paths.filter { $0.string.hasSuffix(".segment") }.count > 3)
+        try first.closeNow()
+        _ = try second.addNow([("a", NewMemory(.text("last")))])
+        try second.closeNow()
+        let again = try open(3)
+        #expect(again.openingReport.ending == .clean)
+        #expect(try texts(again) == expected + ["last"])
+        try again.closeNow()
+    }
+
+    @Test("keys and expected sequences hold between them")
+    func keys() throws {
+        let (first, second) = (try open(1), try open(2))
+        let memory = NewMemory(.text("once"), idempotencyKey: "k")
+        let receipt = try first.addNow([("a", memory)])[0]
+        let again = try second.addNow([("a", memory)])[0]
+        #expect(again.sequence == receipt.sequence && again.isReplayed)
+        #expect(throws: JournalError.self) {
+            try second.addNow([("a", NewMemory(.text("other"), idempotencyKey: "k"))])
+        }
+        let expecting = try Append.add(
+            NewMemory(.text("two")), to: "a", expecting: receipt.sequence, limits: first.engine.limits)
+        _ = try second.submitAndWait(expecting)
+        do {
+            _ = try first.submitAndWait(expecting)
+            Issue.record("two processes appended behind the same event")
+        } catch let error as JournalError {
+            #expect(error.code == .unexpectedSequence)
+        }
+        try first.closeNow()
+        try second.closeNow()
+    }
+
+    @Test("one that slept through compactions goes on, and so does one whose segments were packed")
+    func compacted() throws {
+        let (first, second) = (try open(1, segmentBytes: 2000), try open(2, segmentBytes: 2000))
+        _ = try second.addNow([("a", NewMemory(.text("zero")))])
+        for round in 1...3 {
+            for number in 1...50 { _ = try first.addNow([("a", NewMemory(.text("\(round) \(number)")))]) }
+            _ = try first.compactNow(keepingHistory: round == 2 ? .none : .all)
+        }
+        let expected = try texts(first)
+        #expect(expected.count == 151)
+        // It catches up to append, and by reading.
+        let third = try open(3, segmentBytes: 2000)
+        #expect(try texts(third) == expected)
+        _ = try second.addNow([("a", NewMemory(.text("after")))])
+        #expect(try texts(second) == expected + ["after"])
+        #expect(try texts(first) == expected + ["after"])
+        // And compacts what the others wrote.
+        _ = try second.compactNow(keepingHistory: .none)
+        _ = try first.addNow([("a", NewMemory(.text("end")))])
+        for journal in [first, second, third] { #expect(try texts(journal) == expected + ["after", "end"]) }
+        for journal in [first, second, third] { try journal.closeNow() }
+        #expect(try texts(try open(4)) == expected + ["after", "end"])
+    }
+
+    @Test(
+        "one that is killed anywhere in an append leaves the others working, with all that was acknowledged")
+    func killed() throws {
+        // How many calls two appends of the second process make.
+        func calls() throws -> Int {
+            let disk = SimulatedDisk(pid: 1)
+            let one = try Journal.openNow(at: directory, options: options(disk))
+            let other = disk.asProcess(pid: 2)
+            let two = try Journal.openNow(at: directory, options: options(other))
+            _ = try one.addNow([("a", NewMemory(.text("one")))])
+            let before = disk.calls.count
+            _ = try two.addNow([("a", NewMemory(.text("two")))])
+            _ = try two.addNow([("a", NewMemory(.text("three")))])
+            return disk.calls.count - before
+        }
+        let count = try calls()
+        #expect(count > 20)
+        for index in 0..<count {
+            let disk = SimulatedDisk(pid: 1)
+            let one = try Journal.openNow(at: directory, options: options(disk))
+            let other = disk.asProcess(pid: 2)
+            let two = try Journal.openNow(at: directory, options: options(other))
+            _ = try one.addNow([("a", NewMemory(.text("one")))])
+            disk.fail(nil, afterCalls: index, times: .max, with: .inputOutputError)
+            var acknowledged = ["one"]
+            for text in ["two", "three"] {
+                if (try? two.addNow([("a", NewMemory(.text(text)))])) != nil { acknowledged.append(text) }
+            }
+            disk.cancelFaults()
+            other.kill()
+            // The survivor reads and writes on.
+            #expect(try texts(one).starts(with: acknowledged), "call \(index)")
+            _ = try one.addNow([("a", NewMemory(.text("after")))])
+            let now = try texts(one)
+            #expect(now.starts(with: acknowledged) && now.last == "after", "call \(index)")
+            #expect(now.count <= acknowledged.count + 2, "call \(index)")
+            let found = try Journal.openNow(
+                at: directory, options: options(disk.crash(keeping: .nothingUnsynced)))
+            #expect(try texts(found) == now, "call \(index)")
+        }
+    }
+
+    @Test("a failed sync in one is not built on by the other")
+    func failedSync() throws {
+        let (first, second) = (try open(1), try open(2))
+        _ = try first.addNow([("a", NewMemory(.text("one")))])
+        disk.failNext(.syncData, with: .inputOutputError)
+        #expect(throws: JournalError.self) { try first.addNow([("a", NewMemory(.text("lost?")))]) }
+        let before = try texts(second)
+        #expect(before == ["one"])
+        _ = try second.addNow([("a", NewMemory(.text("two")))])
+        let now = try texts(second)
+        #expect(now == ["one", "lost?", "two"] || now == ["one", "two"])
+        // The failed one reads what became of it.
+        #expect(try texts(first) == now)
+        let found = try Journal.openNow(
+            at: directory, options: options(disk.crash(keeping: .nothingUnsynced)))
+        #expect(try texts(found) == now)
+    }
+}
