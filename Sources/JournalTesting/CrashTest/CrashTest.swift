@@ -19,7 +19,7 @@ public import AgentJournal
 /// ```
 ///
 /// See <doc:CrashTestYourAgent>.
-public struct CrashTest: Sendable {
+public enum CrashTest {
     /// What came of a crash test.
     public struct Report: Sendable {
         /// How often the power was cut.

@@ -3,27 +3,49 @@ public import SystemPackage
 extension SimulatedDisk {
     /// What may be asked of a file system.
     public enum Operation: String, Sendable, CaseIterable {
+        /// Opening a file, or making one.
         case openFile = "open"
+        /// What a path leads to.
         case status = "stat"
+        /// The names in a directory.
         case listDirectory = "list of directory"
+        /// Making a directory.
         case createDirectory = "mkdir"
+        /// Giving a file another name, in place of what had it.
         case rename = "rename"
+        /// Removing a file's name.
         case removeFile = "unlink"
+        /// Making a directory's names durable.
         case syncDirectory = "sync of directory"
+        /// What the file system of a path is, and how much room it has.
         case volume = "statfs"
+        /// Reading from a file.
         case read = "read"
+        /// Writing to a file.
         case write = "write"
+        /// A file's length.
         case length = "length"
+        /// Reserving blocks for a part of a file.
         case allocate = "allocate"
+        /// Setting a file's length.
         case truncate = "truncate"
+        /// Making the bytes of a file durable, and its length.
         case syncData = "fdatasync"
+        /// Making a file durable, with all that is known of it.
         case sync = "fsync"
+        /// Locking a range of a file.
         case lock = "lock"
+        /// Unlocking a range of a file.
         case unlock = "unlock"
+        /// Asking whether somebody else has locked a range of a file.
         case testLock = "test of lock"
+        /// Mapping the page that processes share.
         case mapPage = "map"
+        /// Reserving the block of that page before a store to it.
         case reservePage = "reservation of the shared page"
+        /// Which file an open one is, whatever its names.
         case identity = "identity"
+        /// How many names an open file has.
         case linkCount = "link count"
 
         /// Whether it can change the disk, or what of it outlasts a power cut.
@@ -125,6 +147,8 @@ struct CallLog: Sendable {
         planned.append(
             PlannedFault(operation: operation, path: path, callsToSpare: calls, times: times, fault: fault))
     }
+
+    var hasNoFaultsPlanned: Bool { planned.isEmpty }
 
     mutating func cancelFaults() {
         planned = []

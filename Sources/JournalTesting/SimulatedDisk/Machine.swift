@@ -97,6 +97,14 @@ struct Machine: Sendable {
         locks = locks.filter { open.contains($0.key) }
     }
 
+    /// A path in the root that nothing has; another one each time. One of an earlier file may be there after a power cut.
+    mutating func newTemporaryPath() -> FilePath {
+        while true {
+            let name = "temporary-\(newNumber())"
+            if disk.directories[Disk.root]?.present[name] == nil { return FilePath("/" + name) }
+        }
+    }
+
     // MARK: Contents
 
     /// Writes as much as the disk has room for; what did not fit is an error, after the rest was written.

@@ -32,6 +32,11 @@ extension SimulatedDisk {
         machine.withLock { $0.calls.cancelFaults() }
     }
 
+    /// Whether every fault that was planned has happened.
+    var hasNoFaultsPlanned: Bool {
+        machine.withLock { $0.calls.hasNoFaultsPlanned }
+    }
+
     /// The calls made so far, by all processes, in order; failed ones too.
     public var calls: [Call] {
         machine.withLock { $0.calls.calls }

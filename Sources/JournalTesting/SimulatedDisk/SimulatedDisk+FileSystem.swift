@@ -78,7 +78,7 @@ extension SimulatedDisk: FileSystem {
     }
 
     package func makeTemporaryFile() throws(FileSystemError) -> (file: any File, path: FilePath) {
-        let path = FilePath("/temporary-\(UInt64.random(in: .min ... .max))")
+        let path = machine.withLock { $0.newTemporaryPath() }
         let file = try openFile(path, .createNew)
         try removeFile(path)
         return (file, path)

@@ -6,7 +6,8 @@ import SystemPackage
 /// It behaves as a POSIX file system does, and keeps apart what such a system only shows from what it would have
 /// after a power cut: the contents of a file as of its last sync, the entries of a directory as of its last sync.
 /// `crash(keeping:)` gives the disk as it would be found then. Calls can be made to fail, the disk to be full, and
-/// files to be damaged. Everything is deterministic; it may be used from several threads.
+/// files to be damaged. The same calls give the same each time. It may be used from several threads; in which order their
+/// calls come is not determined.
 ///
 /// The root directory is there; a journal may be opened at any absolute path, such as `/journal`.
 public final class SimulatedDisk: Sendable {
@@ -117,6 +118,9 @@ public final class SimulatedDisk: Sendable {
     var recorded: (calls: [Call], disks: [Disk]) {
         machine.withLock { ($0.calls.calls, $0.calls.history) }
     }
+
+    /// The disk as it is now.
+    var present: Disk { machine.withLock { $0.disk } }
 
     /// A copy of the disk, with all that was not synced, as all processes would leave it if they were killed.
     ///
