@@ -173,4 +173,17 @@ struct CreationTests {
         other.kill()
         #expect(try disk.open().checkPrefix() == 4)
     }
+
+    @Test(
+        "a journal made where one was removed is not judged by what that one left in lock", arguments: [0, 3])
+    func anew(count: Int) throws {
+        let disk = SimulatedDisk()
+        try disk.open().close()
+        for path in disk.paths where path != paths.lock { try disk.remove(path) }
+        let log = try disk.open(seed: 2)
+        if count > 0 { try log.add(count) }
+        let found = disk.crash(keeping: .nothingUnsynced)
+        #expect(try found.survey().problems == [])
+        #expect(try found.open(seed: 3).checkPrefix() == UInt64(count))
+    }
 }

@@ -120,12 +120,11 @@ struct LogOpening {
 
     private func openLock() throws(LogError) -> any File {
         do {
-            let isNew = try fileSystem.status(of: paths.lock) == nil
             let file = try fileSystem.openFile(paths.lock, .createIfMissing)
             // Its blocks are reserved, so that a full disk cannot fault the mapped page.
             if try file.length() < UInt64(LockFile.length) { try file.allocate(0..<UInt64(LockFile.length)) }
-            // Its contents need no sync: it holds nothing yet, and what is missing is made by the next opening.
-            if isNew { try fileSystem.syncDirectory(paths.directory) }
+            // Neither its contents nor its name need a sync here: a new one holds nothing yet. Where it was missing there is no
+            // record of a clean close, so that a journal is made or recovered now, and both sync the directory.
             return file
         } catch {
             switch error.errno {
