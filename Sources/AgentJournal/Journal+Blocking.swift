@@ -22,6 +22,16 @@ extension Journal {
         try submitAndWait(try Append.flush(label: label))[0]
     }
 
+    /// The events behind a sequence, up to the last one that is there now.
+    package func eventsNow(after sequence: UInt64 = 0) throws(JournalError) -> [Event] {
+        try checkOpen()
+        let last = engine.log.visibleSequence
+        var cursor = EventCursor(engine.log, after: sequence)
+        var events: [Event] = []
+        while let event = try cursor.nextEvent(upTo: last) { events.append(event) }
+        return events
+    }
+
     package func snapshotNow() throws(JournalError) -> UInt64 {
         try maintainAndWait { engine throws(JournalError) in
             try engine.inMaintenanceRange { () throws(JournalError) in try engine.takeSnapshot() }

@@ -9,7 +9,7 @@ struct CrashExplorerTests {
     func short(_ text: String) throws {
         let report = CrashExplorer().explore(try #require(CrashWorkload(text)), CrashExplorer.Settings())
         #expect(report.failures.map(\.description) == [])
-        #expect(report.images > 50)
+        #expect(report.disks > 50)
         #expect(report.secondCrashes > 0)
         #expect(report.faults > 5)
     }
@@ -25,8 +25,8 @@ struct CrashExplorerTests {
         let workload = CrashWorkload.random(length: 10, seed: 3)
         let reports = (0..<2).map { _ in CrashExplorer().explore(workload, settings) }
         #expect(reports[0].failures.map(\.description) == [])
-        #expect(reports[0].images > 100)
-        #expect(reports[0].images == reports[1].images)
+        #expect(reports[0].disks > 100)
+        #expect(reports[0].disks == reports[1].disks)
     }
 
     @Test("does again what a script says, and nothing else")
@@ -36,10 +36,39 @@ struct CrashExplorerTests {
         settings.only = "a@end:l.l.l.l.l.l.l"
         let one = CrashExplorer().explore(try #require(CrashWorkload("a")), settings)
         #expect(one.failures.map(\.description) == [])
-        #expect(one.images >= 1)
-        #expect(one.images < 100)
+        #expect(one.cases >= 1)
+        #expect(one.cases < 100)
+        settings.only = "a@end:killed"
+        let killed = CrashExplorer().explore(try #require(CrashWorkload("a")), settings)
+        #expect(killed.failures.map(\.description) == [])
+        #expect(killed.openings >= 3)
         settings.only = "a!0 link count Input/output error"
         #expect(CrashExplorer().explore(try #require(CrashWorkload("a")), settings).faults == 1)
+    }
+
+    @Test("examines in full what it only glanced at before, and counts no disk twice")
+    func depth() throws {
+        let explorer = CrashExplorer()
+        let workload = try #require(CrashWorkload("ab"))
+        var settings = CrashExplorer.Settings()
+        settings.faults = false
+        settings.kills = false
+        settings.secondCrashOneOf = 0
+        settings.fullyOneOf = .max
+        let glanced = explorer.explore(workload, settings)
+        #expect(glanced.failures.map(\.description) == [])
+        #expect(glanced.disks > 50)
+        #expect(glanced.openings == glanced.cases)
+        settings.fullyOneOf = 1
+        let full = explorer.explore(workload, settings)
+        #expect(full.failures.map(\.description) == [])
+        #expect((full.disks, full.cases) == (0, 0))
+        #expect(full.openings == 3 * glanced.cases)
+        // What was examined in full need not be glanced at.
+        settings.fullyOneOf = .max
+        #expect(explorer.explore(workload, settings).openings == 0)
+        settings.secondCrashOneOf = 1
+        #expect(explorer.explore(workload, settings).secondCrashes > 0)
     }
 
     @Test("knows a workload by its letters, and leaves out those that repeat a shorter one")

@@ -37,7 +37,10 @@ struct Explore: ParsableCommand {
     @Option(help: "How many threads explore.")
     var threads = 2
 
-    @Option(help: "At least so many different disks must have been checked, else it is an error.")
+    @Option(
+        help:
+            "At least so many disks must have been checked, where one counts for each thing that was expected of it; else it is an error."
+    )
     var atLeast = 0
 
     @Option(help: "Only this workload.")
@@ -74,21 +77,22 @@ struct Explore: ParsableCommand {
         if replay == nil, let first = report.failures.first,
             let long = CrashWorkload(String(first.script.prefix { !"@!".contains($0) })),
             long.steps.count > 1,
-            let shorter = explorer.shrink(long, CrashExplorer.Settings())
+            let shorter = CrashExplorer.shrink(long, CrashExplorer.Settings())
         {
             print("SHORTER \(shorter)")
         }
         if let script = report.failures.first?.script { print("Again: crash-explorer --replay '\(script)'") }
         print(
-            "\(report.workloads) workloads, \(report.images) different disks (\(report.secondCrashes) of them left by a crash of the "
-                + "recovery), \(report.faults) failing calls, \(report.openings) openings, \(report.failures.count) broken promises"
+            "\(report.workloads) workloads, \(report.disks) different disks, or \(report.cases) with what was expected of each "
+                + "(\(report.secondCrashes) left by a crash of the recovery), \(report.faults) failing calls, "
+                + "\(report.openings) openings, \(report.failures.count) broken promises"
         )
-        if replay != nil, report.images + report.faults + report.openings == 0 {
+        if replay != nil, report.cases + report.faults + report.openings == 0 {
             print("Nothing in this version is what the script says")
             throw ExitCode(2)
         }
-        if report.images < atLeast {
-            print("That is less than the \(atLeast) disks that were to be checked")
+        if report.cases < atLeast {
+            print("That is less than the \(atLeast) that were to be checked")
             throw ExitCode(2)
         }
         if !report.failures.isEmpty { throw ExitCode(1) }
@@ -110,13 +114,15 @@ struct Explore: ParsableCommand {
             index < work.count ? explorer.explore(work[index].0, work[index].1) : nil
         }
         print(
-            "every workload of up to \(length) steps: \(report.images) disks after \(ContinuousClock.now - start)"
+            "every workload of up to \(length) steps: \(report.cases) disks after \(ContinuousClock.now - start)"
         )
-        let (first, steps) = (seed, longSteps)
+        let (first, steps, fully, recoveries) = (seed, longSteps, fullyOneOf, secondCrashOneOf)
         let longer = try inParallel { index in
             guard ContinuousClock.now - start < limit else { return nil }
             var settings = CrashExplorer.Settings()
             settings.onlyLastStep = false
+            settings.fullyOneOf = fully
+            settings.secondCrashOneOf = recoveries
             return explorer.explore(.random(length: steps, seed: first &+ UInt64(index)), settings)
         }
         report.add(longer)

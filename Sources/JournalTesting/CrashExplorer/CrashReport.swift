@@ -11,10 +11,12 @@ package struct CrashReport: Sendable {
     /// Workloads that were done.
     package var workloads = 0
     /// Different disks, as a power cut could leave them, that were opened and checked.
-    package var images = 0
-    /// Those that a crash left of which the recovery was cut too.
+    package var disks = 0
+    /// The same, where a disk counts for each thing that was expected of it.
+    package var cases = 0
+    /// Those of the cases that a crash of the recovery left.
     package var secondCrashes = 0
-    /// Calls that were made to fail.
+    /// Calls that failed because they were made to.
     package var faults = 0
     /// How often a journal was opened.
     package var openings = 0
@@ -24,7 +26,8 @@ package struct CrashReport: Sendable {
 
     package mutating func add(_ other: CrashReport) {
         workloads += other.workloads
-        images += other.images
+        disks += other.disks
+        cases += other.cases
         secondCrashes += other.secondCrashes
         faults += other.faults
         openings += other.openings

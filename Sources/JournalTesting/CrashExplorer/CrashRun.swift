@@ -17,11 +17,12 @@ final class CrashRun {
         var appended: UInt64
     }
 
-    /// A step that was done: the calls it made, and the bounds while it was done and after.
+    /// A step that was done: the calls it made, the bounds while it was done and after, and the disk at its end.
     struct Done {
         var calls: Range<Int>
         var during: Bounds
         var after: Bounds
+        var disk: Disk
     }
 
     private(set) var steps: [Done] = []
@@ -53,21 +54,26 @@ final class CrashRun {
             case .add: try add([newItem(0)])
             case .batch: try add([newItem(0), newItem(1), newItem(0, hasKey: false)])
             case .large: try add([newItem(1, bytes: 70_000)])
-            case .flush: try append([.mark]) { _ = try $0.flushNow(label: "flush \(history.lastSequence)") }
+            case .flush:
+                // Few labels, so that some are given again.
+                let label = "flush \(history.lastSequence % 2)"
+                try append([.flushed(label: label)]) { _ = try $0.flushNow(label: label) }
             case .forget:
                 guard
                     let oldest = history.live(at: history.lastSequence).min(by: { $0.sequence < $1.sequence })
                 else { return }
-                try append([.forgotten(oldest.sequence)]) { _ = try $0.forgetNow([oldest.sequence]) }
+                let event = ExpectedHistory.Event.forgotten(
+                    oldest.sequence, conversation: oldest.added.conversation)
+                try append([event]) { _ = try $0.forgetNow([oldest.sequence]) }
             case .replace:
                 guard
                     let newest = history.live(at: history.lastSequence).max(by: { $0.sequence < $1.sequence })
                 else { return }
-                let text = "in place of \(newest.sequence)"
-                let added = ExpectedHistory.Event.added(
-                    conversation: newest.conversation, text: text, key: nil)
-                try append([.forgotten(newest.sequence), added]) {
-                    _ = try $0.replaceNow(newest.sequence, with: NewMemory(.text(text)))
+                let name = newest.added.conversation
+                let added = ExpectedHistory.Added(
+                    conversation: name, text: "in place of \(newest.sequence)", role: nil)
+                try append([.forgotten(newest.sequence, conversation: name), .added(added)]) {
+                    _ = try $0.replaceNow(newest.sequence, with: added.newMemory)
                 }
             case .clear: try append([.cleared(CrashRun.names[0])]) { _ = try $0.clearNow(CrashRun.names[0]) }
             case .rotate: try journal!.endSegmentNow()
@@ -89,9 +95,7 @@ final class CrashRun {
 
     static let names = ["alpha", "beta"]
 
-    private func newItem(_ conversation: Int, hasKey: Bool = true, bytes: Int = 0)
-        -> (conversation: String, memory: NewMemory)
-    {
+    private func newItem(_ conversation: Int, hasKey: Bool = true, bytes: Int = 0) -> ExpectedHistory.Added {
         itemCount += 1
         var text = "memory \(itemCount)"
         if bytes > 0 {
@@ -99,20 +103,18 @@ final class CrashRun {
             text += String(
                 decoding: (0..<bytes).map { _ in UInt8(33 + random.next() % 90) }, as: UTF8.self)
         }
-        return (
-            CrashRun.names[conversation],
-            NewMemory(.text(text), role: .user, idempotencyKey: hasKey ? "key \(itemCount)" : nil)
-        )
+        let roles: [Role?] = [.user, .assistant, nil]
+        return ExpectedHistory.Added(
+            conversation: CrashRun.names[conversation], text: text, key: hasKey ? "key \(itemCount)" : nil,
+            role: roles[itemCount % roles.count],
+            metadata: itemCount.isMultiple(of: 2) ? [:] : ["number": "\(itemCount)"])
     }
     private var itemCount = 0
 
-    private func add(_ items: [(conversation: String, memory: NewMemory)]) throws {
-        let events = items.map { item in
-            ExpectedHistory.Event.added(
-                conversation: item.conversation, text: item.memory.content.text!,
-                key: item.memory.idempotencyKey)
+    private func add(_ items: [ExpectedHistory.Added]) throws {
+        try append(items.map { .added($0) }) {
+            _ = try $0.addNow(items.map { ($0.conversation, $0.newMemory) })
         }
-        try append(events) { _ = try $0.addNow(items) }
     }
 
     private func append(_ events: [ExpectedHistory.Event], _ body: (Journal) throws -> Void) throws {
@@ -129,15 +131,15 @@ final class CrashRun {
 
     private func drop() throws {
         defer {
-            // The floor is an event, where there was anything to let go.
-            while history.lastSequence < journal!.lastSequence { history.append([.mark]) }
+            // That history goes is an event, where there was any; and one more where it was tried again.
+            while history.lastSequence < journal!.lastSequence { history.append([.letGo]) }
         }
         do {
             _ = try journal!.compactNow(keepingHistory: .none)
         } catch {
             // What is shown is durable; a floor that is not may have been written all the same.
             let isShown = history.lastSequence < journal!.lastSequence
-            if isShown { acknowledged = journal!.lastSequence } else { history.append([.mark]) }
+            if isShown { acknowledged = journal!.lastSequence } else { history.append([.letGo]) }
             throw error
         }
         acknowledged = journal!.lastSequence
@@ -151,7 +153,8 @@ final class CrashRun {
                 Done(
                     calls: start..<disk.calls.count,
                     during: Bounds(acknowledged: before, appended: history.lastSequence),
-                    after: Bounds(acknowledged: acknowledged, appended: history.lastSequence)))
+                    after: Bounds(acknowledged: acknowledged, appended: history.lastSequence),
+                    disk: disk.present))
         }
         try body()
     }

@@ -9,8 +9,7 @@ extension Disk {
     private func fingerprint(of directory: UInt64, path: UInt64) -> UInt64 {
         var sum: UInt64 = 1
         for (name, entry) in directories[directory]?.present ?? [:] {
-            var here = path
-            for byte in name.utf8 { here = Self.mix(here, UInt64(byte)) }
+            let here = Self.mix(path, name)
             switch entry {
             case .directory(let inode): sum &+= Self.mix(fingerprint(of: inode, path: here), here)
             case .file(let inode):
@@ -24,6 +23,10 @@ extension Disk {
     static func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
         let (high, low) = (a ^ 0x9E37_79B9_7F4A_7C15).multipliedFullWidth(by: b ^ 0xBF58_476D_1CE4_E5B9)
         return high ^ low
+    }
+
+    static func mix(_ a: UInt64, _ text: String) -> UInt64 {
+        text.utf8.reduce(a) { mix($0, UInt64($1)) }
     }
 }
 

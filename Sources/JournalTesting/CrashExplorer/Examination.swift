@@ -1,6 +1,6 @@
 import AgentJournal
 
-/// Opens a journal as a crash left it and checks the promises.
+/// Opens a journal as a crash left it and checks the promises. What it holds is looked at in `Examination+Contents`.
 struct Examination {
     var history: ExpectedHistory
     let bounds: CrashRun.Bounds
@@ -25,6 +25,7 @@ struct Examination {
         try verify(disk)
         let journal = try open(disk, "the first opening")
         let found = try check(journal, bounds)
+        try checkPast(journal)
         let again = disk.crash(keeping: .nothingUnsynced)
         let reopened = try open(again, "the second opening")
         let second = try check(reopened, bounds)
@@ -67,49 +68,12 @@ struct Examination {
         guard report.isHealthy else { throw Broken("verify takes it for damaged: \(report.problems[0])") }
     }
 
-    // MARK: What is there
-
-    /// The state of an open journal is one that the history has, within bounds.
-    @discardableResult
-    mutating func check(_ journal: Journal, _ bounds: CrashRun.Bounds) throws -> UInt64 {
-        let last = journal.lastSequence
-        guard last >= bounds.acknowledged else {
-            throw Broken("\(last) events, and \(bounds.acknowledged) were acknowledged")
-        }
-        guard last <= bounds.appended else {
-            throw Broken("\(last) events, and only \(bounds.appended) were appended")
-        }
-        guard history.ends.contains(last) else { throw Broken("\(last) events: that is part of a batch") }
-        try compare(try items(journal.view()), history.live(at: last), "after \(last) events")
-        return last
-    }
-
-    private func items(_ view: JournalView) throws -> [ExpectedHistory.Item] {
-        try view.conversations().flatMap { conversation in
-            try view.memories(in: conversation.name).map { memory in
-                ExpectedHistory.Item(
-                    sequence: memory.sequence, conversation: memory.conversation,
-                    text: memory.content.text ?? "", key: memory.idempotencyKey)
-            }
-        }
-    }
-
-    private func compare(
-        _ found: [ExpectedHistory.Item], _ expected: [ExpectedHistory.Item], _ when: String
-    ) throws {
-        guard found != expected else { return }
-        throw Broken(
-            "\(when): sequences \(found.map(\.sequence)) are there, and \(expected.map(\.sequence)) are right"
-                + (found.map(\.sequence) == expected.map(\.sequence) ? ", with other contents" : ""))
-    }
-
     // MARK: Going on
 
     /// A repeated key gets its first receipt, a new memory the next sequence, and both are there after a power cut.
     private mutating func goOn(_ journal: Journal, _ disk: SimulatedDisk, from last: UInt64) throws {
         if let first = history.lastKeyed(at: last) {
-            let memory = NewMemory(.text(first.text), role: .user, idempotencyKey: first.key)
-            let receipt = try journal.addNow([(first.conversation, memory)])[0]
+            let receipt = try journal.addNow([(first.added.conversation, first.added.newMemory)])[0]
             guard receipt.isReplayed, receipt.sequence == first.sequence else {
                 throw Broken(
                     "a key that sequence \(first.sequence) has, repeated, got \(receipt.sequence)"
@@ -121,20 +85,20 @@ struct Examination {
         // What was not acknowledged is tried again, as its caller would.
         let lost =
             last < self.history.lastSequence ? self.history.lastKeyed(at: self.history.lastSequence) : nil
-        let (name, text, key) =
-            lost.flatMap { $0.sequence > last ? ($0.conversation, $0.text, $0.key) : nil }
-            ?? (CrashRun.names[1], "after the crash", "after the crash")
-        let memory = NewMemory(.text(text), role: .user, idempotencyKey: key)
-        let receipt = try journal.addNow([(name, memory)])[0]
+        let added =
+            lost.flatMap { $0.sequence > last ? $0.added : nil }
+            ?? .init(conversation: CrashRun.names[1], text: "after the crash", key: "after the crash")
+        let receipt = try journal.addNow([(added.conversation, added.newMemory)])[0]
         guard !receipt.isReplayed, receipt.sequence == last + 1 else {
             throw Broken("a new memory after the crash got sequence \(receipt.sequence), not \(last + 1)")
         }
-        history.append([.added(conversation: name, text: text, key: key)])
+        history.append([.added(added)])
         var after = Examination(
             history, CrashRun.Bounds(acknowledged: last + 1, appended: last + 1))
         let cut = disk.crash(keeping: .nothingUnsynced)
         try verify(cut)
-        try after.check(
-            try open(cut, "the opening after a memory was added"), after.bounds)
+        let reopened = try open(cut, "the opening after a memory was added")
+        try after.check(reopened, after.bounds)
+        try after.checkPast(reopened)
     }
 }

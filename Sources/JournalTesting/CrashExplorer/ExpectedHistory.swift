@@ -2,19 +2,31 @@ import AgentJournal
 
 /// What a journal must hold after each of its events: a model too simple to be wrong.
 struct ExpectedHistory: Sendable {
-    struct Item: Hashable, Sendable {
-        var sequence: UInt64
+    /// A memory, as it was given to the journal.
+    struct Added: Hashable, Sendable {
         var conversation: String
         var text: String
         var key: String?
+        var role: Role? = .user
+        var metadata = Metadata()
+
+        var newMemory: NewMemory {
+            NewMemory(.text(text), role: role, metadata: metadata, idempotencyKey: key)
+        }
     }
 
-    enum Event: Sendable {
-        case added(conversation: String, text: String, key: String?)
-        case forgotten(UInt64)
+    struct Item: Hashable, Sendable {
+        var sequence: UInt64
+        var added: Added
+    }
+
+    enum Event: Hashable, Sendable {
+        case added(Added)
+        case forgotten(UInt64, conversation: String)
         case cleared(String)
-        /// A flush, or a floor.
-        case mark
+        case flushed(label: String?)
+        /// History was let go, up to this event itself.
+        case letGo
     }
 
     /// The event with sequence `n` at `n - 1`.
@@ -34,9 +46,7 @@ struct ExpectedHistory: Sendable {
     mutating func append(_ batch: [Event]) {
         for event in batch {
             events.append(event)
-            var hash = fingerprint
-            for byte in "\(event)".utf8 { hash = Disk.mix(hash, UInt64(byte)) }
-            fingerprints.append(hash)
+            fingerprints.append(Disk.mix(fingerprint, "\(event)"))
         }
         ends.insert(lastSequence)
     }
@@ -56,15 +66,13 @@ struct ExpectedHistory: Sendable {
         var live: [Item] = []
         for (index, event) in events.prefix(Int(sequence)).enumerated() {
             switch event {
-            case .added(let conversation, let text, let key):
-                live.append(
-                    Item(sequence: UInt64(index) + 1, conversation: conversation, text: text, key: key))
-            case .forgotten(let target): live.removeAll { $0.sequence == target }
-            case .cleared(let name): live.removeAll { $0.conversation == name }
-            case .mark: break
+            case .added(let added): live.append(Item(sequence: UInt64(index) + 1, added: added))
+            case .forgotten(let target, _): live.removeAll { $0.sequence == target }
+            case .cleared(let name): live.removeAll { $0.added.conversation == name }
+            case .flushed, .letGo: break
             }
         }
-        live.sort { ($0.conversation, $0.sequence) < ($1.conversation, $1.sequence) }
+        live.sort { ($0.added.conversation, $0.sequence) < ($1.added.conversation, $1.sequence) }
         states[sequence] = live
         return live
     }
@@ -72,10 +80,49 @@ struct ExpectedHistory: Sendable {
     /// The newest add that had a key, at or before a sequence, whether it is forgotten since or not.
     func lastKeyed(at sequence: UInt64) -> Item? {
         for index in events.prefix(Int(sequence)).indices.reversed() {
-            if case .added(let conversation, let text, let key?) = events[index] {
-                return Item(sequence: UInt64(index) + 1, conversation: conversation, text: text, key: key)
+            if case .added(let added) = events[index], added.key != nil {
+                return Item(sequence: UInt64(index) + 1, added: added)
             }
         }
         return nil
+    }
+
+    /// The labels that were ever given, each once, in order.
+    var labels: [String] {
+        var labels: Set<String> = []
+        for case .flushed(let label?) in events { labels.insert(label) }
+        return labels.sorted()
+    }
+
+    /// The latest flush with a label, at or before a sequence.
+    func flush(labelled label: String, at sequence: UInt64) -> UInt64? {
+        events.prefix(Int(sequence)).lastIndex(of: .flushed(label: label)).map { UInt64($0) + 1 }
+    }
+
+    /// Up to where history was let go, at or before a sequence; 0 when it was not.
+    func floor(at sequence: UInt64) -> UInt64 {
+        events.prefix(Int(sequence)).lastIndex(of: .letGo).map { UInt64($0) + 1 } ?? 0
+    }
+}
+
+extension ExpectedHistory.Added {
+    init(_ memory: Memory) {
+        self.init(
+            conversation: memory.conversation, text: memory.content.text ?? "", key: memory.idempotencyKey,
+            role: memory.role, metadata: memory.metadata)
+    }
+}
+
+extension ExpectedHistory.Event {
+    /// What was recorded; nil for what no workload does.
+    init?(_ event: AgentJournal.Event) {
+        switch event.kind {
+        case .added(let memory): self = .added(.init(memory))
+        case .forgotten(let target, let conversation): self = .forgotten(target, conversation: conversation)
+        case .cleared(let conversation): self = .cleared(conversation)
+        case .flushed(let label): self = .flushed(label: label)
+        case .historyLetGo(let through) where through == event.sequence: self = .letGo
+        case .historyLetGo, .unknown: return nil
+        }
     }
 }
