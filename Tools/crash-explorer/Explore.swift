@@ -34,7 +34,10 @@ struct Explore: ParsableCommand {
     @Option(help: "The seed of the first of the longer workloads.")
     var seed: UInt64 = 1
 
-    @Option(help: "How many threads explore.")
+    @Option(
+        help:
+            "How many threads explore. Two for each processor do most, because an engine's own threads wait for one another."
+    )
     var threads = 2
 
     @Option(
