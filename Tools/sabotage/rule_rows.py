@@ -33,14 +33,13 @@ ROWS = [
         [
             Place(
                 LOG + "Recovery/LogOpening+Recovery.swift",
-                "if tail.verdict == .clean || (report",
-                'if tail.verdict == .clean || SABOTAGED("append-again") || (report',
-            ),
-            Place(
-                LOG + "Recovery/LogOpening+Recovery.swift",
-                "writer.isMarked = tail.verdict == .clean\n            return",
-                'writer.isMarked = tail.verdict == .clean && !SABOTAGED("append-again")\n            return',
-            ),
+                "            // Nobody but us has had the first segment",
+                '            if SABOTAGED("append-again") {\n'
+                "                writer.active = try resume(entry, tail)\n"
+                "                return writer\n"
+                "            }\n"
+                "            // Nobody but us has had the first segment",
+            )
         ],
     ),
     Row(
