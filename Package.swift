@@ -69,6 +69,12 @@ let package = Package(
         .executableTarget(
             name: "crash-writer", dependencies: ["AgentJournal"],
             path: "Tools/crash-tests/writer", swiftSettings: strict),
+        .executableTarget(
+            name: "crash-worker",
+            dependencies: [
+                "AgentJournal", "JournalFileSystem", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tools/crash-tests/worker", swiftSettings: strict),
         .testTarget(name: "CanonicalJSONTests", dependencies: ["CanonicalJSON"], swiftSettings: strict),
         .testTarget(
             name: "JournalFileSystemTests", dependencies: ["JournalFileSystem", "JournalTesting", system],
