@@ -143,6 +143,9 @@ class BadHistories(unittest.TestCase):
     def test_a_receipt_that_is_not_the_first(self):
         self.rejects("another memory", "1,add,c,x,k 2,add,c,y,-", "I 1 0.0 add - c,x,k\nR 5 0.0 ok 1,0,new",
                      "I 1 0.0 add - c,y,-\nR 5 0.0 ok 2,0,new", "I 10 0.0 add - c,x,k\nR 15 0.0 ok 2,0,replayed")
+        self.rejects("without a key", "1,add,c,x,-", "I 1 0.0 add - c,x,-\nR 5 0.0 ok 1,0,replayed")
+        self.rejects("from later", "1,add,c,x,- 2,add,c,y,- 3,add,d,z,k", "I 1 0.0 add - d,z,k",
+                     "I 1 0.0 add - c,x,- d,z,k c,y,-\nR 5 0.0 ok 1,0,new 3,0,replayed 2,0,new")
         self.rejects("another time", "1,add,c,x,k", "I 1 0.0 add - c,x,k\nR 5 0.0 ok 1,7,new")
 
     def test_sequences_against_real_time(self):
@@ -185,6 +188,13 @@ class BadHistories(unittest.TestCase):
         self.rejects("torn", "1,add,c,x,- 2,flush,l 3,add,c,y,-", pending, "I 1 0.0 flush l")
         self.rejects("torn", "1,add,c,x,- 2,add,d,z,k 3,flush,l 4,add,c,y,-", "I 1 0.0 flush l\nR 50 0.0 ok 3,0,new",
                      ADD_BATCH.replace("3,0", "4,0"))
+        # The key came later than the batch that has it.
+        self.rejects("torn", "1,add,c,x,- 2,add,c,y,- 3,add,d,z,k", pending, "I 1 0.0 add - d,z,k")
+        # What an earlier event is said to have been, between a batch's parts.
+        self.rejects("torn", "1,add,c,x,- 2,add,c,y,- 3,flush,l 4,forget,c,1 5,flush,l 6,forget,c,2", "I 1 0.0 add - c,x,- c,y,-",
+                     "I 1 0.0 flush l", "I 2 0.0 flush l", "I 5 0.0 forget 1 2\nR 50 0.0 ok 4,0,new 6,0,new")
+        self.rejects("replacement that was acknowledged", "1,add,c,x,- 2,forget,c,1 3,flush,l", "I 1 0.0 add - c,x,-", "I 1 0.0 flush l", "I 1 0.0 forget 1",
+                     "I 5 0.0 replace 1 y\nR 50 0.0 ok 3,0,new")
         self.rejects("torn", "1,add,c,x,- 2,flush,l 3,add,c,y,-", "I 1 0.0 add - c,x,-", "I 1 0.0 flush l", "I 5 0.0 replace 1 y")
         self.rejects("torn", "1,add,c,x,- 2,add,c,y,- 3,forget,c,1", "I 1 0.0 add - c,x,-", "I 1 0.0 add - c,y,-", "I 5 0.0 forget 1 2")
 
@@ -214,6 +224,14 @@ class BadHistories(unittest.TestCase):
         # Both of two who expected the same.
         self.rejects("that expected 0", "1,add,c,x,- 2,add,c,y,-", "I 1 0.0 add 0 c,x,-\nR 60 0.0 ok 1,0,new", "I 1 0.0 add 0 c,y,-")
 
+    def test_a_known_key_is_no_matter_of_what_was_expected(self):
+        self.rejects("stale", "1,add,c,x,k", "I 1 0.0 add - c,x,k\nR 5 0.0 ok 1,0,new", "I 10 0.0 add 7 c,x,k\nR 20 0.0 err unexpected_sequence")
+        check("1,add,c,x,k", "I 1 0.0 add - c,x,k\nR 15 0.0 ok 1,0,new", "I 10 0.0 add 7 c,x,k\nR 20 0.0 err unexpected_sequence")
+
+    def test_one_key_with_two_contents_in_a_batch(self):
+        check("", "I 1 0.0 add - c,x,- c,y,k c,z,k c,w,-\nR 5 0.0 err key_conflict")
+        self.rejects("no prefix", "", "I 1 0.0 add - c,x,- c,y,k c,y,k c,w,-\nR 5 0.0 err key_conflict")
+
     def test_what_was_refused_and_is_there(self):
         for code in ("busy", "not_written", "unexpected_sequence"):
             self.rejects("refused is there", "1,add,c,x,-", "I 10 0.0 add 7 c,x,-\nR 20 0.0 err " + code)
@@ -221,7 +239,7 @@ class BadHistories(unittest.TestCase):
 
     def test_what_nobody_made(self):
         self.rejects("nobody made", "1,add,c,x,- 2,add,c,y,- 3,flush,l", ADDS)
-        self.rejects("nobody made", "1,add,c,!x,-", "I 10 0.0 add - c,x,-")
+        self.rejects("content that nobody made", "1,add,c,!x,-", "I 10 0.0 add - c,!x,-")
         self.rejects("not there", "1,forget,c,1", "I 10 0.0 forget 1")
         self.rejects("gap", "1,add,c,x,- 3,add,c,y,-", ADDS)
 
