@@ -28,6 +28,7 @@ class Worker:
         self.run = run
         self.is_reader = is_reader
         self.errors = os.path.join(run.directory, "errors", "%d" % run.starts)
+        self.number = run.starts
         self.history = os.path.join(run.directory, "histories", "%d" % run.starts)
         command = [
             os.path.join(run.bin_dir, "crash-worker"), run.journal, "--history", self.history,
@@ -38,6 +39,7 @@ class Worker:
         # When it is continued, if it is stopped.
         self.stopped_until = None
         run.starts += 1
+        run.note("start", self)
 
     def check_runs(self):
         if self.child.poll() is not None:
@@ -45,14 +47,17 @@ class Worker:
                 self.history, self.child.returncode, self.said()))
 
     def kill(self):
+        self.run.note("kill", self)
         self.child.kill()
         self.child.wait()
 
     def stop(self, until):
         self.child.send_signal(signal.SIGSTOP)
+        self.run.note("stop", self)
         self.stopped_until = until
 
     def go_on(self):
+        self.run.note("continue", self)
         self.child.send_signal(signal.SIGCONT)
         self.stopped_until = None
 
@@ -105,6 +110,11 @@ class Run:
             for worker in self.workers:
                 if worker.child.poll() is None:
                     worker.kill()
+
+    def note(self, what, worker):
+        """Keeps what was done to whom and when, by the clock of the histories."""
+        with open(os.path.join(self.directory, "disturbances"), "a") as file:
+            file.write("%.6f %s %d\n" % (time.monotonic(), what, worker.number))
 
     def disturb(self, end):
         """Kills, stops and continues until `end`. Each place is taken again soon after a kill."""
