@@ -19,6 +19,9 @@ from sequential import Log, Violation
 
 # A process that is not stopped opens, ends its operations and closes within this, in seconds.
 PATIENCE = 90
+# How long the run without locks takes, and how long its processes may then hang, which is a way of telling too.
+SABOTAGED_SECONDS = 3
+SABOTAGED_PATIENCE = 15
 
 
 class Worker:
@@ -35,7 +38,8 @@ class Worker:
             "--run", str(run.starts), "--seed", str(run.random.getrandbits(48)),
             "--threads", str(run.random.randint(1, 3)), "--until", run.end]
         with open(self.errors, "wb") as errors:
-            self.child = subprocess.Popen(command + ["--reader"] * is_reader, stderr=errors)
+            self.child = subprocess.Popen(
+                command + ["--reader"] * is_reader, stderr=errors, env=dict(os.environ, **run.environment))
         # When it is continued, if it is stopped.
         self.stopped_until = None
         run.starts += 1
@@ -66,8 +70,8 @@ class Worker:
             status = self.child.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise Violation("process %s hangs: it did not end within %d s. Its threads wait in: %s" % (
-                self.history, PATIENCE, self.where())) from None
-        if status != 0:
+                self.history, self.run.patience, self.where())) from None
+        if status != 0 and not self.run.is_sabotaged:
             raise Violation("process %s ended with %d:\n%s" % (self.history, status, self.said()))
 
     def where(self):
@@ -87,8 +91,11 @@ class Worker:
 class Run:
     """One run: the processes, what was done to them, and the check."""
 
-    def __init__(self, options):
+    def __init__(self, options, patience=PATIENCE, **environment):
         self.options = options
+        self.patience = patience
+        self.environment = environment
+        self.is_sabotaged = bool(environment)
         self.bin_dir = options.bin_dir
         self.directory = options.directory
         self.journal = os.path.join(self.directory, "journal")
@@ -121,7 +128,11 @@ class Run:
         empty = []
         while time.monotonic() < end:
             now = time.monotonic()
-            for worker in self.workers:
+            for worker in list(self.workers):
+                if self.is_sabotaged and worker.child.poll() is not None:
+                    # It stopped at an assertion: as good as killed. What it did until then is to be found out.
+                    self.replace(worker, empty, now)
+                    continue
                 worker.check_runs()
                 if worker.stopped_until and worker.stopped_until < now:
                     worker.go_on()
@@ -139,13 +150,16 @@ class Run:
         if chance < 0.13:
             # Also one that is stopped.
             worker.kill()
-            self.workers.remove(worker)
-            empty.append((now + self.random.choice([0, 0, 0.03, 0.2]), worker.is_reader))
+            self.replace(worker, empty, now)
             self.kills += 1
         elif chance < 0.5 and worker.stopped_until is None:
             longest = 1.5 if self.random.random() < 0.1 else 0.15
             worker.stop(now + self.random.uniform(0, longest))
             self.stops += 1
+
+    def replace(self, worker, empty, now):
+        self.workers.remove(worker)
+        empty.append((now + self.random.choice([0, 0, 0.03, 0.2]), worker.is_reader))
 
     def finish(self):
         for worker in self.workers:
@@ -153,7 +167,7 @@ class Run:
                 worker.go_on()
         with open(self.end, "w"):
             pass
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         for worker in self.workers:
             worker.end(deadline)
 
@@ -172,7 +186,7 @@ class Run:
         with open(os.path.join(self.directory, "export"), "wb") as file:
             file.write(exported)
 
-    def check(self):
+    def check(self, reports=True):
         history = History()
         names = os.listdir(os.path.join(self.directory, "histories"))
         for name in sorted(names, key=int):
@@ -186,7 +200,8 @@ class Run:
             raise Violation("what is exported in the end is not what the events give")
         checker = Checker(log, history)
         checker.check()
-        self.report(history, log, checker)
+        if reports:
+            self.report(history, log, checker)
 
     def report(self, history, log, checker):
         counts = checker.counts
@@ -220,6 +235,32 @@ class Run:
             raise Violation("%d processes never wrote at the same time" % self.options.processes)
 
 
+def check_it_would_tell(options):
+    """The same while locks keep nobody out: a run must tell. Raises `Violation` if it does not."""
+    compiler = next(filter(shutil.which, ["cc", "clang", "gcc"]), None)
+    if not sys.platform.startswith("linux") or options.processes < 2 or compiler is None:
+        print("Not tried without locks: that takes Linux, two processes and a C compiler")
+        return
+    directory = options.directory + "-without-locks"
+    os.makedirs(directory, exist_ok=True)
+    library = os.path.join(directory, "no-locks.so")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "no-locks.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+    sabotaged = argparse.Namespace(**vars(options))
+    sabotaged.directory = os.path.join(directory, "run")
+    sabotaged.seconds = SABOTAGED_SECONDS
+    run = Run(sabotaged, SABOTAGED_PATIENCE, LD_PRELOAD=library, SWIFT_BACKTRACE="enable=no")
+    try:
+        run.work()
+        run.read_log()
+        run.check(reports=False)
+    except Violation as violation:
+        print("without locks it is noticed: %.240s" % str(violation).splitlines()[0])
+        shutil.rmtree(directory)
+        return
+    raise Violation("without locks nothing was noticed; that run is in %s" % directory)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="processes")
     parser.add_argument("bin_dir")
@@ -244,13 +285,16 @@ def main():
             run.read_log()
         recorded = time.monotonic()
         run.check()
+        checked = time.monotonic()
+        if not options.check:
+            check_it_would_tell(options)
     except Violation as violation:
         print("NOT LINEARIZABLE, or not as it should be: %s" % violation)
         print("Histories, log and journal are in %s; --check %s checks them again" % (
             options.directory, options.directory))
         return 1
     print("linearizable (recorded in %.0f s, checked in %.1f s)" % (
-        recorded - started, time.monotonic() - recorded))
+        recorded - started, checked - recorded))
     if not options.check:
         shutil.rmtree(options.directory)
     return 0
