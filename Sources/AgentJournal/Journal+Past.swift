@@ -50,8 +50,14 @@ extension Journal {
 
     /// The sequence of the latest flush with this label.
     private func flush(labelled label: String) throws(JournalError) -> UInt64 {
-        let found = try engine.read { (box, bound) throws(JournalError) in
-            try box.label(Array(label.utf8), at: bound)
+        let name = Array(label.utf8)
+        let (latest, bound) = try engine.read { (box, bound) throws(JournalError) in
+            (try box.label(name), bound)
+        }
+        var found = latest
+        if let latest, latest > bound {
+            // The state keeps the latest alone. Where that is not visible yet, the log has the one before it.
+            found = try StateBox(try engine.state(at: bound)).label(name)
         }
         guard let found else {
             throw JournalError(

@@ -136,11 +136,10 @@ final class StateBox: Sendable {
         return own > 0 ? own : try below.conversation(name)?.lastSequence ?? 0
     }
 
-    /// The latest flush with a label at or below `bound`; nil when none is known. One behind the bound hides an older one.
-    func label(_ label: [UInt8], at bound: UInt64) throws(JournalError) -> UInt64? {
+    /// The latest flush with a label, also when it is not visible yet; nil when there is none.
+    func label(_ label: [UInt8]) throws(JournalError) -> UInt64? {
         let (own, below) = state.withLock { ($0.layer.labels[label], $0.below) }
-        let sequence: UInt64?
-        if let own { sequence = own } else { sequence = try below.label(label) }
-        return sequence.flatMap { $0 <= bound ? $0 : nil }
+        if let own { return own }
+        return try below.label(label)
     }
 }
