@@ -60,7 +60,8 @@ struct LockTarget: Target {
                 again.setLittle(CleanCloseRecord.mark(encoded), LockFile.markOffset)
                 expectSame(again.withUnsafeBytes { CleanCloseRecord.read($0) }, .record(record), "a record")
             }
-            let bytes = UnsafeRawBufferPointer(rebasing: bytes[min(LockFile.sharedRange.lowerBound, bytes.count)...])
+            let bytes = UnsafeRawBufferPointer(
+                rebasing: bytes[min(LockFile.sharedRange.lowerBound, bytes.count)...])
             guard let opener = LockFile.decodeOpener(bytes, bootIdentity: 1) else { return }
             let encoded = LockFile.encode(opener)
             guard let twice = encoded.withUnsafeBytes({ LockFile.decodeOpener($0, bootIdentity: 1) }) else {
