@@ -11,10 +11,7 @@ import Testing
 /// with it: both must find the same memories, byte for byte.
 @Suite("The independent reader", .enabled(if: FormatReader.isThere, "python3 is not there"))
 struct FormatReaderTests {
-    /// `Tools/test --all`.
-    static let isExhaustive = ProcessInfo.processInfo.environment["AGENT_JOURNAL_EXHAUSTIVE"] != nil
-
-    @Test("exports what this code exports", arguments: 0..<(isExhaustive ? 24 : 4))
+    @Test("exports what this code exports", arguments: 0..<(Thoroughness.isExhaustive ? 24 : 4))
     func sameExport(seed: Int) async throws {
         try await withDirectory { root in
             let live = root.appending(path: "live")
@@ -50,7 +47,7 @@ struct FormatReaderTests {
             var writer = try await Shapes(seed: 99, directory: live)
             for _ in 0..<30 { try await writer.step() }
             try await writer.close()
-            for round in 0..<(Self.isExhaustive ? 100 : 12) {
+            for round in 0..<(Thoroughness.isExhaustive ? 100 : 12) {
                 if round == 6 { try Self.pack(live) }
                 let copy = root.appending(path: "\(round)")
                 try FileManager.default.copyItem(at: live, to: copy)
@@ -76,7 +73,7 @@ struct FormatReaderTests {
 
     @Test(
         "exports what this code exports, from snapshots, with the history or without it",
-        arguments: 0..<(isExhaustive ? 24 : 4))
+        arguments: 0..<(Thoroughness.isExhaustive ? 24 : 4))
     func snapshots(seed: Int) async throws {
         try await withDirectory { root in
             let live = root.appending(path: "live")
@@ -128,7 +125,7 @@ struct FormatReaderTests {
             try #require(names.count == 2)
             let right = try await Self.export(live).get()
             let bytes = [UInt8](try Data(contentsOf: live.appending(path: "snapshots/\(names[1])")))
-            for round in 0..<(Self.isExhaustive ? 200 : 6) {
+            for round in 0..<(Thoroughness.isExhaustive ? 200 : 6) {
                 let copy = root.appending(path: "\(round)")
                 try FileManager.default.copyItem(at: live, to: copy)
                 let newest = copy.appending(path: "snapshots/\(names[1])")
@@ -173,7 +170,7 @@ struct FormatReaderTests {
             for _ in 0..<10 { try await writer.step() }
             try await writer.close()
             let right = try await Self.export(live).get()
-            for round in 0..<(Self.isExhaustive ? 200 : 12) {
+            for round in 0..<(Thoroughness.isExhaustive ? 200 : 12) {
                 let copy = root.appending(path: "\(round)")
                 try FileManager.default.copyItem(at: live, to: copy)
                 let files = try Self.files(copy, "log") + Self.files(copy, "snapshots")

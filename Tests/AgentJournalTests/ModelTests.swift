@@ -5,8 +5,8 @@ import Testing
     /// Another beginning, to look further than every run does, or the one seed to run again.
     private static let firstSeed = ProcessInfo.processInfo.environment["AGENT_JOURNAL_MODEL_SEED"].flatMap(
         UInt64.init)
-    private static let runs = FormatReaderTests.isExhaustive ? 256 : firstSeed == nil ? 6 : 1
-    private static let steps = FormatReaderTests.isExhaustive ? 250 : 120
+    private static let runs = Thoroughness.isExhaustive ? 256 : firstSeed == nil ? 6 : 1
+    private static let steps = Thoroughness.isExhaustive ? 250 : 120
 
     @Test(
         "random runs of the public interface, with restarts, snapshots and compactions in between",

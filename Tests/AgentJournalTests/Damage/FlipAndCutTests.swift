@@ -59,7 +59,7 @@ import Testing
         let isLong = bytes.count - dense > 64 << 10
         let first = Array(0..<(isLong ? dense : bytes.count) * each)
         let rest = isLong ? Array(stride(from: dense * each, to: bytes.count * each, by: 64 * each + 1)) : []
-        guard !FormatReaderTests.isExhaustive else { return first + rest }
+        guard !Thoroughness.isExhaustive else { return first + rest }
         return (first + rest).enumerated().filter { $0.offset % interval == 0 }.map(\.element)
     }
 
