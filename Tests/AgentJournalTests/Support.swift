@@ -17,6 +17,15 @@ final class TestClock: Sendable {
     }
 }
 
+/// Random numbers for a journal's options, that are the same each time.
+final class SeededRandom: Sendable {
+    private let random: Mutex<Random>
+
+    init(_ seed: UInt64) { random = Mutex(Random(seed)) }
+
+    func next() -> UInt64 { random.withLock { $0.next() } }
+}
+
 /// Options on a simulated disk, with a clock that stands still and no log lines.
 func options(_ disk: SimulatedDisk, clock: TestClock? = nil, segmentBytes: Int = 64 << 20)
     -> Journal.Options

@@ -5,8 +5,8 @@ import SystemPackage
 
 /// A long random use of one journal, compared with the model after every step.
 ///
-/// The same seed gives the same steps. Only where adds are concurrent their order is the scheduler's, and the model then
-/// takes it from the receipts.
+/// The same seed gives the same steps, and the same bytes. Only the order of adds that are concurrent is the scheduler's, which
+/// the model takes from the receipts, and when a snapshot comes that no step asked for.
 struct ModelRun {
     /// The journal is not what the model says.
     struct Difference: Error, CustomStringConvertible {
@@ -28,6 +28,8 @@ struct ModelRun {
     /// The last event that was followed.
     var followed: UInt64 = 0
     let clock = TestClock()
+    /// What the journal takes its salts and identities from.
+    let salts: SeededRandom
     /// The clock may be set back; times of recording never are, but are no later than it ever was.
     var latestClock: Timestamp
     /// What was done, newest last.
@@ -39,6 +41,7 @@ struct ModelRun {
     init(seed: UInt64, mistake: Model.Mistake? = nil) async throws {
         self.seed = seed
         random = Random(seed)
+        salts = SeededRandom(~seed)
         model = Model(maximumContentBytes: ModelRun.maximumContentBytes, mistake: mistake)
         segmentBytes = random.pick([4096, 4096, 8192, 1 << 20])
         snapshotEvents = random.pick([.max, .max, 17])
@@ -47,7 +50,7 @@ struct ModelRun {
         journal = try await Journal.open(
             at: directory,
             options: ModelRun.options(
-                disk, clock, segmentBytes: segmentBytes, snapshotEvents: snapshotEvents))
+                disk, clock, salts, segmentBytes: segmentBytes, snapshotEvents: snapshotEvents))
         follower = journal.follow().makeAsyncIterator()
     }
 
@@ -55,19 +58,20 @@ struct ModelRun {
     var knowsSnapshots: Bool { snapshotEvents == .max }
 
     static func options(
-        _ disk: SimulatedDisk, _ clock: TestClock, segmentBytes: Int, snapshotEvents: UInt64 = .max,
-        access: Journal.Access = .readWrite
+        _ disk: SimulatedDisk, _ clock: TestClock, _ salts: SeededRandom, segmentBytes: Int,
+        snapshotEvents: UInt64 = .max, access: Journal.Access = .readWrite
     ) -> Journal.Options {
         var options = AgentJournalTests.options(disk, clock: clock, segmentBytes: segmentBytes)
         options.maximumContentBytes = maximumContentBytes
         options.snapshotEvents = snapshotEvents
         options.access = access
+        options.random = { salts.next() }
         return options
     }
 
     func options(_ access: Journal.Access = .readWrite) -> Journal.Options {
         ModelRun.options(
-            access == .readWrite ? disk : disk.asProcess(pid: 900), clock, segmentBytes: segmentBytes,
+            access == .readWrite ? disk : disk.asProcess(pid: 900), clock, salts, segmentBytes: segmentBytes,
             snapshotEvents: snapshotEvents, access: access)
     }
 
