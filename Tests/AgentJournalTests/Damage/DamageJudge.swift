@@ -2,21 +2,6 @@ import AgentJournal
 import JournalTesting
 import SystemPackage
 
-/// What was done to a journal's files.
-struct Damage: Sendable, CustomStringConvertible {
-    var what: String
-    /// An error must name one of these.
-    var files: [FilePath]
-    /// Where in the file it begins: an error is not about what comes behind it.
-    var offset: Int?
-    /// What is behind the offset is gone; where a header was cut the first frame is what is missing.
-    var isCut = false
-
-    var description: String {
-        "\(what) of \(files.first?.lastComponent?.string ?? "")\(offset.map { " at \($0)" } ?? "")"
-    }
-}
-
 /// Looks at a damaged journal in each way, and says what is wrong with what it gives.
 struct DamageJudge: Sendable {
     let subject: DamageSubject
@@ -27,6 +12,8 @@ struct DamageJudge: Sendable {
         var wrong: [String] = []
         /// Whether everything could be read as before.
         var isWhole = true
+        /// Whether a memory was added to it.
+        var wentOn = false
         var notice = Notice.nothing
     }
 
@@ -38,72 +25,68 @@ struct DamageJudge: Sendable {
         case problem
     }
 
-    /// Opens it for reading and for writing, reads all of it, and verifies it.
-    ///
-    /// - Parameter writes: Whether it is opened for writing too.
-    func judge(_ disk: SimulatedDisk, _ damage: Damage, writes: Bool) async -> Verdict {
+    /// Verifies it, opens it for reading and reads all of it; opens it for writing, goes on, and reads all of it again.
+    func judge(_ disk: SimulatedDisk, _ damage: Damage) async -> Verdict {
         var verdict = Verdict()
-        verdict.notice = notice(disk, damage, &verdict)
-        await judgeReading(disk, damage, &verdict)
-        if writes { await judgeWriting(disk.copy(), damage, &verdict) }
+        let right = subject.allowed(disk)
+        verdict.notice = notice(disk, damage, "verify", &verdict)
+        let reading = await read(disk, damage, right, "for reading", &verdict)
+        verdict.isWhole = reading?.isWhole(as: subject.reading) ?? false
+        if verdict.notice != .problem, !right.contains(where: { reading?.isWhole(as: $0) ?? false }) {
+            verdict.wrong.append("\(damage): something is refused, and it verifies")
+        }
+        await judgeWriting(disk, damage, right, reading, &verdict)
         return verdict
     }
 
-    private func notice(_ disk: SimulatedDisk, _ damage: Damage, _ verdict: inout Verdict) -> Notice {
+    func notice(
+        _ disk: SimulatedDisk, _ damage: Damage, _ what: String, _ verdict: inout Verdict
+    ) -> Notice {
         do {
             let report = try Journal.verify(at: directory, fileSystem: disk)
             if !report.isHealthy { return .problem }
-            return report.notes.contains { !isOfKill($0) } ? .note : .nothing
+            return report.notes.contains { !subject.isOfKill($0) } ? .note : .nothing
         } catch {
-            check(error, damage, "verify", &verdict)
+            check(error, damage, what, &verdict)
             return .problem
         }
     }
 
-    /// Of a journal whose writer was killed, and that recovered from an earlier kill, that is no news.
-    private func isOfKill(_ note: String) -> Bool {
-        subject.life == .killed
-            && (note.contains("not closed cleanly") || note.contains("bytes that are never read"))
-    }
-
-    // MARK: Reading
-
-    private func judgeReading(_ disk: SimulatedDisk, _ damage: Damage, _ verdict: inout Verdict) async {
+    /// Opens it for reading and reads all of it; nil where opening is refused.
+    private func read(
+        _ disk: SimulatedDisk, _ damage: Damage, _ right: [JournalReading], _ what: String,
+        _ verdict: inout Verdict
+    ) async -> JournalReading? {
         do {
             let journal = try await Journal.open(
                 at: directory, options: DamageSubject.options(disk, .readOnly))
-            judge(await subject.read(journal), damage, "for reading", &verdict)
+            let reading = await subject.read(journal)
             try await journal.close()
+            judge(reading, damage, right, what, &verdict)
+            return reading
         } catch {
-            verdict.isWhole = false
-            check(error, damage, "for reading", &verdict)
+            check(error, damage, what, &verdict)
+            return nil
         }
     }
 
     /// One of the readings that are right must have given each part that was not refused.
-    private func judge(
-        _ reading: JournalReading, _ damage: Damage, _ what: String, _ verdict: inout Verdict
+    func judge(
+        _ reading: JournalReading, _ damage: Damage, _ right: [JournalReading], _ what: String,
+        _ verdict: inout Verdict
     ) {
-        let differences = subject.allowed(damage).map { right in
-            zip(reading.parts, right.parts).filter { $0.value != nil && $0.value != $1.value }.map(\.0.name)
-        }
+        let differences = right.map { reading.differences(from: $0) }
         if !differences.contains([]) {
-            verdict.wrong.append("\(damage), \(what): another state: \(differences.last!)")
+            verdict.wrong.append("\(damage), \(what): another state: \(differences[0])")
         }
-        for (part, right) in zip(reading.parts, subject.readings.last!.parts) {
-            switch (part.result, right.result) {
-            case (.failure(let error as JournalError), .failure(let known as JournalError))
-            where error.code == known.code:
-                continue
-            case (.failure(let error), _):
-                verdict.isWhole = false
-                check(error, damage, "\(what), \(part.name)", &verdict)
-            case (.success, _): verdict.isWhole = verdict.isWhole && part.value == right.value
-            }
+        for (part, whole) in zip(reading.parts, subject.reading.parts) {
+            guard case .failure(let error) = part.result, !part.isRefused(as: whole) else { continue }
+            check(error, damage, "\(what), \(part.name)", &verdict)
         }
     }
 
-    private func check(_ error: any Error, _ damage: Damage, _ what: String, _ verdict: inout Verdict) {
+    /// It is of damage, and names the place.
+    func check(_ error: any Error, _ damage: Damage, _ what: String, _ verdict: inout Verdict) {
         guard let error = error as? JournalError, [.damaged, .unsupported].contains(error.code) else {
             verdict.wrong.append("\(damage), \(what): no error of damage: \(error)")
             return
@@ -113,7 +96,7 @@ struct DamageJudge: Sendable {
             return
         }
         if path == damage.files.first, let offset = damage.offset, let found = error.offset,
-            found > UInt64(damage.isCut ? max(offset + 7, 1024) : offset)
+            Int(found) > (damage.isCut ? max(offset + 7, 1024) : offset)
         {
             verdict.wrong.append("\(damage), \(what): offset \(found) is behind it: \(error)")
         }
@@ -121,60 +104,101 @@ struct DamageJudge: Sendable {
 
     // MARK: Writing
 
-    private func judgeWriting(_ disk: SimulatedDisk, _ damage: Damage, _ verdict: inout Verdict) async {
-        let before = contents(disk)
+    private func judgeWriting(
+        _ damaged: SimulatedDisk, _ damage: Damage, _ right: [JournalReading], _ reading: JournalReading?,
+        _ verdict: inout Verdict
+    ) async {
+        let disk = damaged.copy()
         let journal: Journal
         do {
             journal = try await Journal.open(at: directory, options: DamageSubject.options(disk, seed: 9))
         } catch {
             check(error, damage, "for writing", &verdict)
-            // After a kill the end may have been recovered before the damage was met: that adds a segment.
-            let after = contents(disk)
-            let isUnchanged = before.allSatisfy { after[$0.key] == $0.value }
-            if !isUnchanged || (subject.life != .killed && after.count != before.count) {
+            if verdict.notice != .problem { verdict.wrong.append("\(damage): refused, and verified") }
+            if !isUnchanged(disk, damaged) {
                 verdict.wrong.append("\(damage): a refused opening changed something")
             }
             return
         }
-        let reading = await subject.read(journal)
-        judge(reading, damage, "for writing", &verdict)
+        let added = await goOn(journal, damage, &verdict)
+        verdict.wentOn = added != nil
+        do { try await journal.close() } catch { check(error, damage, "closing", &verdict) }
+        await judgeAfter(disk, damage, right, reading, added, &verdict)
+    }
+
+    /// A retry gets the first receipt, and a new memory the next sequence; nil where that is refused.
+    private func goOn(_ journal: Journal, _ damage: Damage, _ verdict: inout Verdict) async -> Receipt? {
         do {
-            try await goOn(journal, from: reading, disk, damage, &verdict)
+            let last = journal.lastSequence
+            let retried = try await journal.conversation("a").add(contentsOf: [DamageSubject.keyed])[0]
+            if retried != subject.receipt { verdict.wrong.append("\(damage): a retry gave \(retried)") }
+            let added = try await journal.conversation(DamageSubject.newName).add("more")
+            if added.sequence != last + 1 {
+                verdict.wrong.append("\(damage): added as \(added.sequence), not \(last + 1)")
+            }
+            return added
         } catch {
             check(error, damage, "going on", &verdict)
-            // What closes badly after damage was met is told by that error.
-            try? await journal.close()
+            return nil
         }
     }
 
-    /// A retry gets the first receipt, and what is added is there after another opening, with all that was there.
-    private func goOn(
-        _ journal: Journal, from reading: JournalReading, _ disk: SimulatedDisk, _ damage: Damage,
-        _ verdict: inout Verdict
-    ) async throws {
-        let last = journal.lastSequence
-        let retried = try await journal.conversation("a").add(contentsOf: [DamageSubject.keyed])[0]
-        if retried != subject.receipt { verdict.wrong.append("\(damage): a retry gave \(retried)") }
-        let added = try await journal.conversation("語").add("more")
-        if added.sequence != last + 1 {
-            verdict.wrong.append("\(damage): added as \(added.sequence), not \(last + 1)")
+    /// What a refused opening must leave as it is: all but the lock, which may have been missing. After a kill the end may
+    /// have been recovered before the damage was met: that adds a segment.
+    private func isUnchanged(_ disk: SimulatedDisk, _ before: SimulatedDisk) -> Bool {
+        func contents(_ disk: SimulatedDisk) -> [FilePath: [UInt8]] {
+            var contents: [FilePath: [UInt8]] = [:]
+            for path in disk.paths where path.lastComponent?.string != "lock" {
+                contents[path] = try? disk.contents(of: path)
+            }
+            return contents
         }
-        try await journal.close()
-        guard let right = reading.export else { return }
-        let again = try await Journal.open(at: directory, options: DamageSubject.options(disk, .readOnly))
-        let bytes = try again.view().exported()
-        if !bytes.starts(with: right) || bytes[right.count...].count(where: { $0 == 0x0A }) != 1 {
-            verdict.wrong.append("\(damage): another state after going on")
-        }
-        try await again.close()
+        let (after, before) = (contents(disk), contents(before))
+        return before.allSatisfy { after[$0.key] == $0.value }
+            && (subject.life == .killed || after.count == before.count)
     }
 
-    /// What a refused opening must leave as it is: all but the lock, which may have been missing.
-    private func contents(_ disk: SimulatedDisk) -> [FilePath: [UInt8]] {
-        var contents: [FilePath: [UInt8]] = [:]
-        for path in disk.paths where path.lastComponent?.string != "lock" {
-            contents[path] = try? disk.contents(of: path)
+    // MARK: Afterwards
+
+    /// What could be read before is there after it went on, with what was acknowledged, and damage that is left is still noticed.
+    private func judgeAfter(
+        _ disk: SimulatedDisk, _ damage: Damage, _ right: [JournalReading], _ before: JournalReading?,
+        _ added: Receipt?, _ verdict: inout Verdict
+    ) async {
+        let expected = added.map { added in right.map { $0.adding(added) } } ?? right
+        let after = await read(disk, damage, expected, "after going on", &verdict)
+        guard let after else {
+            verdict.wrong.append("\(damage): it went on, and does not open any more")
+            return
         }
-        return contents
+        for (was, part) in zip(before?.parts ?? [], after.parts)
+        where was.value != nil && part.value == nil {
+            verdict.wrong.append("\(damage): \(part.name) was there before it went on")
+        }
+        // Of one that was not healthy before and gives everything now it is the same what `verify` says.
+        let isWhole = expected.contains(where: after.isWhole)
+        if verdict.notice != .problem || !isWhole {
+            let notice = notice(disk, damage, "verify after going on", &verdict)
+            if notice == .problem, verdict.notice != .problem {
+                verdict.wrong.append("\(damage): verified, and not after it went on")
+            }
+            if notice != .problem, !isWhole {
+                verdict.wrong.append("\(damage): refused after it went on, and verified")
+            }
+        }
+        if let added, !after.has(added), !isSalvaged(added, disk) {
+            verdict.wrong.append("\(damage): what was acknowledged is gone")
+        }
+    }
+
+    private func isSalvaged(_ added: Receipt, _ disk: SimulatedDisk) -> Bool {
+        var isThere = false
+        // Where it fails, nothing is salvaged.
+        _ = try? Journal.salvage(at: directory, fileSystem: disk) { event in
+            if case .added(let memory) = event.kind, memory.sequence == added.sequence {
+                isThere = isThere || memory.content == .text("more")
+            }
+        }
+        return isThere
     }
 }

@@ -11,6 +11,11 @@ struct JournalFrames: Sendable {
         /// Behind the padding.
         var end: Int
         var firstSequence: UInt64
+        /// It says that all before it was durable when it was written.
+        var promises: Bool
+        var isPacked: Bool
+
+        var header: Range<Int> { bytes.prefix(FrameHeader.length) }
     }
 
     private(set) var frames: [Frame] = []
@@ -29,7 +34,8 @@ struct JournalFrames: Sendable {
             frames.append(
                 Frame(
                     segment: reader.path!, bytes: start..<end, end: Int(frame.end),
-                    firstSequence: frame.firstSequence))
+                    firstSequence: frame.firstSequence, promises: frame.header.flags.contains(.followsSync),
+                    isPacked: frame.header.type == FrameHeader.packedType))
         }
         try log.close()
     }
