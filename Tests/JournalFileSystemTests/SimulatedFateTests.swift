@@ -91,7 +91,7 @@ struct SimulatedFateTests {
         #expect(text("/a", in: fileSystem.crash(fates: [.kept])) == "new.NEW.")
     }
 
-    @Test("words of a mapped page count once, with what was stored last")
+    @Test("words of a mapped page count once a sector, with what was stored last")
     func words() throws {
         let fileSystem = SimulatedDisk()
         let file = try fileSystem.make("/page", String(repeating: "x", count: 64))
@@ -99,7 +99,7 @@ struct SimulatedFateTests {
         try fileSystem.syncDirectory("/")
         let page = try file.mapSharedPage(length: 64, writable: true)
         for value in 1...5 as ClosedRange<UInt64> { page.store64(value, at: 8) }
-        #expect(fileSystem.unsyncedChanges == ["8 bytes at offset 8"])
+        #expect(fileSystem.unsyncedChanges == ["64 bytes at offset 0"])
         let bytes = try fileSystem.crash(fates: [.kept]).contents(of: "/page")
         #expect(bytes[8..<16] == [5, 0, 0, 0, 0, 0, 0, 0])
     }

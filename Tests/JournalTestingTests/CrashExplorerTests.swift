@@ -42,7 +42,7 @@ struct CrashExplorerTests {
         let killed = CrashExplorer().explore(try #require(CrashWorkload("a")), settings)
         #expect(killed.failures.map(\.description) == [])
         #expect(killed.openings >= 3)
-        settings.only = "a!0 link count Input/output error"
+        settings.only = "a!2 link count Input/output error"
         #expect(CrashExplorer().explore(try #require(CrashWorkload("a")), settings).faults == 1)
     }
 

@@ -114,12 +114,16 @@ struct Disk: Sendable {
         unsynced.append(UnsyncedChange(kind: .data(inode: inode, offset: offset, bytes: Array(bytes))))
     }
 
-    /// Stores a word of a mapped page. What the page held between two syncs but the last of it is of no interest.
+    /// Stores a word of a mapped page. The page is written back in sectors, as they are then; what one held between two syncs
+    /// but the last of it is of no interest.
     mutating func store(_ word: UnsafeRawBufferPointer, at offset: Int, to inode: UInt64) {
         change(inode) { $0.present.write(word, at: offset) }
-        let kind = UnsyncedChange.Kind.data(inode: inode, offset: offset, bytes: Array(word))
+        let start = offset / Disk.sectorBytes * Disk.sectorBytes
+        var sector = [UInt8](repeating: 0, count: Disk.sectorBytes)
+        let count = sector.withUnsafeMutableBytes { files[inode]?.present.read(into: $0, at: start) ?? 0 }
+        let kind = UnsyncedChange.Kind.data(inode: inode, offset: start, bytes: Array(sector.prefix(count)))
         let earlier = unsynced.lastIndex { change in
-            guard change.isWord, !change.isAbandoned, case .data(inode, offset, _) = change.kind else {
+            guard change.isMapped, !change.isAbandoned, case .data(inode, start, _) = change.kind else {
                 return false
             }
             return true
@@ -127,9 +131,11 @@ struct Disk: Sendable {
         if let earlier {
             unsynced[earlier].kind = kind
         } else {
-            unsynced.append(UnsyncedChange(kind: kind, isWord: true))
+            unsynced.append(UnsyncedChange(kind: kind, isMapped: true))
         }
     }
+
+    private static let sectorBytes = 512
 
     mutating func allocate(_ range: Range<Int>, in inode: UInt64) {
         grow(inode, to: range.upperBound)

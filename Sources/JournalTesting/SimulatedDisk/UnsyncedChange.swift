@@ -14,8 +14,8 @@ struct UnsyncedChange: Sendable {
     /// A sync that was to make it durable failed. The kernel counts its pages as clean from then on, so no later sync
     /// writes them.
     var isAbandoned = false
-    /// A word of a mapped page: the next store to it takes its place.
-    var isWord = false
+    /// A sector of a mapped page: with the next store to it, it is another.
+    var isMapped = false
 
     var description: String {
         switch kind {
