@@ -1,11 +1,9 @@
 #define _GNU_SOURCE
 #include "journal_posix.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,25 +74,6 @@ int aj_rename(const char *from, const char *to) {
 
 int aj_unlink(const char *path) {
     return unlink(path) == 0 ? 0 : errno;
-}
-
-int aj_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name)) {
-    DIR *directory = opendir(path);
-    if (directory == NULL) return errno;
-    int result = 0;
-    for (;;) {
-        // readdir tells an error from the end only by errno.
-        errno = 0;
-        const struct dirent *entry = readdir(directory);
-        if (entry == NULL) {
-            result = errno;
-            break;
-        }
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        visit(context, entry->d_name);
-    }
-    closedir(directory);
-    return result;
 }
 
 #ifdef __APPLE__

@@ -9,6 +9,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// MARK: Descriptors and fork (descriptors.c)
+
+// Opens a file, close-on-exec and above the standard streams' descriptors. The child of a fork closes it at once.
+// EMFILE also for a descriptor beyond those that are kept track of (a million).
+int aj_open(const char *path, int flags, uint32_t mode, int *fd);
+// Closes what `aj_open` opened in this process, not in one that it was forked from.
+void aj_close(int fd);
+// Calls `visit` with each name but "." and "..".
+int aj_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name));
+
+extern uint32_t aj_forks;
+
+// How many forks lie between the first process and this one. A parent and its child never have the same number.
+static inline uint32_t aj_fork_generation(void) { return __atomic_load_n(&aj_forks, __ATOMIC_ACQUIRE); }
+
 // MARK: Files (files.c)
 
 enum aj_kind { AJ_KIND_FILE = 0, AJ_KIND_DIRECTORY = 1, AJ_KIND_OTHER = 2 };
@@ -34,9 +49,6 @@ int aj_move_above_standard(int fd, int *moved);
 int aj_make_directory(const char *path, uint32_t mode);
 int aj_rename(const char *from, const char *to);
 int aj_unlink(const char *path);
-
-// Calls `visit` with each name but "." and "..".
-int aj_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name));
 
 // fdatasync; on macOS F_FULLFSYNC, since its fsync leaves the data in the drive's cache.
 int aj_fdatasync(int fd);

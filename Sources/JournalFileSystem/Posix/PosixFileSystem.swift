@@ -18,27 +18,34 @@ package struct PosixFileSystem: FileSystem {
     }
 
     func openPosixFile(_ path: FilePath, _ mode: FileOpenMode) throws(FileSystemError) -> PosixFile {
-        var options: FileDescriptor.OpenOptions = [.closeOnExec]
+        var options: FileDescriptor.OpenOptions = []
         switch mode {
         case .readOnly, .readWrite: break
         case .createIfMissing: options.insert(.create)
         case .createNew: options.formUnion([.create, .exclusiveCreate])
         }
-        let descriptor = try systemCall("open", path) {
-            try FileDescriptor.open(
-                path, mode == .readOnly ? .readOnly : .readWrite, options: options,
-                permissions: [.ownerReadWrite])
-        }
-        // In a process whose standard streams are closed, what anybody prints would go into the journal.
-        var number: Int32 = -1
-        try check(aj_move_above_standard(descriptor.rawValue, &number), "open", path)
-        let file = PosixFile(FileDescriptor(rawValue: number), path: path, isWritable: mode != .readOnly)
+        let descriptor = try open(path, options, mode == .readOnly ? .readOnly : .readWrite, "open")
+        let file = PosixFile(descriptor, path: path, isWritable: mode != .readOnly)
         // The system opens a directory for reading without complaint.
         switch try file.status("open").kind {
         case .file: return file
         case .directory: throw FileSystemError(operation: "open", path: path, errno: .isDirectory)
         case .other: throw FileSystemError(operation: "open", path: path, errno: .invalidArgument)
         }
+    }
+
+    /// Opens what the child of a fork closes, in a process whose standard streams are closed too: what anybody prints must
+    /// not go into the journal.
+    private func open(
+        _ path: FilePath, _ options: FileDescriptor.OpenOptions, _ access: FileDescriptor.AccessMode,
+        _ operation: String
+    ) throws(FileSystemError) -> FileDescriptor {
+        var number: CInt = -1
+        let permissions = UInt32(FilePermissions.ownerReadWrite.rawValue)
+        let flags = access.rawValue | options.rawValue
+        let result = path.withPlatformString { aj_open($0, flags, permissions, &number) }
+        try check(result, operation, path)
+        return FileDescriptor(rawValue: number)
     }
 
     package func makeTemporaryFile() throws(FileSystemError) -> (file: any File, path: FilePath) {
@@ -88,10 +95,8 @@ package struct PosixFileSystem: FileSystem {
     }
 
     package func syncDirectory(_ path: FilePath) throws(FileSystemError) {
-        let descriptor = try systemCall("sync of directory", path) {
-            try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])
-        }
-        defer { try? descriptor.close() }
+        let descriptor = try open(path, .directory, .readOnly, "sync of directory")
+        defer { aj_close(descriptor.rawValue) }
         try check(aj_fsync(descriptor.rawValue), "sync of directory", path)
     }
 

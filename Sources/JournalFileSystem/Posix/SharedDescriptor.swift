@@ -1,3 +1,4 @@
+import CJournalPOSIX
 import Synchronization
 import SystemPackage
 
@@ -5,12 +6,16 @@ import SystemPackage
 ///
 /// Closing a descriptor in use would hand its number to the next file opened, and the other thread's write would go
 /// there. So the last user closes it; new users are turned away from when closing was asked for.
+///
+/// In the child of a fork it is closed already, and its number may be another file's: there it is neither used nor closed.
 struct SharedDescriptor: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
+    private let generation = aj_fork_generation()
     /// How many calls use the descriptor; `closing` is added when it is to be closed.
     private let users = Atomic<UInt64>(0)
     private static let closing: UInt64 = 1 << 63
 
+    /// Takes over a descriptor that `aj_open` opened.
     init(_ descriptor: FileDescriptor) {
         self.descriptor = descriptor
     }
@@ -21,7 +26,7 @@ struct SharedDescriptor: ~Copyable, Sendable {
 
     /// Runs `body` with the descriptor, which stays open meanwhile.
     ///
-    /// - Throws: `.badFileDescriptor` after `close()`.
+    /// - Throws: `.badFileDescriptor` after `close()`, and in the child of a fork.
     borrowing func use<Result>(
         _ operation: String, _ path: FilePath,
         _ body: (FileDescriptor) throws(FileSystemError) -> Result
@@ -34,12 +39,14 @@ struct SharedDescriptor: ~Copyable, Sendable {
     }
 
     borrowing func close() {
+        guard generation == aj_fork_generation() else { return }
         // Or-ing tells who was first; of `users` being zero with `closing` set there is only one moment.
         let before = users.bitwiseOr(Self.closing, ordering: .acquiringAndReleasing).oldValue
         if before == 0 { closeDescriptor() }
     }
 
     private borrowing func enter() -> Bool {
+        guard generation == aj_fork_generation() else { return false }
         var seen = users.load(ordering: .relaxed)
         while seen & Self.closing == 0 {
             let (exchanged, original) = users.weakCompareExchange(
@@ -56,7 +63,6 @@ struct SharedDescriptor: ~Copyable, Sendable {
     }
 
     private borrowing func closeDescriptor() {
-        // What close can report (EIO of earlier writes) is of no use here: whatever must be durable was synced.
-        try? descriptor.close()
+        aj_close(descriptor.rawValue)
     }
 }

@@ -5,24 +5,25 @@ package import SystemPackage
 /// A pthread that somebody may wait for. One that nobody refers to any more runs on by itself.
 package final class JoinableThread: Sendable {
     /// The process that started it: the child of a fork has the object but not the thread.
-    private let pid: Int32
+    private let generation = aj_fork_generation()
     private let thread: Mutex<aj_thread?>
 
     fileprivate init(_ thread: aj_thread) {
-        self.pid = aj_process_id()
         self.thread = Mutex(thread)
     }
 
     deinit {
+        // Not even the mutex is touched in a child: a thread of the parent may hold it for ever.
+        guard aj_fork_generation() == generation else { return }
         thread.withLock { thread in
-            if let thread, aj_process_id() == pid { _ = aj_thread_detach(thread) }
+            if let thread { _ = aj_thread_detach(thread) }
         }
     }
 
     /// Returns when the thread's body has returned. May be called again, and by several threads; must not be called
     /// by the thread itself. In the child of a fork, where the thread does not run, returns at once.
     package func join() {
-        guard aj_process_id() == pid else { return }
+        guard aj_fork_generation() == generation else { return }
         thread.withLock { thread in
             guard let joined = thread else { return }
             let result = aj_thread_join(joined)

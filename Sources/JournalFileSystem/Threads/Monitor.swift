@@ -7,7 +7,8 @@ import CJournalPOSIX
 /// same hold of the lock in which the answer was true. (A `wait()` inside the body could not be had: while it slept,
 /// other threads would change a state to which the body has exclusive access.)
 ///
-/// It is made of pthreads, not of tasks: it also works in the child of a fork, provided no thread held it then.
+/// It is made of pthreads, not of tasks: one that the child of a fork makes works there. One that it inherited may be held
+/// by a thread that is not there, and is not to be touched; it may be destroyed.
 package final class Monitor<State: ~Copyable>: @unchecked Sendable {
     // @unchecked: `state` is read and written only between lock and unlock below; it was sent here by `init`, so
     // nobody else refers to what it holds, and `inout sending` keeps the bodies from letting any of it out.

@@ -1,0 +1,127 @@
+// The descriptors that this process opened, and what becomes of them at a fork.
+//
+// An open-file-description lock belongs to the open file, which the child of a fork shares: its copy of the descriptor
+// would hold the parent's locks beyond the parent's end. So the child closes them all, at once, also when it never uses a
+// journal. It does not unlock: that would take the locks from the parent.
+
+#define _GNU_SOURCE
+#include "journal_posix.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WORD_BITS = 64, MOST_DESCRIPTORS = 1 << 20 };
+
+// A bit for each descriptor. Pages of it that were never written take no memory.
+static uint64_t is_open[MOST_DESCRIPTORS / WORD_BITS];
+// How many of its words may have bits.
+static int used_words;
+
+// Held shared while a descriptor is opened or closed, and alone while the process forks: in between, the table would say
+// something else than the system, and the child would keep a descriptor or close another's. No other lock is taken
+// under it.
+#ifdef PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
+// Who forks must not wait for ever while others go on opening.
+#define TABLE_UNLOCKED PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
+#else
+#define TABLE_UNLOCKED PTHREAD_RWLOCK_INITIALIZER
+#endif
+static pthread_rwlock_t table = TABLE_UNLOCKED;
+
+uint32_t aj_forks;
+
+static void before_fork(void) { pthread_rwlock_wrlock(&table); }
+
+static void after_fork_in_parent(void) { pthread_rwlock_unlock(&table); }
+
+// Only what may be called in a signal handler: the other threads are gone, whatever they held.
+static void after_fork_in_child(void) {
+    const int error = errno;
+    for (int word = 0; word < used_words; word++) {
+        for (uint64_t bits = is_open[word]; bits != 0; bits &= bits - 1) close(word * WORD_BITS + __builtin_ctzll(bits));
+        is_open[word] = 0;
+    }
+    used_words = 0;
+    __atomic_add_fetch(&aj_forks, 1, __ATOMIC_RELEASE);
+    // Made anew, not unlocked: it is owned by a thread of the parent, whose number the child's only thread does not have.
+    static const pthread_rwlock_t unlocked = TABLE_UNLOCKED;
+    table = unlocked;
+    errno = error;
+}
+
+static int registration;
+
+__attribute__((constructor)) static void register_handlers(void) {
+    registration = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+static int remember(int fd) {
+    if (fd >= MOST_DESCRIPTORS) return EMFILE;
+    const int word = fd / WORD_BITS;
+    __atomic_fetch_or(&is_open[word], UINT64_C(1) << fd % WORD_BITS, __ATOMIC_RELAXED);
+    int used = __atomic_load_n(&used_words, __ATOMIC_RELAXED);
+    while (used <= word
+           && !__atomic_compare_exchange_n(&used_words, &used, word + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    return 0;
+}
+
+int aj_open(const char *path, int flags, uint32_t mode, int *fd) {
+    *fd = -1;
+    if (registration != 0) return registration;
+    pthread_rwlock_rdlock(&table);
+    int opened;
+    do opened = open(path, flags | O_CLOEXEC, (mode_t)mode);
+    while (opened == -1 && errno == EINTR);
+    int result = opened == -1 ? errno : aj_move_above_standard(opened, &opened);
+    if (result == 0) {
+        result = remember(opened);
+        if (result != 0) close(opened);
+    }
+    pthread_rwlock_unlock(&table);
+    if (result == 0) *fd = opened;
+    return result;
+}
+
+static void forget(int fd) {
+    __atomic_fetch_and(&is_open[fd / WORD_BITS], ~(UINT64_C(1) << fd % WORD_BITS), __ATOMIC_RELAXED);
+}
+
+void aj_close(int fd) {
+    pthread_rwlock_rdlock(&table);
+    forget(fd);
+    // What close can report (EIO of earlier writes) is of no use here: whatever must be durable was synced.
+    close(fd);
+    pthread_rwlock_unlock(&table);
+}
+
+int aj_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name)) {
+    int fd;
+    int result = aj_open(path, O_RDONLY | O_DIRECTORY, 0, &fd);
+    if (result != 0) return result;
+    DIR *directory = fdopendir(fd);
+    if (directory == NULL) {
+        result = errno;
+        aj_close(fd);
+        return result;
+    }
+    for (;;) {
+        // readdir tells an error from the end only by errno.
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        if (entry == NULL) {
+            result = errno;
+            break;
+        }
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        visit(context, entry->d_name);
+    }
+    pthread_rwlock_rdlock(&table);
+    forget(fd);
+    closedir(directory);
+    pthread_rwlock_unlock(&table);
+    return result;
+}
