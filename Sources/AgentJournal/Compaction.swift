@@ -79,7 +79,8 @@ extension Journal {
     public func compact(
         keepingHistory retention: Retention = .all, dryRun: Bool = false
     ) async throws(JournalError) -> CompactionReport {
-        let now = segmentLog.options.now()
+        let engine = try engine
+        let now = try segmentLog.options.now()
         if dryRun, engine.isReadOnly {
             try checkOpen()
             // By the last event's time a retention is checked: so the state is that of now.
@@ -97,8 +98,9 @@ extension Journal {
         _ body: @escaping @Sendable (Engine) throws(JournalError) -> R
     ) async throws(JournalError) -> R {
         try checkWritable()
+        let engine = try engine
         let result: Result<R, JournalError> = await withCheckedContinuation { continuation in
-            submitMaintenance(body) { continuation.resume(returning: $0) }
+            Journal.submitMaintenance(engine, body) { continuation.resume(returning: $0) }
         }
         return try result.get()
     }
@@ -109,7 +111,7 @@ extension Journal {
     ) throws(JournalError) -> R {
         try checkWritable()
         let done = Monitor<Result<R, JournalError>?>(nil)
-        submitMaintenance(body) { result in
+        Journal.submitMaintenance(try engine, body) { result in
             done.withLock { $0 = result }
             done.signal()
         }
@@ -117,11 +119,10 @@ extension Journal {
     }
 
     /// Enqueues a job, and tells once what came of it.
-    private func submitMaintenance<R: Sendable>(
-        _ body: @escaping @Sendable (Engine) throws(JournalError) -> R,
+    private static func submitMaintenance<R: Sendable>(
+        _ engine: Engine, _ body: @escaping @Sendable (Engine) throws(JournalError) -> R,
         _ completion: @escaping @Sendable (Result<R, JournalError>) -> Void
     ) {
-        let engine = engine
         do throws(JournalError) {
             let isTaken = try engine.maintenance.submit {
                 let result: Result<R, JournalError>

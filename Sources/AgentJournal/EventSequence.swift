@@ -1,3 +1,4 @@
+import JournalFileSystem
 import SegmentLog
 import Synchronization
 
@@ -31,16 +32,20 @@ public struct EventSequence: AsyncSequence, Sendable {
     /// Reads the events one by one.
     public struct Iterator: AsyncIteratorProtocol {
         private let sequence: EventSequence
-        private var cursor: EventCursor
+        private let engine: Result<Engine, JournalError>
+        private var cursor: EventCursor?
         private let end: UInt64?
         private let id: UInt64
+        private let generation = ForkGeneration.current
         private static let ids = Atomic<UInt64>(0)
 
         init(_ sequence: EventSequence) {
             self.sequence = sequence
-            let log = sequence.journal.engine.log
-            cursor = EventCursor(log, after: sequence.after)
-            end = sequence.isFollowing ? nil : log.visibleSequence
+            // In the child of a fork this may have to open, and fail; the first event's call is the one that throws.
+            engine = Result { () throws(JournalError) in try sequence.journal.engine }
+            let log = (try? engine.get())?.log
+            cursor = log.map { EventCursor($0, after: sequence.after) }
+            end = sequence.isFollowing ? nil : log?.visibleSequence
             id = Iterator.ids.add(1, ordering: .relaxed).newValue
         }
 
@@ -52,12 +57,14 @@ public struct EventSequence: AsyncSequence, Sendable {
             while true {
                 if sequence.isFollowing, sequence.journal.isClosedNow { return nil }
                 try sequence.journal.checkOpen()
-                if let event = try cursor.nextEvent(upTo: end ?? .max) { return event }
+                try JournalError.check(generation, "iterator")
+                let engine = try engine.get()
+                if let event = try cursor?.nextEvent(upTo: end ?? .max) { return event }
                 guard end == nil, !Task.isCancelled else { return nil }
-                let journal = sequence.journal
-                try asJournalError { () throws(LogError) in try journal.engine.log.checkIsThere() }
-                await journal.engine.waitForMore(after: cursor.lastSequence, id: id) { journal.isClosedNow }
-                if journal.engine.isStopping { return nil }
+                let (journal, last) = (sequence.journal, cursor?.lastSequence ?? 0)
+                try asJournalError { () throws(LogError) in try engine.log.checkIsThere() }
+                await engine.waitForMore(after: last, id: id) { journal.isClosedNow }
+                if engine.isStopping { return nil }
             }
         }
     }

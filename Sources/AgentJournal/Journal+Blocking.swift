@@ -39,7 +39,7 @@ extension Journal {
     }
 
     package func compactNow(keepingHistory retention: Retention) throws(JournalError) -> CompactionReport {
-        let now = segmentLog.options.now()
+        let now = try segmentLog.options.now()
         return try maintainAndWait { engine throws(JournalError) in
             try CompactionRun(engine: engine, now: now).run(retention)
         }
@@ -47,8 +47,8 @@ extension Journal {
 
     /// Ends the log's present segment, so that what comes next goes into a new one.
     package func endSegmentNow() throws(JournalError) {
-        let engine = engine
         try checkWritable()
+        let engine = try engine
         try engine.betweenCommits { () throws(JournalError) in
             try asJournalError { () throws(LogError) in try engine.log.seal(longerThan: 0) }
         }

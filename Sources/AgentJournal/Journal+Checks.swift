@@ -1,3 +1,4 @@
+import JournalFileSystem
 package import SegmentLog
 
 extension Conversation {
@@ -11,10 +12,14 @@ extension Conversation {
 
 extension Journal {
     /// The sequence of the last event that a read which begins now may see; 0 in an empty journal.
-    package var lastSequence: UInt64 { engine.log.visibleSequence }
+    ///
+    /// It opens nothing: in the child of a fork, before a call that does, it is what was so at the fork, or later.
+    package var lastSequence: UInt64 { attachments.inherited().segmentLog.visibleSequence }
 
     /// The first event that the log holds: 1, unless history was let go; that of the next event when it holds none.
-    package var firstSequence: UInt64 { max(1, engine.log.firstSequence) }
+    package var firstSequence: UInt64 {
+        get throws(JournalError) { try max(1, engine.log.firstSequence) }
+    }
 
     /// The conversation that the add with a sequence belonged to, also when the memory is forgotten since.
     package func conversation(ofAdd sequence: UInt64) throws(JournalError) -> String? {
@@ -36,11 +41,11 @@ extension Journal {
 
 extension Journal {
     /// What opening found and did.
-    package var openingReport: OpeningReport { segmentLog.report }
+    package var openingReport: OpeningReport { attachments.inherited().segmentLog.report }
 
     /// When the journal was made, RFC 3339.
-    package var created: String { segmentLog.identity.created }
+    package var created: String { attachments.inherited().segmentLog.identity.created }
 
     /// Who else has it open for writing.
-    package var otherOpeners: [LockFile.Opener] { segmentLog.otherOpeners }
+    package var otherOpeners: [LockFile.Opener] { attachments.current()?.segmentLog.otherOpeners ?? [] }
 }

@@ -6,6 +6,7 @@ extension Journal {
         at point: Point, progress: (@Sendable (UInt64) -> Void)? = nil
     ) throws(JournalError) -> JournalView {
         try checkOpen()
+        let engine = try engine
         let visible = engine.log.visibleSequence
         switch point {
         case .sequence(let sequence):
@@ -27,6 +28,7 @@ extension Journal {
     private func replayed(
         upTo sequence: UInt64, _ progress: (@Sendable (UInt64) -> Void)?
     ) throws(JournalError) -> JournalView {
+        let engine = try engine
         var state = try engine.nearestState { $0.lastSequence <= sequence }
         try engine.replay.run(&state, upTo: sequence, progress: progress)
         return JournalView(state, engine: engine)
@@ -39,6 +41,7 @@ extension Journal {
         upTo sequence: UInt64 = .max, progress: (@Sendable (UInt64) -> Void)? = nil
     ) throws(JournalError) -> JournalView {
         try checkOpen()
+        let engine = try engine
         guard engine.log.firstSequence <= 1 else { throw engine.historyGone(back: nil) }
         var state = State()
         try engine.replay.run(&state, upTo: min(sequence, engine.log.visibleSequence), progress: progress)
@@ -46,7 +49,7 @@ extension Journal {
     }
 
     /// Whether the log reaches back to the first event.
-    package var reachesBack: Bool { engine.log.firstSequence <= 1 }
+    package var reachesBack: Bool { get throws(JournalError) { try engine.log.firstSequence <= 1 } }
 
     /// The sequence of the latest flush with this label.
     private func flush(labelled label: String) throws(JournalError) -> UInt64 {

@@ -10,25 +10,27 @@ public import SystemPackage
 /// by replaying the log. Any number of `Journal`s of one directory in a process share one engine.
 ///
 /// Every call that appends returns only when its event is on stable storage. See <doc:DurabilityAndErrors>.
+///
+/// A journal that was opened before a fork can be used in the child: the first call there opens it anew, and throws what
+/// opening throws. The parent's stays as it is, also when the child closes its own. Views and iterators are to be made anew.
 public final class Journal: Sendable {
     /// The directory, absolute.
     public let directory: FilePath
-    let engine: Engine
+    let options: Options
+    let attachments: PerProcess<JournalAttachment>
     private let isClosed = Atomic<Bool>(false)
-    private let isRegistered: Bool
-    let segmentLog: SegmentLog
 
-    private init(directory: FilePath, engine: Engine, segmentLog: SegmentLog, isRegistered: Bool) {
+    private init(directory: FilePath, options: Options, attachment: JournalAttachment) {
         self.directory = directory
-        self.engine = engine
-        self.segmentLog = segmentLog
-        self.isRegistered = isRegistered
+        self.options = options
+        attachments = PerProcess(attachment)
     }
 
     deinit {
-        guard !isClosed.load(ordering: .acquiring) else { return }
-        do { try release() } catch {
-            engine.logger.error("journal not closed cleanly", metadata: ["error": "\(error)"])
+        // What only a process has that this one was forked from is not this one's to close.
+        guard let attachment = attachments.current() else { return }
+        do { try attachment.release() } catch {
+            attachment.engine.logger.error("journal not closed cleanly", metadata: ["error": "\(error)"])
         }
     }
 
@@ -73,25 +75,8 @@ public final class Journal: Sendable {
         at directory: FilePath, create: Creation = .ifMissing, options: Options = Options()
     ) throws(JournalError) -> Journal {
         let directory: FilePath = try Journal.absolute(directory, options.fileSystem)
-        guard options.access == .readWrite else {
-            let (engine, log) = try makeEngine(directory, create, options)
-            return Journal(directory: directory, engine: engine, segmentLog: log, isRegistered: false)
-        }
-        let engine = try EngineRegistry.shared.engine(directory, options.fileSystem) {
-            () throws(JournalError) in
-            let (engine, _) = try makeEngine(directory, create, options)
-            do throws(JournalError) {
-                try engine.start()
-            } catch {
-                try? engine.shutDown()
-                throw error
-            }
-            return engine
-        }
-        guard let log = engine.log as? SegmentLog else {
-            preconditionFailure("a journal directory has a segment log")
-        }
-        return Journal(directory: directory, engine: engine, segmentLog: log, isRegistered: true)
+        let attachment = try JournalAttachment(directory, create, options)
+        return Journal(directory: directory, options: options, attachment: attachment)
     }
 
     private static func absolute(_ path: FilePath, _ fileSystem: any FileSystem) throws(JournalError)
@@ -106,24 +91,22 @@ public final class Journal: Sendable {
 
     /// Ends the use of the journal; the last user in the process closes it cleanly. Closing deletes nothing.
     ///
-    /// Adds that were taken up are completed first. Later calls throw `closed`. Closing twice is no error.
+    /// Adds that were taken up are completed first. Later calls throw `closed`. Closing twice is no error. In the child of a
+    /// fork it ends the child's use.
     /// - Throws: `system` when the clean close could not be recorded: nothing acknowledged is lost by that.
     public func close() async throws(JournalError) {
         try closeNow()
     }
 
     package func closeNow() throws(JournalError) {
-        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        guard !isClosed.exchange(true, ordering: .sequentiallyConsistent) else { return }
+        guard let attachment = attachments.current() else { return }
         // Those who follow through this handle end, also when others keep the engine.
-        engine.wakeFollowers()
-        try release()
+        attachment.engine.wakeFollowers()
+        try attachment.release()
     }
 
-    private func release() throws(JournalError) {
-        if isRegistered { try EngineRegistry.shared.release(engine) } else { try engine.shutDown() }
-    }
-
-    package var isClosedNow: Bool { isClosed.load(ordering: .acquiring) }
+    package var isClosedNow: Bool { isClosed.load(ordering: .sequentiallyConsistent) }
 
     func checkOpen() throws(JournalError) {
         if isClosedNow { throw Engine.closed }
@@ -131,7 +114,7 @@ public final class Journal: Sendable {
 
     func checkWritable() throws(JournalError) {
         try checkOpen()
-        guard isRegistered else {
+        guard options.access == .readWrite else {
             throw JournalError(.closed, "Not written: the journal is open for reading only", path: directory)
         }
     }
@@ -187,16 +170,17 @@ public final class Journal: Sendable {
     /// A task cancelled before the append is taken up throws `CancellationError`, and nothing is written; after that the
     /// append completes and its receipts are returned.
     func submit(_ append: Append) async throws -> [Receipt] {
+        let engine = try engine
         do {
-            return try await submitOnce(append)
+            return try await submitOnce(append, engine)
         } catch let error as JournalError where engine.isOfSnapshot(error) {
             // It could not be decided, so nothing was written.
             try engine.heal(error)
-            return try await submitOnce(append)
+            return try await submitOnce(append, engine)
         }
     }
 
-    private func submitOnce(_ append: Append) async throws -> [Receipt] {
+    private func submitOnce(_ append: Append, _ engine: Engine) async throws -> [Receipt] {
         try checkWritable()
         guard append.rawBytes > 0 else { return [] }
         try Task.checkCancellation()
@@ -219,16 +203,17 @@ public final class Journal: Sendable {
     /// Enqueues an append and blocks this thread until its receipts are there.
     func submitAndWait(_ append: @autoclosure () throws(JournalError) -> Append) throws -> [Receipt] {
         try checkWritable()
+        let engine = try engine
         let append = try append()
         do {
-            return try submitAndWaitOnce(append)
+            return try submitAndWaitOnce(append, engine)
         } catch let error as JournalError where engine.isOfSnapshot(error) {
             try engine.heal(error)
-            return try submitAndWaitOnce(append)
+            return try submitAndWaitOnce(append, engine)
         }
     }
 
-    private func submitAndWaitOnce(_ append: Append) throws -> [Receipt] {
+    private func submitAndWaitOnce(_ append: Append, _ engine: Engine) throws -> [Receipt] {
         guard append.rawBytes > 0 else { return [] }
         if let result = engine.commitAsCaller(append, mayBlock: true) { return try result.get() }
         let done = Monitor<Result<[Receipt], any Error>?>(nil)
@@ -245,6 +230,7 @@ public final class Journal: Sendable {
     /// The journal as it is now: everything acknowledged before this call, and nothing of what comes after.
     package func view() throws(JournalError) -> JournalView {
         try checkOpen()
+        let engine = try engine
         let (box, bound) = try engine.now()
         return JournalView(box, at: bound, engine: engine)
     }

@@ -31,6 +31,7 @@ extension Journal {
     /// - Complexity: linear in the log, which is read.
     public func statistics() async throws(JournalError) -> JournalStatistics {
         let view = try view()
+        let (engine, segmentLog) = (try engine, try segmentLog)
         let summaries = try view.conversations()
         let survey = LogSurvey(
             directory, fileSystem: segmentLog.options.fileSystem, floor: view.sequence)

@@ -8,6 +8,7 @@ public final class JournalView: Sendable {
     private let box: Monitor<StateBox>
     /// Builds the state anew when a snapshot under it turns out to be damaged; nil for a state that has none.
     private let engine: Engine?
+    private let generation = ForkGeneration.current
     /// The last event that counts.
     public let sequence: UInt64
 
@@ -32,6 +33,7 @@ public final class JournalView: Sendable {
 
     /// Reads; and once more without a snapshot that turns out to be damaged.
     private func read<R>(_ body: (StateBox) throws(JournalError) -> R) throws(JournalError) -> R {
+        try JournalError.check(generation, "view")
         do {
             return try body(box.withLock { $0 })
         } catch {
@@ -99,6 +101,7 @@ public final class JournalView: Sendable {
     public func export(
         conversation: String? = nil, write: (ArraySlice<UInt8>) throws -> Void
     ) throws {
+        try JournalError.check(generation, "view")
         var buffer: [UInt8] = []
         buffer.reserveCapacity(256 << 10)
         let names =

@@ -6,7 +6,11 @@ import SystemPackage
 ///
 /// Memory made per request is a normal pattern, so opens of one directory share an engine, counted.
 final class EngineRegistry: Sendable {
-    static let shared = EngineRegistry()
+    /// This process's. The child of a fork begins with an empty one: a thread that is not there may hold the parent's
+    /// monitor, and the engines' threads are not there either.
+    static var shared: EngineRegistry { registries.current() ?? registries.adopt(EngineRegistry()) }
+
+    private static let registries = PerProcess(EngineRegistry())
 
     /// A directory on a file system. The real one is the same whoever asks; a simulated one is known by its object.
     private struct Key: Hashable {

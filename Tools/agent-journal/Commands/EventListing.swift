@@ -10,7 +10,7 @@ struct EventRange: Sendable {
 
     /// Resolves points. A label's point is the latest flush that bears it.
     init(from: Point?, to: Point?, in journal: Journal, _ console: Console) async throws {
-        let first = journal.firstSequence
+        let first = try journal.firstSequence
         var labels = LabelFinder(from, to)
         if !labels.isEmpty {
             for try await event in journal.events(after: first - 1) { labels.look(at: event) }

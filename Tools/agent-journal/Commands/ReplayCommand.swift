@@ -82,10 +82,10 @@ struct ReplayCommand: AsyncParsableCommand {
     private func compare(_ digest: String, with journal: Journal, at sequence: UInt64, _ progress: Progress)
         throws
     {
-        guard journal.reachesBack else {
+        guard try journal.reachesBack else {
             throw Failure(
                 "no_such_point",
-                "The log begins with sequence \(journal.firstSequence): the history before was let go, so the state cannot be "
+                "The log begins with sequence \(try journal.firstSequence): the history before was let go, so the state cannot be "
                     + "replayed from the first event", path: journal.directory)
         }
         let other = try journal.replayedView(upTo: sequence) { progress.show("verifying: event \($0)") }
