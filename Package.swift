@@ -75,6 +75,10 @@ let package = Package(
                 "AgentJournal", "JournalFileSystem", .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tools/crash-tests/worker", swiftSettings: strict),
+        .executableTarget(
+            name: "forker",
+            dependencies: ["AgentJournal", "JournalFileSystem", .product(name: "Logging", package: "swift-log")],
+            path: "Tools/crash-tests/forker", swiftSettings: strict),
         .testTarget(name: "CanonicalJSONTests", dependencies: ["CanonicalJSON"], swiftSettings: strict),
         .testTarget(
             name: "JournalFileSystemTests", dependencies: ["JournalFileSystem", "JournalTesting", system],
@@ -97,7 +101,7 @@ let package = Package(
         .testTarget(
             name: "ToolTests",
             dependencies: [
-                "agent-journal", "crash-writer", "example-agent", "AgentJournal", "CanonicalJSON", system,
+                "agent-journal", "crash-writer", "example-agent", "forker", "AgentJournal", "CanonicalJSON", system,
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

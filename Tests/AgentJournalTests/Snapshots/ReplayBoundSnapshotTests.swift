@@ -19,7 +19,7 @@ import Testing
             bounded.access = .readOnly
             bounded.replayBytes = share * 3000
             let reader = try await Journal.open(at: directory, options: bounded)
-            spills.insert(reader.engine.box.withLock { $0.below.tables.count })
+            spills.insert(try reader.engine.box.withLock { $0.below.tables.count })
             #expect(try reader.view().count == count)
             #expect(try reader.view().conversations().map(\.count).reduce(0, +) == count)
             try await reader.close()
@@ -37,12 +37,12 @@ import Testing
         var bounded = options(disk)
         bounded.replayBytes = 20_000
         let journal = try await Journal.open(at: directory, options: bounded)
-        #expect(journal.engine.box.withLock { $0.below.tables.count } > 3)
+        #expect(try journal.engine.box.withLock { $0.below.tables.count } > 3)
         #expect(try journal.view().digest() == digest)
         #expect(try await journal.statistics().memories == journal.view().count)
         try await journal.snapshot()
         #expect(try journal.view().digest() == digest)
-        #expect(journal.engine.box.withLock { $0.below.tables.count } == 1)
+        #expect(try journal.engine.box.withLock { $0.below.tables.count } == 1)
         try await journal.close()
     }
 
@@ -60,10 +60,10 @@ import Testing
         options.skipsReplay = true
         options.replayBytes = 1
         let reader = try await Journal.open(at: directory, create: .never, options: options)
-        #expect(reader.engine.box.withLock { $0.lastSequence } == 0)
+        #expect(try reader.engine.box.withLock { $0.lastSequence } == 0)
         #expect(try reader.pastView(at: .label("end")).count == 50)
         #expect(try await reader.texts("a").count == 50)
-        #expect(reader.engine.box.withLock { $0.below.tables.count } > 0)
+        #expect(try reader.engine.box.withLock { $0.below.tables.count } > 0)
         try await reader.close()
     }
 }
