@@ -25,8 +25,8 @@ extension Journal {
     /// The events behind a sequence, up to the last one that is there now.
     package func eventsNow(after sequence: UInt64 = 0) throws(JournalError) -> [Event] {
         try checkOpen()
-        let last = engine.log.visibleSequence
-        var cursor = EventCursor(engine.log, after: sequence)
+        let last = try engine.log.visibleSequence
+        var cursor = EventCursor(try engine.log, after: sequence)
         var events: [Event] = []
         while let event = try cursor.nextEvent(upTo: last) { events.append(event) }
         return events

@@ -59,7 +59,7 @@ struct SeveralProcessesTests {
             try second.addNow([("a", NewMemory(.text("other"), idempotencyKey: "k"))])
         }
         let expecting = try Append.add(
-            NewMemory(.text("two")), to: "a", expecting: receipt.sequence, limits: first.engine.limits)
+            NewMemory(.text("two")), to: "a", expecting: receipt.sequence, limits: try first.engine.limits)
         _ = try second.submitAndWait(expecting)
         do {
             _ = try first.submitAndWait(expecting)

@@ -123,7 +123,7 @@ struct JournalChecks {
         let added = try outcome(disk, .readWrite) { journal in
             let receipts = try journal.submitAndWait(
                 try Append.add(
-                    [("fuzz", NewMemory("one more"))], expecting: nil, limits: journal.engine.limits))
+                    [("fuzz", NewMemory("one more"))], expecting: nil, limits: try journal.engine.limits))
             expectSame(receipts.map(\.sequence), [sequence + 1], "the next sequence")
         }
         expectAlike(added, before, "opened again")

@@ -36,7 +36,7 @@ extension Examination {
 
     /// The log is without a gap, from its first event that was not let go to the last one.
     private func checkEvents(_ journal: Journal, upTo last: UInt64) throws {
-        let before = journal.firstSequence - 1
+        let before = try journal.firstSequence - 1
         guard before <= history.floor(at: last) else {
             throw Broken("the log begins with \(before + 1), and that was not let go")
         }
