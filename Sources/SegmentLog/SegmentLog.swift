@@ -23,6 +23,7 @@ package final class SegmentLog: Sendable {
     /// writer left, or a copy, which may be of another moment than the log beside it.
     private let staleCounter: UInt32?
     let catalog: Monitor<SegmentCatalog>
+    private let refreshing = Monitor(())
     /// Under the mutex: the log's exclusion within the process; `inWriterRange` adds that between processes.
     let writer: Monitor<Writer>
     /// The same for the syncer range. Taken behind the writer's mutex, never before it.
@@ -166,18 +167,21 @@ package final class SegmentLog: Sendable {
 
     /// Reads the directory again: another process may have made, packed or dropped a segment.
     func refreshCatalog() throws(LogError) {
-        while true {
-            let before = catalog.withLock { $0.changes }
-            let fresh = try SegmentCatalog.load(
-                paths, journal: identity.journal, fileSystem: options.fileSystem)
-            // What this process changed meanwhile is perhaps not in it.
-            let isStored = catalog.withLock { catalog in
-                guard catalog.changes == before else { return false }
-                catalog = fresh
-                catalog.changes = before
-                return true
+        // One after the other, so that what was read earlier does not take the place of what was read later.
+        try refreshing.withLock { (_) throws(LogError) in
+            while true {
+                let before = catalog.withLock { $0.changes }
+                let fresh = try SegmentCatalog.load(
+                    paths, journal: identity.journal, fileSystem: options.fileSystem)
+                // What this process changed meanwhile is perhaps not in it.
+                let isStored = catalog.withLock { catalog in
+                    guard catalog.changes == before else { return false }
+                    catalog = fresh
+                    catalog.changes = before
+                    return true
+                }
+                if isStored { return }
             }
-            if isStored { return }
         }
     }
 }

@@ -108,7 +108,8 @@ extension UnsyncedChange {
     /// The bytes of a write that a power cut can tear. One aligned word is there or not; so is a sector of a mapped page, all of
     /// whose words mean nothing to another boot.
     fileprivate var tearable: [UInt8]? {
-        guard !isMapped, case .data(_, let offset, let bytes) = kind, bytes.count > 8 || offset % 8 != 0 else {
+        guard !isMapped, case .data(_, let offset, let bytes) = kind, bytes.count > 8 || offset % 8 != 0
+        else {
             return nil
         }
         return bytes

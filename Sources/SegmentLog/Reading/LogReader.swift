@@ -54,7 +54,10 @@ package final class LogReader {
             case .frame(let frame):
                 if let end, end.isPassed(by: frame) {
                     throw problem(
-                        at: frame.offset, "the frame reaches beyond where the next segment says this one ends"
+                        at: frame.offset,
+                        "the frame reaches to sequence \(frame.lastSequence) and offset \(frame.end), beyond where the next "
+                            + "segment says this one ends: sequence \(end.lastSequence)"
+                            + (end.offset.map { ", offset \($0)" } ?? "")
                     )
                 }
                 reloads = 0
@@ -181,6 +184,7 @@ package final class LogReader {
         guard end.isRight(cursor!), entry!.agrees(with: footer) else {
             throw problem(at: cursor!.offset, "the segment does not end as its successor says")
         }
+        if !log.entries.contains(where: { $0.header.predecessor == ending }) { try log.refreshCatalog() }
         try openPresent { (entries) throws(LogError) in
             if let successor = entries.first(where: { $0.header.predecessor == ending }) { return successor }
             // It was dropped, or an opening for reading knows only of what it replaces.

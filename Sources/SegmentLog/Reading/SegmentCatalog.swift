@@ -29,30 +29,31 @@ package struct SegmentCatalog: Sendable {
 
     /// Reads the directory and each segment's header.
     ///
-    /// Problems are collected, not thrown, so that the salvaging reader can go on past them. What is missing or vanishes
-    /// meanwhile may have been packed or dropped by another process: then the directory is read again.
+    /// Problems are collected, not thrown, so that the salvaging reader can go on past them. A directory that another process
+    /// changes meanwhile is read again: a listing may lack both a segment that was packed and what takes its place.
     /// - Complexity: one open and one read a segment.
     static func load(
         _ paths: JournalPaths, journal: JournalUUID?, fileSystem: any FileSystem
     ) throws(LogError) -> SegmentCatalog {
-        var before: [String]?
-        while true {
-            let names: [String]
+        func list() throws(LogError) -> [String] {
             do {
-                names = try fileSystem.names(inDirectory: paths.log).sorted()
+                return try fileSystem.names(inDirectory: paths.log).sorted()
             } catch {
                 guard error.errno == .noSuchFileOrDirectory else { throw LogError(system: error) }
-                names = []
+                return []
             }
-            do {
-                let catalog = try read(names, paths, journal: journal, fileSystem: fileSystem)
-                guard names != before, catalog.problems.contains(where: { $0.kind == .missingSegment }) else {
-                    return catalog
-                }
+        }
+        var names = try list()
+        while true {
+            let result: Result<SegmentCatalog, LogError>
+            do throws(LogError) {
+                result = .success(try read(names, paths, journal: journal, fileSystem: fileSystem))
             } catch {
-                guard names != before, error.cause?.errno == .noSuchFileOrDirectory else { throw error }
+                result = .failure(error)
             }
-            before = names
+            let after = try list()
+            if after == names { return try result.get() }
+            names = after
         }
     }
 
@@ -207,6 +208,8 @@ package struct SegmentCatalog: Sendable {
     /// A new segment at the end.
     mutating func append(_ entry: CatalogEntry) {
         changes += 1
+        // A reader of this process may have read the directory since the segment got its name.
+        guard !entries.contains(where: { $0.header.id == entry.header.id }) else { return }
         if let last = entries.indices.last { entries[last].ending = entry.header.predecessor }
         entries.append(entry)
         highestID = max(highestID, entry.header.id)

@@ -4,11 +4,14 @@ import SystemPackage
 extension LogOpening {
     /// Finds the log's end; after an unclean one, writes again what no promise vouches for.
     ///
-    /// - Parameter leavesMark: Whether the log is then marked as cleanly closed, as it is until the first append.
+    /// - Parameters:
+    ///   - leavesMark: Whether the log is then marked as cleanly closed, as it is until the first append.
+    ///   - firstFreeID: Segment ids below it are in use, also where no file has them yet.
     /// - Returns: the writer's state: all that is written is durable.
     func recover(
         _ identity: JournalIdentity, _ record: CleanCloseRecord.Found, _ lockFile: any File,
-        _ catalog: inout SegmentCatalog, _ report: inout OpeningReport, leavesMark: Bool = true
+        _ catalog: inout SegmentCatalog, _ report: inout OpeningReport, leavesMark: Bool = true,
+        firstFreeID: UInt32 = 0
     ) throws(LogError) -> SegmentLog.Writer {
         let entry = catalog.entries.last!
         let tail = try findTail(entry, identity, record, &report)
@@ -39,7 +42,7 @@ extension LogOpening {
             let isOdd = tail.evidence.hasBytesBeyond || length < tail.end.offset
             if vouched.offset < tail.end.offset || (isOdd && report.ending != .created) {
                 let again = try rewrite(
-                    entry, tail, writer.predecessor, id: catalog.highestID + 1, identity, &report)
+                    entry, tail, writer.predecessor, id: max(catalog.highestID + 1, firstFreeID), identity, &report)
                 let active = try SegmentFactory(options, paths).makeForOpening(again)
                 catalog.append(CatalogEntry(path: active.path, header: active.frames.header))
                 writer.predecessor = active.asPredecessor

@@ -16,7 +16,9 @@ extension SegmentLog {
             if let problem = catalog.problems.first { throw problem.error(in: paths) }
             var report = OpeningReport()
             let opening = LogOpening(paths: paths, options: options)
-            let found = try opening.recover(identity, .none, lockFile, &catalog, &report, leavesMark: false)
+            let found = try opening.recover(
+                identity, .none, lockFile, &catalog, &report, leavesMark: false,
+                firstFreeID: shared.nextSegmentID)
             guard found.lastSequence >= shared.visible else {
                 throw LogProblem(
                     file: paths.relative(catalog.entries.last!.path), offset: found.predecessor.end,

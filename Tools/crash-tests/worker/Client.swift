@@ -56,6 +56,7 @@ struct Client {
             return value
         } catch {
             write("R \(now()) \(id) err \(code(of: error))")
+            explain(error)
             switch code(of: error) {
             case "outcome_unknown", "not_written", "closed", "damaged": isOver = true
             case "busy": pause(microseconds: 5000)

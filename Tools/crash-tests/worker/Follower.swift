@@ -43,6 +43,7 @@ final class Follower: Sendable {
     }
 
     private func note(_ error: any Error) {
+        explain(error)
         do { try recorder.write("E \(now()) \(number) \(code(of: error))") } catch {
             fatalError("the history cannot be written: \(error)")
         }

@@ -69,3 +69,9 @@ func pause(microseconds: UInt32) {
 func code(of error: any Error) -> String {
     (error as? JournalError)?.code.rawValue ?? "\(type(of: error))"
 }
+
+/// Says on the standard error stream what is wrong, where it is a fault: whoever looks for its cause finds it with the evidence.
+func explain(_ error: any Error) {
+    guard code(of: error) == "damaged" else { return }
+    _ = try? FileDescriptor.standardError.writeAll("\(error)\n".utf8)
+}
