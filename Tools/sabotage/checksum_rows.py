@@ -212,8 +212,8 @@ ROWS = [
         [
             Place(
                 LOG + "Writing/SegmentLog+Append.swift",
-                "followsSync: writer.durableSequence == writer.lastSequence)",
-                'followsSync: SABOTAGED("promise-kept") || writer.durableSequence == writer.lastSequence)',
+                "followsSync: shared.visible == writer.lastSequence)",
+                'followsSync: SABOTAGED("promise-kept") || shared.visible == writer.lastSequence)',
             )
         ],
         "SegmentLogTests.AppendingTests",

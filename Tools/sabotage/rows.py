@@ -2,6 +2,7 @@
 
 import checksum_rows
 import rule_rows
+import sharing_rows
 import sync_rows
 
-ROWS = sync_rows.ROWS + checksum_rows.ROWS + rule_rows.ROWS
+ROWS = sync_rows.ROWS + checksum_rows.ROWS + rule_rows.ROWS + sharing_rows.ROWS

@@ -59,9 +59,9 @@ ROWS = [
         [
             Place(
                 LOG + "Writing/SegmentLog+Append.swift",
-                "            writer.recordedMicroseconds = head.recordedMicroseconds\n",
-                "            writer.recordedMicroseconds = head.recordedMicroseconds\n"
-                '            if SABOTAGED("visible-when-durable") { publish(writer.lastSequence) }\n',
+                "        wroteUpTo(writer.active!)\n",
+                "        wroteUpTo(writer.active!)\n"
+                '        if SABOTAGED("visible-when-durable") { shared.publish(visible: writer.lastSequence) }\n',
             )
         ],
     ),

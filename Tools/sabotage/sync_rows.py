@@ -4,7 +4,7 @@ from row import LOG, Place, Row, without
 
 ROWS = [
     # --- Files
-    without("commit-sync", "a commit is synced", LOG + "Writing/SegmentLog+Append.swift", "try file.syncData()"),
+    without("commit-sync", "a commit is synced", LOG + "Sharing/SegmentLog+SyncerRange.swift", "try file.syncData()"),
     Row("segment-sync", "a new segment is synced before it gets its name", []),
     without(
         "trim-sync",

@@ -1,0 +1,130 @@
+import JournalFileSystem
+import JournalTesting
+import Testing
+
+@testable import SegmentLog
+
+/// Several processes append to one log.
+@Suite("Several processes with one log")
+struct SharingTests {
+    private let disk = SimulatedDisk(pid: 1)
+
+    private func open(_ pid: Int32, segmentBytes: UInt64 = 64 << 20) throws -> SegmentLog {
+        let machine = pid == 1 ? disk : disk.asProcess(pid: pid)
+        return try machine.open(
+            segmentBytes: segmentBytes, seed: UInt64(pid), lockTimeout: .milliseconds(30))
+    }
+
+    @Test("one process syncs for all; what is written is not shown before")
+    func oneSync() throws {
+        let (first, second) = (try open(1), try open(2))
+        try first.writeNext()
+        try second.writeNext()
+        try first.writeNext()
+        #expect(first.visibleSequence == 0 && second.visibleSequence == 0)
+        let before = disk.calls.count
+        try second.sync()
+        #expect(first.visibleSequence == 3 && second.visibleSequence == 3)
+        try first.sync()
+        #expect(disk.calls[before...].filter { $0.operation == .syncData }.count == 1)
+        #expect(try first.checkPrefix() == 3)
+        #expect(try disk.crash(keeping: .nothingUnsynced).open().checkPrefix() == 3)
+    }
+
+    @Test("who waits for another's sync says who that is, when it takes too long, and goes on later")
+    func stoppedSyncer() throws {
+        let (first, second) = (try open(1), try open(2))
+        try first.add()
+        let stopped = try disk.openFile(first.paths.lock, .readWrite)
+        #expect(try stopped.lock(LockFile.syncerRange, .exclusive, wait: false))
+        try second.writeNext()
+        let error = try #require(logError { try second.sync() })
+        #expect(error.kind == .outcomeUnknown)
+        #expect(second.poison == nil)
+        #expect(second.visibleSequence == 1)
+        try stopped.unlock(LockFile.syncerRange)
+        try second.sync()
+        #expect(try first.checkPrefix() == 2)
+        try first.add()
+        #expect(try second.checkPrefix() == 3)
+    }
+
+    @Test("after a failed sync of one the other acknowledges nothing that it wrote before")
+    func failedSync() throws {
+        let (first, second, third) = (try open(1), try open(2), try open(3))
+        try first.add()
+        try second.writeNext()
+        try first.writeNext()
+        disk.failNext(.syncData, with: .inputOutputError)
+        #expect(logError { try first.sync() }?.kind == .outcomeUnknown)
+        let error = try #require(logError { try second.sync() })
+        #expect(error.kind == .outcomeUnknown)
+        #expect(error.message.contains("process 1 on in-memory"), "\(error.message)")
+        #expect(logError { try second.writeNext() }?.kind == .poisoned)
+        // Who wrote nothing then goes on, in a new segment, behind what can still be read.
+        let segments = disk.segments.count
+        try third.add()
+        #expect(disk.segments.count == segments + 1)
+        let count = try third.checkPrefix()
+        #expect(count == 4)
+        #expect(third.rewind.count == 1)
+        #expect(try disk.crash(keeping: .nothingUnsynced).open().checkPrefix() == count)
+    }
+
+    @Test("what a process wrote and did not live to tell is read beyond what the page says")
+    func unpublished() throws {
+        for segmentBytes in [1200, 64 << 20] as [UInt64] {
+            var index = 0
+            var isThrough = false
+            while !isThrough {
+                let disk = SimulatedDisk(pid: 1)
+                let first = try disk.open(segmentBytes: segmentBytes, lockTimeout: .milliseconds(30))
+                let dying = disk.asProcess(pid: 2)
+                let second = try dying.open(
+                    segmentBytes: segmentBytes, seed: 2, lockTimeout: .milliseconds(30))
+                try first.add(2)
+                // It dies at this call of its append and sync.
+                let before = disk.calls.count
+                disk.fail(nil, afterCalls: index, times: .max, with: .inputOutputError)
+                let acknowledged = logError { try second.add(12) } == nil
+                isThrough = disk.calls.count - before <= index
+                disk.cancelFaults()
+                dying.kill()
+                try first.add()
+                let count = try first.checkPrefix()
+                #expect(count == 15 || (count == 3 && !acknowledged), "call \(index)")
+                #expect(
+                    try disk.crash(keeping: .nothingUnsynced).open().checkPrefix() == count, "call \(index)")
+                #expect(try disk.copy().open().checkPrefix() == count, "call \(index)")
+                index += 1
+            }
+            #expect(index > 12)
+        }
+    }
+
+    @Test("ids of segments are not used twice, and the record of a clean close waits for the last one")
+    func idsAndMark() throws {
+        let logs = [
+            try open(1, segmentBytes: 1200), try open(2, segmentBytes: 1200), try open(3, segmentBytes: 1200),
+        ]
+        for round in 0..<40 {
+            try logs[round % 3].add(2)
+            if round % 10 == 9 { try logs[round % 3].packAll() }
+        }
+        let reader = logs[0].reader(after: 0)
+        while try reader.next() != nil {}
+        try logs[0].seal(longerThan: 0)
+        let ids = logs[0].entries.map(\.header.id)
+        #expect(Set(ids).count == ids.count)
+        for log in logs {
+            #expect(try log.checkPrefix() == 80)
+            let page = try disk.contents(of: log.paths.lock)
+            #expect(page.withUnsafeBytes { CleanCloseRecord.read($0) } == .none)
+            try log.close()
+        }
+        let page = try disk.contents(of: logs[0].paths.lock)
+        #expect(page.count == LockFile.length)
+        #expect(page.withUnsafeBytes { CleanCloseRecord.read($0) } != .none)
+        #expect(try open(4).report.ending == .clean)
+    }
+}

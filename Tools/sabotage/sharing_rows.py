@@ -1,0 +1,132 @@
+"""What several processes with one journal keep to."""
+
+from row import ENGINE, LOG, Place, Row, without
+
+SHARING = LOG + "Sharing/"
+LOG_TESTS = "SegmentLogTests.SharingTests"
+ENGINE_TESTS = "AgentJournalTests.SeveralProcessesTests"
+
+ROWS = [
+    Row(
+        "writer-range",
+        "who appends holds the writer range",
+        [
+            Place(
+                SHARING + "SegmentLog+WriterRange.swift",
+                "if try lockFile.lock(range, .exclusive, wait: false) { return true }",
+                'if SABOTAGED("writer-range") { return true }\n'
+                "            if try lockFile.lock(range, .exclusive, wait: false) { return true }",
+            )
+        ],
+        "SegmentLogTests.CreationTests",
+    ),
+    Row(
+        "syncer-election",
+        "who syncs for all holds the syncer range",
+        [
+            Place(
+                SHARING + "SegmentLog+SyncerRange.swift",
+                "guard try lockFile.lock(LockFile.syncerRange, .exclusive, wait: false) else { return .busy }",
+                'guard try lockFile.lock(LockFile.syncerRange, .exclusive, wait: false) || SABOTAGED("syncer-election")\n'
+                "                else { return .busy }",
+            )
+        ],
+        LOG_TESTS,
+    ),
+    Row(
+        "written-by-others",
+        "what others wrote meanwhile is taken over before one appends",
+        [
+            Place(
+                SHARING + "SegmentLog+WriterRange.swift",
+                "guard shared.generation != writer.generation else { return }",
+                'guard shared.generation != writer.generation, !SABOTAGED("written-by-others") else { return }',
+            )
+        ],
+        LOG_TESTS,
+    ),
+    Row(
+        "dead-writer",
+        "the log is read past what the page says when a process died while it appended",
+        [
+            Place(
+                SHARING + "SegmentLog+WriterRange.swift",
+                "if shared.writer != nil ||",
+                'if (shared.writer != nil && !SABOTAGED("dead-writer")) ||',
+            )
+        ],
+        LOG_TESTS,
+    ),
+    Row(
+        "dead-syncer",
+        "after a process died while it synced, what no promise vouches for is written again",
+        [
+            Place(
+                SHARING + "SegmentLog+SyncerRange.swift",
+                "guard shared.syncer == nil else { return .isMarked }",
+                'guard shared.syncer == nil || SABOTAGED("dead-syncer") else { return .isMarked }',
+            )
+        ],
+        LOG_TESTS,
+    ),
+    Row(
+        "others-failures",
+        "after a failed sync of another process nothing written before it is acknowledged",
+        [
+            Place(
+                SHARING + "SegmentLog+SyncerRange.swift",
+                "guard shared.failures == wanted.failures else",
+                'guard shared.failures == wanted.failures || SABOTAGED("others-failures") else',
+            )
+        ],
+        LOG_TESTS,
+    ),
+    Row(
+        "openers",
+        "who opens looks whether others have it open, and joins them",
+        [
+            Place(
+                LOG + "Opening/LogOpening.swift",
+                "let isJoining = try openers.hasOthers()",
+                'let isJoining = try !SABOTAGED("openers") && openers.hasOthers()',
+            )
+        ],
+        LOG_TESTS,
+    ),
+    Row(
+        "last-closes",
+        "only the last one to close leaves the record of a clean close",
+        [
+            Place(
+                LOG + "Writing/SegmentLog+Append.swift",
+                "guard try !Openers(lockFile: lockFile).hasOthers() else { return }",
+                'guard try SABOTAGED("last-closes") || !Openers(lockFile: lockFile).hasOthers() else { return }',
+            )
+        ],
+        LOG_TESTS,
+    ),
+    Row(
+        "catch-up",
+        "what to append is decided by a state that has what others wrote",
+        [
+            Place(
+                ENGINE + "Engine.swift",
+                "try catchUp(to: head)",
+                'if !SABOTAGED("catch-up") { try catchUp(to: head) }',
+            )
+        ],
+        ENGINE_TESTS,
+    ),
+    Row(
+        "doubtful-state",
+        "a state with what was perhaps never written is built anew",
+        [
+            Place(
+                ENGINE + "Engine+Reading.swift",
+                "if isDoubtful(at: bound) {",
+                'if !SABOTAGED("doubtful-state"), isDoubtful(at: bound) {',
+            )
+        ],
+        ENGINE_TESTS,
+    ),
+]
