@@ -88,7 +88,7 @@ ROWS = [
             Place(
                 LOG + "Opening/LogOpening.swift",
                 "let isJoining = try openers.hasOthers()",
-                'let isJoining = try !SABOTAGED("openers") && openers.hasOthers()',
+                'let isJoining = try openers.hasOthers() && !SABOTAGED("openers")',
             )
         ],
         LOG_TESTS,
@@ -100,7 +100,7 @@ ROWS = [
             Place(
                 LOG + "Writing/SegmentLog+Append.swift",
                 "guard try !Openers(lockFile: lockFile).hasOthers() else { return }",
-                'guard try SABOTAGED("last-closes") || !Openers(lockFile: lockFile).hasOthers() else { return }',
+                'guard try !Openers(lockFile: lockFile).hasOthers() || SABOTAGED("last-closes") else { return }',
             )
         ],
         LOG_TESTS,
