@@ -137,6 +137,18 @@ struct SeveralProcessesTests {
         }
     }
 
+    @Test("who failed to write reads what another wrote in its place")
+    func failedWrite() throws {
+        let (first, second) = (try open(1), try open(2))
+        _ = try first.addNow([("a", NewMemory(.text("one")))])
+        disk.failNext(.write, with: .inputOutputError)
+        #expect(throws: JournalError.self) { try first.addNow([("a", NewMemory(.text("not written")))]) }
+        #expect(try texts(first) == ["one"])
+        _ = try second.addNow([("a", NewMemory(.text("two")))])
+        #expect(try texts(second) == ["one", "two"])
+        #expect(try texts(first) == ["one", "two"])
+    }
+
     @Test("a failed sync in one is not built on by the other")
     func failedSync() throws {
         let (first, second) = (try open(1), try open(2))

@@ -71,6 +71,23 @@ struct SharingTests {
         #expect(try disk.crash(keeping: .nothingUnsynced).open().checkPrefix() == count)
     }
 
+    @Test("after a process died while its sync failed, what it should have written is written again")
+    func diedSyncing() throws {
+        let (first, second) = (try open(1), try open(2))
+        try first.add()
+        try second.writeNext()
+        // Another one says that it syncs; its sync fails, and it does not live to tell.
+        CommitPage(try #require(first.page)).setSyncer(7)
+        let segment = try disk.openFile(try #require(disk.segments.last), .readWrite)
+        disk.failNext(.syncData, with: .inputOutputError)
+        #expect(throws: FileSystemError.self) { try segment.syncData() }
+        let segments = disk.segments.count
+        try second.sync()
+        #expect(disk.segments.count == segments + 1)
+        #expect(try first.checkPrefix() == 2)
+        #expect(try disk.crash(keeping: .nothingUnsynced).open().checkPrefix() == 2)
+    }
+
     @Test("what a process wrote and did not live to tell is read beyond what the page says")
     func unpublished() throws {
         for segmentBytes in [1200, 64 << 20] as [UInt64] {

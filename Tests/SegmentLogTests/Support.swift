@@ -143,10 +143,14 @@ extension SegmentLog {
     /// The same without the sync.
     @discardableResult
     func writeNext(_ count: Int = 1) throws(LogError) -> LogHead {
-        // As large as the largest of them, wherever others have come to by then.
-        try append(rawBytes: count * 4096, pieces: 1) { head in
-            let first = head.lastSequence + 1
-            return [encode((first..<first + UInt64(count)).map(event))]
+        func events(after last: UInt64) -> EncodedEvents {
+            encode((last + 1..<last + 1 + UInt64(count)).map(event))
+        }
+        // Where others have written, as large as the largest may be.
+        let isAlone = otherOpeners.isEmpty
+        return try append(rawBytes: isAlone ? events(after: lastSequence).raw.count : count * 4096, pieces: 1)
+        {
+            [events(after: $0.lastSequence)]
         }
     }
 

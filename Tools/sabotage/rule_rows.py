@@ -74,7 +74,13 @@ ROWS = [
                 ENGINE + "Engine+Snapshots.swift",
                 "if lettingAllGo { try record(floor",
                 'if lettingAllGo, !SABOTAGED("floor-event") { try record(floor',
-            )
+            ),
+            Place(
+                ENGINE + "CompactionRun.swift",
+                "report.floor = engine.box.withLock { $0.layer.floor }",
+                'report.floor = SABOTAGED("floor-event") || SABOTAGED("snapshot-before-drop")\n'
+                "                ? report.snapshotSequence : engine.box.withLock { $0.layer.floor }",
+            ),
         ],
     ),
     Row(

@@ -15,6 +15,8 @@ import time
 KILLS = 5
 CUT_BYTES = 7
 POWER_CUTS = 1000
+PROCESSES = 4
+SHARED_LINES = 2000
 QUESTION = "what do I prefer?"
 STEPS = ["user", "call", "result", "reply"]
 FRAMES_OFFSET = 1024
@@ -425,6 +427,39 @@ def compact(t):
               "the same" if same else "not the same"), ok=same and after["from_snapshot"])
 
 
+def several_processes(t, history):
+    """Four processes import into one new journal at once, each the whole history, with keys; one of them is killed."""
+    journal = os.path.join(t.directory, "shared")
+    with open(history, encoding="utf-8") as file:
+        lines = list(keyed(line.strip() for line in file))[:SHARED_LINES]
+    text = "".join(line + "\n" for line in lines).encode()
+    start = time.monotonic()
+    importers = [subprocess.Popen([t.tool, "import", journal, "--batch", "8"], stdin=subprocess.PIPE,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(PROCESSES)]
+    feeders = [threading.Thread(target=feed, args=(importer.stdin, text)) for importer in importers]
+    for feeder in feeders:
+        feeder.start()
+    time.sleep(0.1)
+    importers[0].kill()
+    for importer, feeder in zip(importers, feeders):
+        feeder.join()
+        try:
+            importer.stdin.close()
+        except BrokenPipeError:
+            pass  # The one that was killed.
+        errors = importer.stderr.read().decode(errors="replace")
+        if importer.wait() not in (0, -signal.SIGKILL):
+            raise Failed("an import beside others ended with %d:\n%s" % (importer.returncode, first_lines(errors)))
+        importer.stderr.close()
+    seconds = time.monotonic() - start
+    report = json.loads(t.run(t.tool, "verify", journal, "--json")[0])
+    found = sorted(identity(json.dumps(memory)) for memory in t.memories(journal).values())
+    ok = report["healthy"] and found == sorted(map(identity, lines))
+    t.say("share", "%d processes imported the same %s lines into one journal at once, and one was killed meanwhile: %s memories, "
+          "%s, after %.1f s" % (PROCESSES, grouped(len(lines)), grouped(len(found)),
+                                "each once" if ok else "NOT each once", seconds), ok=ok)
+
+
 def power_cuts(t, history):
     """What the journal holds, recorded again on a simulated disk whose power is cut."""
     with open(history, "rb") as lines:
@@ -451,6 +486,7 @@ def main():
         flip_a_bit(t, recorder, history)
         sizes(t, recorder, history)
         compact(t)
+        several_processes(t, history)
         power_cuts(t, history)
     except (Failed, OSError, ValueError, subprocess.TimeoutExpired) as error:
         t.say("failed", str(error), ok=False)

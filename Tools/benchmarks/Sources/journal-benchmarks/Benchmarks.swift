@@ -14,7 +14,7 @@ struct Benchmarks: AsyncParsableCommand {
         subcommands: [
             Run.self, ImportWithLibrary.self, MeasureProcess.self, RestartWithLibrary.self,
             RestartWithSQLite.self,
-            ReplayWithLibrary.self,
+            ReplayWithLibrary.self, AddBesideOthers.self, AddNowAndThen.self,
         ], defaultSubcommand: Run.self)
 }
 

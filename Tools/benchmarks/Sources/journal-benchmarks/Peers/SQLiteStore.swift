@@ -26,6 +26,8 @@ final class SQLiteStore: @unchecked Sendable {
         // One connection, under our own mutex: SQLite need not lock it once more.
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
         try check(sqlite3_open_v2(path.string, &database, flags, nil))
+        // For others that write at the same time.
+        try execute("PRAGMA busy_timeout=30000")
         try execute("PRAGMA journal_mode=WAL")
         try execute("PRAGMA synchronous=FULL")
         try execute(
