@@ -17,6 +17,8 @@ package final class SegmentLog: Sendable {
     let page: (any SharedPage)?
     /// The words of the page.
     let shared: CommitPage?
+    /// Whether a store to the page may need a new block. On ext4 a block that a file has stays its own.
+    let isCopiedOnWrite: Bool
     /// Which byte of the openers' this one holds; nil for a reader.
     let opener: Int?
     /// The page's counter, where no writer was at work when this reader opened: a page that still has it is what a dead
@@ -47,6 +49,7 @@ package final class SegmentLog: Sendable {
         page = parts.page
         shared = parts.page.map { CommitPage($0) }
         opener = parts.opener
+        isCopiedOnWrite = parts.isCopiedOnWrite
         staleCounter = parts.staleCounter
         bootIdentity = parts.options.fileSystem.process.bootIdentity
         catalog = Monitor(parts.catalog)
@@ -64,6 +67,7 @@ package final class SegmentLog: Sendable {
         var lockIdentity: FileIdentity?
         var page: (any SharedPage)?
         var opener: Int?
+        var isCopiedOnWrite = true
         var staleCounter: UInt32?
         var catalog: SegmentCatalog
         var writer: Writer

@@ -14,6 +14,7 @@ extension Engine {
         var attempts = 0
         while true {
             do throws(JournalError) {
+                if let current = current() { return current }
                 try renewIfFarBehind(box)
                 // In this order: what is visible after a rewind is of after it.
                 let bound = log.visibleSequence
@@ -30,6 +31,15 @@ extension Engine {
                 try renewBetweenCommits()
             }
         }
+    }
+
+    /// The same when nothing is new.
+    private func current() -> (box: StateBox, bound: UInt64)? {
+        // In this order: what is visible after a rewind is of after it.
+        let bound = log.visibleSequence
+        guard !isDoubtful(at: bound), !isReadOnly, !isPoisoned else { return nil }
+        let box = box
+        return box.withLock({ $0.lastSequence >= bound }) ? (box, bound) : nil
     }
 
     /// A replay of this engine's log, within its bound of memory.

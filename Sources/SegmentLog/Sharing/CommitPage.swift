@@ -12,6 +12,7 @@ import JournalFileSystem
 ///     104   8  directory generation: changes of the names in the log's directory
 ///     112   8  the next segment id
 ///     120   4  counter of the writer range's releases, a futex
+///     124   4  how many wait for it, or died while they did
 ///     128   8  which of the slots holds
 ///     136   8  who took the writer range last, as above
 ///     144   8  who took the maintenance range last
@@ -31,6 +32,7 @@ struct CommitPage: Sendable {
     private static let directory = 104
     private static let nextSegmentID = 112
     private static let releases = 120
+    private static let waiters = 124
     private static let holds = 128
     private static let holder = 136
     private static let maintainer = 144
@@ -108,8 +110,13 @@ struct CommitPage: Sendable {
 
     func wakeWriters() {
         page.add32(1, at: CommitPage.releases)
-        page.wakeAll(at: CommitPage.releases)
+        // One who begins to wait just now asks for the range first.
+        if page.load32(at: CommitPage.waiters) != 0 { page.wakeAll(at: CommitPage.releases) }
     }
+
+    /// Between these two a process may wait for a release.
+    func beginWaiting() { page.add32(1, at: CommitPage.waiters) }
+    func endWaiting() { page.add32(.max, at: CommitPage.waiters) }
 
     func waitForRelease(from releases: UInt32, timeoutMilliseconds: Int) {
         page.wait32(at: CommitPage.releases, while: releases, timeoutMilliseconds: timeoutMilliseconds)

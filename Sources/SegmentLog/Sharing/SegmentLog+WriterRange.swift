@@ -48,11 +48,19 @@ extension SegmentLog {
     }
 
     private func take(_ lockFile: any File, _ shared: CommitPage) throws(LogError) {
+        var isWaiting = false
+        defer { if isWaiting { shared.endWaiting() } }
         let isTaken: Bool
         do throws(FileSystemError) {
+            if try takeSoon(lockFile) {
+                shared.setHolder(opener)
+                return
+            }
             isTaken = try SegmentLog.takeRange(
                 LockFile.writerRange, of: lockFile, options,
                 wait: {
+                    if !isWaiting { shared.beginWaiting() }
+                    isWaiting = true
                     let releases = shared.releases
                     return { shared.waitForRelease(from: releases, timeoutMilliseconds: $0) }
                 })
@@ -68,6 +76,18 @@ extension SegmentLog {
         }
         shared.setHolder(opener)
     }
+
+    /// Tries for as long as an append takes: to be woken takes longer.
+    private func takeSoon(_ lockFile: any File) throws(FileSystemError) -> Bool {
+        if try lockFile.lock(LockFile.writerRange, .exclusive, wait: false) { return true }
+        let start = ContinuousClock.now
+        while ContinuousClock.now - start < SegmentLog.spinning {
+            if try lockFile.lock(LockFile.writerRange, .exclusive, wait: false) { return true }
+        }
+        return false
+    }
+
+    private static let spinning = Duration.microseconds(50)
 
     /// Takes a range of the lock file, waiting for whoever holds it up to `LogOptions.lockTimeout`.
     ///

@@ -190,7 +190,7 @@ extension SegmentLog {
     }
 
     func reservePage() throws(FileSystemError) {
-        if let page, let lockFile { try page.reserve(in: lockFile) }
+        if isCopiedOnWrite, let page, let lockFile { try page.reserve(in: lockFile) }
     }
 
     /// Whether the commit goes into the present segment. One too large for any segment gets its own.
