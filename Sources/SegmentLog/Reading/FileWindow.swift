@@ -5,6 +5,8 @@ struct FileWindow: ~Copyable {
     private static let readBytes = 256 << 10
 
     let file: any File
+    /// So much is read at a time, at least.
+    private var readBytes = FileWindow.readBytes
     private var buffer = RawBuffer(capacity: 0)
     private var start: UInt64 = 0
 
@@ -23,12 +25,17 @@ struct FileWindow: ~Copyable {
     }
 
     /// Forgets what was read: the file has grown since.
-    mutating func invalidate() { buffer.removeAll() }
+    ///
+    /// - Parameter readBytes: How much to read at a time from now on, where it is known that it grew by little.
+    mutating func invalidate(readBytes: Int = FileWindow.readBytes) {
+        self.readBytes = readBytes
+        buffer.removeAll()
+    }
 
     private mutating func load(at offset: UInt64, length: Int) throws(LogError) {
         buffer.removeAll()
         buffer.shrink(above: 4 * FileWindow.readBytes)
-        let wanted = max(length, FileWindow.readBytes)
+        let wanted = max(length, readBytes)
         let room = buffer.reserve(wanted)
         let file = file
         let got = try asLogError { () throws(FileSystemError) in try file.read(into: room, at: offset) }

@@ -249,6 +249,9 @@ package final class FrameCursor {
     /// Forgets what was read ahead: the writer has written since.
     package func refresh() { window.invalidate() }
 
+    /// The same where it has written little: some frames.
+    func refreshForLittle() { window.invalidate(readBytes: 8 << 10) }
+
     /// Moves to `newOffset`, where a valid header was found behind damage. Frames up to the next restart cannot
     /// be read then.
     package func jump(to newOffset: UInt64) {

@@ -112,7 +112,7 @@ package final class LogReader {
     }
 
     /// Forgets what was read ahead: others have written since.
-    func refresh() { cursor?.refresh() }
+    func refresh() { cursor?.refreshForLittle() }
 
     /// Opens the segment that holds an event, and goes to where its payload can be read.
     private func begin(at wanted: UInt64) throws(LogError) {
