@@ -147,7 +147,7 @@ extension SegmentLog {
             encode((last + 1..<last + 1 + UInt64(count)).map(event))
         }
         // Where others have written, as large as the largest may be.
-        let isAlone = otherOpeners.isEmpty
+        let isAlone = writer.withLock { $0.generation } == shared?.generation
         return try append(rawBytes: isAlone ? events(after: lastSequence).raw.count : count * 4096, pieces: 1)
         {
             [events(after: $0.lastSequence)]

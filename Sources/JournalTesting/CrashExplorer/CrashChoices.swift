@@ -27,7 +27,9 @@ package struct CrashChoices: Sendable {
         try body(lost)
         guard count > 0 else { return }
         try body(kept)
-        for index in 0..<count {
+        // A sector of a mapped page is lost or kept with the rest, and varied in the mixes alone: its words mean nothing to another
+        // boot.
+        for index in 0..<count where !changes[index].isMapped {
             var fates = lost
             fates[index] = .kept
             try body(fates)

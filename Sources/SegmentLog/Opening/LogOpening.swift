@@ -111,7 +111,8 @@ struct LogOpening {
         let opener = try openers.enter(
             LockFile.Opener(process: fileSystem.process, sinceMicroseconds: options.now()))
         let lockIdentity = try asLogError { () throws(FileSystemError) in try lockFile.identity() }
-        let volume = try asLogError { () throws(FileSystemError) in try fileSystem.volume(holding: paths.lock) }
+        let volume = try asLogError { () throws(FileSystemError) in try fileSystem.volume(holding: paths.lock)
+        }
         return SegmentLog(
             .init(
                 paths: paths, options: options, identity: identity, report: report, lockFile: lockFile,

@@ -42,7 +42,8 @@ extension LogOpening {
             let isOdd = tail.evidence.hasBytesBeyond || length < tail.end.offset
             if vouched.offset < tail.end.offset || (isOdd && report.ending != .created) {
                 let again = try rewrite(
-                    entry, tail, writer.predecessor, id: max(catalog.highestID + 1, firstFreeID), identity, &report)
+                    entry, tail, writer.predecessor, id: max(catalog.highestID + 1, firstFreeID), identity,
+                    &report)
                 let active = try SegmentFactory(options, paths).makeForOpening(again)
                 catalog.append(CatalogEntry(path: active.path, header: active.frames.header))
                 writer.predecessor = active.asPredecessor
