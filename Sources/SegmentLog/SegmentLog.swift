@@ -47,7 +47,7 @@ package final class SegmentLog: Sendable {
         lockFile = parts.lockFile
         lockIdentity = parts.lockIdentity
         page = parts.page
-        shared = parts.page.map { CommitPage($0) }
+        shared = parts.page.map { CommitPage($0, isCopiedOnWrite: parts.isCopiedOnWrite) }
         opener = parts.opener
         isCopiedOnWrite = parts.isCopiedOnWrite
         staleCounter = parts.staleCounter

@@ -77,7 +77,7 @@ struct SharingTests {
         try first.add()
         try second.writeNext()
         // Another one says that it syncs; its sync fails, and it does not live to tell.
-        CommitPage(try #require(first.page)).setSyncer(7)
+        try #require(first.shared).setSyncer(7)
         let segment = try disk.openFile(try #require(disk.segments.last), .readWrite)
         disk.failNext(.syncData, with: .inputOutputError)
         #expect(throws: FileSystemError.self) { try segment.syncData() }

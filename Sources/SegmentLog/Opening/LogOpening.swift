@@ -83,7 +83,7 @@ struct LogOpening {
             try page.reserve(in: lockFile)
             return page
         }
-        let shared = CommitPage(page)
+        let shared = CommitPage(page, isCopiedOnWrite: true)
         guard shared.isOf(bootIdentity: fileSystem.process.bootIdentity) else {
             throw LogError(
                 .busy,
@@ -186,7 +186,7 @@ struct LogOpening {
             return page
         }
         writer.generation = 1
-        CommitPage(page).begin(
+        CommitPage(page, isCopiedOnWrite: false).begin(
             CommitPage.Written(writer, segment: catalog.entries.last!.header.id),
             nextSegmentID: catalog.highestID + 1, bootIdentity: fileSystem.process.bootIdentity)
         return page

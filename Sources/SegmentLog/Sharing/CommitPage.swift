@@ -23,6 +23,8 @@ import JournalFileSystem
 /// `syncing` when it takes the syncer range, knows that the one before it died inside, and recovers.
 struct CommitPage: Sendable {
     private let page: any SharedPage
+    /// Whether a store may need a new block, and end the process where the disk has none.
+    private let isCopiedOnWrite: Bool
 
     private static let writing = 64
     private static let syncing = 72
@@ -38,7 +40,18 @@ struct CommitPage: Sendable {
     private static let maintainer = 144
     private static let slots = [192, 256]
 
-    init(_ page: any SharedPage) { self.page = page }
+    init(_ page: any SharedPage, isCopiedOnWrite: Bool) {
+        self.page = page
+        self.isCopiedOnWrite = isCopiedOnWrite
+    }
+
+    /// Raises a counter that somebody waits on, if there is a block for that; else they look again after some time.
+    private func raise(_ offset: Int) {
+        if isCopiedOnWrite {
+            do { try page.reserve() } catch { return }
+        }
+        page.add32(1, at: offset)
+    }
 
     /// The end of what is written, durable or not.
     struct Written: Hashable, Sendable {
@@ -67,7 +80,7 @@ struct CommitPage: Sendable {
 
     /// Wakes all who wait for what is durable, in every process.
     func wakeWaiters() {
-        page.add32(1, at: LockFile.counterOffset)
+        raise(LockFile.counterOffset)
         page.wakeAll(at: LockFile.counterOffset)
     }
 
@@ -109,7 +122,7 @@ struct CommitPage: Sendable {
     var releases: UInt32 { page.load32(at: CommitPage.releases) }
 
     func wakeWriters() {
-        page.add32(1, at: CommitPage.releases)
+        raise(CommitPage.releases)
         // One who begins to wait just now asks for the range first.
         if page.load32(at: CommitPage.waiters) != 0 { page.wakeAll(at: CommitPage.releases) }
     }

@@ -15,6 +15,7 @@ extension SegmentLog {
     ) throws(LogError) -> R {
         try check(&writer)
         guard let lockFile, let shared else { preconditionFailure("a log that is written has a lock file") }
+        try reserveForStores()
         try take(lockFile, shared)
         let outcome: Result<R, LogError>
         do throws(LogError) {
@@ -30,6 +31,15 @@ extension SegmentLog {
             if case .success = outcome { throw error }
         }
         return try outcome.get()
+    }
+
+    /// Sees to it that the next stores to the page find their block, where nothing is written yet.
+    func reserveForStores() throws(LogError) {
+        do {
+            try reservePage()
+        } catch {
+            throw notWritten(error)
+        }
     }
 
     /// Unlocks a range. What fails twice would keep all others waiting: then the file is closed, and its locks are gone.
@@ -124,11 +134,6 @@ extension SegmentLog {
 
     /// Takes over what others wrote since this process held the range.
     private func adopt(_ writer: inout Writer, _ shared: CommitPage) throws(LogError) {
-        do {
-            try reservePage()
-        } catch {
-            throw notWritten(error)
-        }
         if shared.writer != nil || shared.failures != shared.settledFailures {
             try recover(&writer, shared)
         }

@@ -44,6 +44,12 @@ extension SegmentLog {
     private func write(
         _ events: [EncodedEvents], _ head: LogHead, _ writer: inout Writer, _ shared: CommitPage
     ) throws(LogError) {
+        // Some time has gone by since the last look.
+        do {
+            try reservePage()
+        } catch {
+            throw poison(&writer, .notWritten, "Telling other processes what is written failed", error)
+        }
         writer.active!.frames.append(
             events, recordedMicroseconds: head.recordedMicroseconds,
             followsSync: shared.visible == writer.lastSequence)
@@ -52,6 +58,11 @@ extension SegmentLog {
             try writer.active!.writePending()
         } catch {
             throw poison(&writer, .outcomeUnknown, "Writing to the log failed", error)
+        }
+        do {
+            try reservePage()
+        } catch {
+            throw poison(&writer, .outcomeUnknown, "Telling other processes what is written failed", error)
         }
         writer.lastSequence = writer.active!.frames.lastSequence
         writer.recordedMicroseconds = head.recordedMicroseconds
