@@ -47,7 +47,7 @@ package final class SegmentLog: Sendable {
         lockFile = parts.lockFile
         lockIdentity = parts.lockIdentity
         page = parts.page
-        shared = parts.page.map { CommitPage($0, isCopiedOnWrite: parts.isCopiedOnWrite) }
+        shared = parts.page.map { CommitPage($0, isCopiedOnWrite: parts.asksBeforeEachStore) }
         opener = parts.opener
         isCopiedOnWrite = parts.isCopiedOnWrite
         staleCounter = parts.staleCounter
@@ -68,6 +68,8 @@ package final class SegmentLog: Sendable {
         var page: (any SharedPage)?
         var opener: Int?
         var isCopiedOnWrite = true
+        /// Whether it does at any time, as on btrfs: then it is asked before each store.
+        var asksBeforeEachStore = false
         var staleCounter: UInt32?
         var catalog: SegmentCatalog
         var writer: Writer

@@ -83,7 +83,7 @@ struct LogOpening {
             try page.reserve(in: lockFile)
             return page
         }
-        let shared = CommitPage(page, isCopiedOnWrite: true)
+        let shared = CommitPage(page, isCopiedOnWrite: false)
         guard shared.isOf(bootIdentity: fileSystem.process.bootIdentity) else {
             throw LogError(
                 .busy,
@@ -117,7 +117,9 @@ struct LogOpening {
             .init(
                 paths: paths, options: options, identity: identity, report: report, lockFile: lockFile,
                 lockIdentity: lockIdentity, page: page, opener: opener,
-                isCopiedOnWrite: volume.name != "ext4", catalog: catalog, writer: writer,
+                isCopiedOnWrite: volume.name != "ext4",
+                asksBeforeEachStore: volume.name == "btrfs" || volume.name == "zfs", catalog: catalog,
+                writer: writer,
                 visible: writer.lastSequence))
     }
 

@@ -45,12 +45,20 @@ struct CommitPage: Sendable {
         self.isCopiedOnWrite = isCopiedOnWrite
     }
 
-    /// Raises a counter that somebody waits on, if there is a block for that; else they look again after some time.
-    private func raise(_ offset: Int) {
-        if isCopiedOnWrite {
-            do { try page.reserve() } catch { return }
-        }
-        page.add32(1, at: offset)
+    /// Whether the next stores find their block. What cannot be stored stays as it was, which the others take for the death of
+    /// this process: they recover.
+    private var canStore: Bool {
+        guard isCopiedOnWrite else { return true }
+        do { try page.reserve() } catch { return false }
+        return true
+    }
+
+    private func put(_ value: UInt64, at offset: Int) {
+        if canStore { page.store64(value, at: offset) }
+    }
+
+    private func raise(_ offset: Int, by count: UInt32 = 1) {
+        if canStore { page.add32(count, at: offset) }
     }
 
     /// The end of what is written, durable or not.
@@ -75,7 +83,7 @@ struct CommitPage: Sendable {
     var changes: UInt32 { page.load32(at: LockFile.counterOffset) }
 
     func publish(visible sequence: UInt64) {
-        page.store64(sequence, at: LockFile.visibleOffset)
+        put(sequence, at: LockFile.visibleOffset)
     }
 
     /// Wakes all who wait for what is durable, in every process.
@@ -110,7 +118,7 @@ struct CommitPage: Sendable {
     func setMaintainer(_ opener: Int?) { set(opener, CommitPage.maintainer) }
 
     private func set(_ opener: Int?, _ offset: Int) {
-        page.store64(opener.map { UInt64($0) + 1 } ?? 0, at: offset)
+        put(opener.map { UInt64($0) + 1 } ?? 0, at: offset)
     }
 
     private func number(_ offset: Int) -> Int? {
@@ -128,8 +136,8 @@ struct CommitPage: Sendable {
     }
 
     /// Between these two a process may wait for a release.
-    func beginWaiting() { page.add32(1, at: CommitPage.waiters) }
-    func endWaiting() { page.add32(.max, at: CommitPage.waiters) }
+    func beginWaiting() { raise(CommitPage.waiters) }
+    func endWaiting() { raise(CommitPage.waiters, by: .max) }
 
     func waitForRelease(from releases: UInt32, timeoutMilliseconds: Int) {
         page.wait32(at: CommitPage.releases, while: releases, timeoutMilliseconds: timeoutMilliseconds)
@@ -139,23 +147,23 @@ struct CommitPage: Sendable {
 
     var failures: UInt64 { page.load64(at: CommitPage.failures) }
     /// Only under the syncer range.
-    func countFailure() { page.store64(failures &+ 1, at: CommitPage.failures) }
+    func countFailure() { put(failures &+ 1, at: CommitPage.failures) }
 
     var settledFailures: UInt64 { page.load64(at: CommitPage.settled) }
     var settledSequence: UInt64 { page.load64(at: CommitPage.settledSequence) }
     func settleFailures(upTo sequence: UInt64) {
-        page.store64(sequence, at: CommitPage.settledSequence)
-        page.store64(failures, at: CommitPage.settled)
+        put(sequence, at: CommitPage.settledSequence)
+        put(failures, at: CommitPage.settled)
     }
 
     // MARK: What is in the directory
 
     var directoryGeneration: UInt64 { page.load64(at: CommitPage.directory) }
     /// Only under the writer range.
-    func directoryChanged() { page.store64(directoryGeneration &+ 1, at: CommitPage.directory) }
+    func directoryChanged() { put(directoryGeneration &+ 1, at: CommitPage.directory) }
 
     var nextSegmentID: UInt32 { UInt32(truncatingIfNeeded: page.load64(at: CommitPage.nextSegmentID)) }
-    func setNextSegmentID(_ id: UInt32) { page.store64(UInt64(id), at: CommitPage.nextSegmentID) }
+    func setNextSegmentID(_ id: UInt32) { put(UInt64(id), at: CommitPage.nextSegmentID) }
 
     // MARK: What is written
 
@@ -179,9 +187,9 @@ struct CommitPage: Sendable {
         let next = (page.load64(at: CommitPage.holds) & 1) ^ 1
         let words = CommitPage.words(written)
         let slot = CommitPage.slots[Int(next)]
-        for (index, word) in words.enumerated() { page.store64(word, at: slot + 8 * index) }
-        page.store64(CommitPage.checksum(words), at: slot + 8 * words.count)
-        page.store64(next, at: CommitPage.holds)
+        for (index, word) in words.enumerated() { put(word, at: slot + 8 * index) }
+        put(CommitPage.checksum(words), at: slot + 8 * words.count)
+        put(next, at: CommitPage.holds)
     }
 
     private static let wordCount = 6
