@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#endif
 
 static void fill(struct aj_status *status, const struct stat *info) {
     status->device = (uint64_t)info->st_dev;
@@ -130,4 +134,18 @@ int aj_fallocate(int fd, int64_t offset, int64_t length) {
     return result == 0 ? 0 : errno;
 }
 
+#endif
+
+#ifdef __linux__
+void aj_keep_blocks_in_place(int fd) {
+    int saved = errno;
+    int flags = 0;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+        flags |= FS_NOCOW_FL;
+        (void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    }
+    errno = saved;
+}
+#else
+void aj_keep_blocks_in_place(int fd) { (void)fd; }
 #endif

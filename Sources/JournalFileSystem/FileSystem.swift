@@ -78,6 +78,10 @@ package protocol File: AnyObject, Sendable {
     /// - Throws: `.noSpace` when the disk is full: then no byte of the file's present content has changed.
     func allocate(_ range: Range<UInt64>) throws(FileSystemError)
 
+    /// Asks the file system, where it copies on write, to write this file, which must be empty, in place: so that a mapped page
+    /// keeps its block. Best effort: nothing is promised, and nothing fails.
+    func keepBlocksInPlace()
+
     /// Sets the file's length. Durable after `sync()`.
     func truncate(to length: UInt64) throws(FileSystemError)
 

@@ -7,29 +7,6 @@ import Testing
 
 @Suite("Files that are said to be there, or to be gone, are so after a power cut")
 struct DurableNamesTests {
-    private func snapshots(_ disk: SimulatedDisk) -> SnapshotFiles {
-        SnapshotFiles(
-            paths, disk, journal: JournalUUID(high: 1, low: 2), cache: BlockCache(limit: 0), random: { 7 })
-    }
-
-    /// Writes a snapshot of so many entries of 100,000 bytes that do not shrink.
-    private func write(_ sequence: UInt64, _ disk: SimulatedDisk, entries: Int = 1) throws {
-        _ = try snapshots(disk).write(sequence, level: 1, blockBytes: { _ in 64 << 10 }, didWrite: {}) {
-            (writer) throws(LogError) in
-            for number in 0..<UInt8(entries) {
-                var generator = SplitMix(UInt64(number))
-                var key = RawBuffer(capacity: 2)
-                var value = RawBuffer(capacity: 100_000)
-                [UInt8(ascii: "k"), number].withUnsafeBytes { key.append($0) }
-                generator.bytes(100_000).withUnsafeBytes { value.append($0) }
-                do throws(FileSystemError) { try writer.add(key.bytes, .put, value.bytes) } catch {
-                    throw LogError(system: error)
-                }
-            }
-            return [1]
-        }
-    }
-
     @Test("a snapshot in a directory that was missing")
     func missingDirectory() throws {
         let old = SimulatedDisk()
@@ -39,22 +16,22 @@ struct DurableNamesTests {
         let disk = SimulatedDisk()
         for path in old.paths { try disk.replaceContents(of: path, with: old.contents(of: path)) }
         try #require(disk.status(of: paths.snapshots) == nil)
-        try write(3, disk)
+        try disk.writeSnapshot(3)
         let found = disk.crash(keeping: .nothingUnsynced)
-        #expect(try snapshots(found).names().map(\.sequence) == [3])
+        #expect(try found.snapshots.names().map(\.sequence) == [3])
     }
 
     @Test("a snapshot that was removed")
     func removedSnapshot() throws {
         let disk = SimulatedDisk()
         _ = try disk.open()
-        try write(1, disk)
-        try write(2, disk)
-        let files = snapshots(disk)
+        try disk.writeSnapshot(1)
+        try disk.writeSnapshot(2)
+        let files = disk.snapshots
         let name = try #require(try files.names().first { $0.sequence == 1 })
         try files.remove(name)
         let found = disk.crash(keeping: .nothingUnsynced)
-        #expect(try snapshots(found).names().map(\.sequence) == [2])
+        #expect(try found.snapshots.names().map(\.sequence) == [2])
     }
 
     @Test("a packed segment's predecessor, of which an opening says that it is removed")
@@ -87,7 +64,7 @@ struct DurableNamesTests {
         #expect(unfinishedWrites(disk).reduce(0, +) > 3 << 20)
         #expect(unfinishedWrites(disk).allSatisfy { $0 < 3 << 19 })
         disk.resetCalls()
-        try write(9, disk, entries: 40)
+        try disk.writeSnapshot(9, entries: 40)
         #expect(unfinishedWrites(disk).reduce(0, +) > 3 << 20)
         #expect(unfinishedWrites(disk).allSatisfy { $0 < 3 << 19 })
     }

@@ -1,5 +1,6 @@
 import JournalFileSystem
 import JournalTesting
+import SystemPackage
 import Testing
 
 @testable import SegmentLog
@@ -117,6 +118,56 @@ struct SharingTests {
             }
             #expect(index > 12)
         }
+    }
+
+    @Test(
+        "where blocks are copied on write and there is none for a store, nothing acknowledged is lost and nobody is misled"
+    )
+    func noBlock() throws {
+        for times in [1, 2, .max] {
+            var index = 0
+            var isThrough = false
+            while !isThrough {
+                let disk = SimulatedDisk(pid: 1)
+                disk.setVolume(name: "btrfs", kind: .local)
+                let first = try disk.open(segmentBytes: 1200, lockTimeout: .milliseconds(30))
+                let second = try disk.asProcess(pid: 2).open(
+                    segmentBytes: 1200, seed: 2, lockTimeout: .milliseconds(30))
+                try first.add(2)
+                let before = disk.calls.filter { $0.operation == .reservePage }.count
+                disk.fail(.reservePage, afterCalls: index, times: times, with: .init(.badAddress))
+                disk.fail(.write, at: paths.lock, afterCalls: 0, times: times, with: .noSpace)
+                let error = logError { try second.add(12) }
+                isThrough = disk.calls.filter { $0.operation == .reservePage }.count - before <= index
+                disk.cancelFaults()
+                // Whoever comes next goes on behind what is there.
+                try first.add()
+                let count = try first.checkPrefix()
+                switch error?.kind {
+                case nil: #expect(count == 15, "store \(index)")
+                case .outcomeUnknown: #expect(count == 3 || count == 15, "store \(index)")
+                default: #expect(count == 3, "store \(index): \(error!)")
+                }
+                #expect(
+                    try disk.crash(keeping: .nothingUnsynced).open().checkPrefix() == count, "store \(index)")
+                index += 1
+            }
+            #expect(index > 20)
+        }
+    }
+
+    @Test(
+        "a segment that a reader of the same process found first is listed once, and its predecessor ends where it did"
+    )
+    func listedOnce() throws {
+        let log = try open(1, segmentBytes: 1200)
+        for _ in 0..<4 { try log.add(8) }
+        let entries = log.entries
+        try #require(entries.count > 2)
+        log.catalog.withLock { $0.append(entries.last!) }
+        #expect(log.entries.map(\.path) == entries.map(\.path))
+        #expect(log.entries.last?.ending == nil)
+        #expect(try log.checkPrefix() == 32)
     }
 
     @Test("ids of segments are not used twice, and the record of a clean close waits for the last one")

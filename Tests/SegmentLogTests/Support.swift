@@ -241,3 +241,34 @@ func logError(_ body: () throws -> Void) -> LogError? {
         return error as? LogError
     }
 }
+
+extension SimulatedDisk {
+    /// The snapshots of the journal at `paths`, whoever's it is.
+    var snapshots: SnapshotFiles {
+        SnapshotFiles(
+            JournalPaths(directory), self, journal: JournalUUID(high: 1, low: 2), cache: BlockCache(limit: 0), random: { 7 })
+    }
+
+    /// Writes a snapshot of entries of 100,000 bytes that do not shrink: some are more than a piece that is written at once.
+    ///
+    /// - Parameter didWrite: Called after each piece.
+    @discardableResult
+    func writeSnapshot(
+        _ sequence: UInt64, entries: Int = 1, didWrite: @escaping () -> Void = {}
+    ) throws -> TableReader {
+        try snapshots.write(sequence, level: 1, blockBytes: { _ in 64 << 10 }, didWrite: didWrite) {
+            (writer) throws(LogError) in
+            for number in 0..<UInt8(entries) {
+                var generator = SplitMix(UInt64(number))
+                var key = RawBuffer(capacity: 2)
+                var value = RawBuffer(capacity: 100_000)
+                [UInt8(ascii: "k"), number].withUnsafeBytes { key.append($0) }
+                generator.bytes(100_000).withUnsafeBytes { value.append($0) }
+                do throws(FileSystemError) { try writer.add(key.bytes, .put, value.bytes) } catch {
+                    throw LogError(system: error)
+                }
+            }
+            return [1]
+        }
+    }
+}

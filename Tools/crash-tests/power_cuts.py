@@ -176,15 +176,7 @@ class Run:
     def fill(self, outer, kind):
         start = time.monotonic()
         full = FullDisk(outer, kind, self.options.bin_dir, Tool(self.options.bin_dir))
-        try:
-            text = full.run()
-        except Failed as error:
-            # Known, and in docs/durability.md: a store to the shared page may find no block there.
-            if kind != "btrfs" or "ended by itself with -7" not in str(error):
-                raise
-            outer.unmount(full.mount)
-            self.say(kind, "full disk: KNOWN LIMIT: a writer ended with SIGBUS; what it acknowledged is checked by the cuts alone")
-            return
+        text = full.run()
         # Only where blocks that were reserved may be missing all the same (docs/durability.md).
         if kind != "btrfs":
             full.problems += full.poisoned

@@ -106,6 +106,19 @@ ROWS = [
         LOG_TESTS,
     ),
     Row(
+        "store-noticed",
+        "what is written and cannot be told to the others ends in an error",
+        [
+            Place(
+                LOG + "Writing/SegmentLog+Append.swift",
+                "guard publishWritten(&writer, shared) else {\n            throw poison(&writer, .outcomeUnknown",
+                'guard publishWritten(&writer, shared) || SABOTAGED("store-noticed") else {\n'
+                "            throw poison(&writer, .outcomeUnknown",
+            )
+        ],
+        LOG_TESTS,
+    ),
+    Row(
         "catch-up",
         "what to append is decided by a state that has what others wrote",
         [

@@ -59,6 +59,10 @@ int aj_fsync(int fd);
 // EOPNOTSUPP (or ENOSYS, EINVAL) where the file system cannot.
 int aj_fallocate(int fd, int64_t offset, int64_t length);
 
+// Asks a file system that copies on write not to do so with this file, which must be empty (FS_NOCOW_FL on Linux). No effect
+// where that is not to be had.
+void aj_keep_blocks_in_place(int fd);
+
 // MARK: Open-file-description locks (locks.c)
 
 // Takes (or drops) a lock. A length of 0 reaches to the end of all offsets. EAGAIN when another excludes it.

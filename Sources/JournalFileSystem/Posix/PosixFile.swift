@@ -58,6 +58,13 @@ package final class PosixFile: File {
 
     // MARK: Length
 
+    package func keepBlocksInPlace() {
+        // Who cannot be asked writes as it does.
+        try? descriptor.use("flags", path) { descriptor throws(FileSystemError) in
+            aj_keep_blocks_in_place(descriptor.rawValue)
+        }
+    }
+
     package func length() throws(FileSystemError) -> UInt64 {
         try status("length").length
     }

@@ -60,6 +60,9 @@ final class SimulatedFile: File {
         }
     }
 
+    /// The simulated disk copies nothing on write.
+    func keepBlocksInPlace() {}
+
     func truncate(to length: UInt64) throws(FileSystemError) {
         try fileSystem.call(.truncate, path, length: length) { machine throws(Errno) in
             try machine.truncate(number, to: length)

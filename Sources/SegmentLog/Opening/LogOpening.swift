@@ -111,21 +111,27 @@ struct LogOpening {
         let opener = try openers.enter(
             LockFile.Opener(process: fileSystem.process, sinceMicroseconds: options.now()))
         let lockIdentity = try asLogError { () throws(FileSystemError) in try lockFile.identity() }
-        let volume = try asLogError { () throws(FileSystemError) in try fileSystem.volume(holding: paths.lock)
-        }
         return SegmentLog(
             .init(
                 paths: paths, options: options, identity: identity, report: report, lockFile: lockFile,
                 lockIdentity: lockIdentity, page: page, opener: opener,
-                isCopiedOnWrite: volume.name != "ext4",
-                asksBeforeEachStore: volume.name == "btrfs" || volume.name == "zfs", catalog: catalog,
-                writer: writer,
-                visible: writer.lastSequence))
+                isCopiedOnWrite: try volumeName() != "ext4", asksBeforeEachStore: try asksBeforeEachStore(),
+                catalog: catalog, writer: writer, visible: writer.lastSequence))
+    }
+
+    private func volumeName() throws(LogError) -> String {
+        try asLogError { () throws(FileSystemError) in try fileSystem.volume(holding: paths.lock).name }
+    }
+
+    /// Whether a page's block may go at any time, by what others write: a disk without room then has none for the next store.
+    private func asksBeforeEachStore() throws(LogError) -> Bool {
+        ["btrfs", "zfs"].contains(try volumeName())
     }
 
     private func openLock() throws(LogError) -> any File {
         do {
             let file = try fileSystem.openFile(paths.lock, .createIfMissing)
+            if try file.length() == 0 { file.keepBlocksInPlace() }
             // Its blocks are reserved, so that a full disk cannot fault the mapped page.
             if try file.length() < UInt64(LockFile.length) { try file.allocate(0..<UInt64(LockFile.length)) }
             // Neither its contents nor its name need a sync here: a new one holds nothing yet. Where it was missing there is no
@@ -188,9 +194,14 @@ struct LogOpening {
             return page
         }
         writer.generation = 1
-        CommitPage(page, isCopiedOnWrite: false).begin(
+        let hasBegun = CommitPage(page, isCopiedOnWrite: try asksBeforeEachStore()).begin(
             CommitPage.Written(writer, segment: catalog.entries.last!.header.id),
             nextSegmentID: catalog.highestID + 1, bootIdentity: fileSystem.process.bootIdentity)
+        guard hasBegun else {
+            throw LogError(
+                system: FileSystemError(
+                    operation: "store to the shared page", path: paths.lock, errno: .noSpace))
+        }
         return page
     }
 

@@ -19,6 +19,9 @@ import JournalFileSystem
 ///     192  64  slot A: what is written (`Written`)
 ///     256  64  slot B
 ///
+/// What stores a word says whether it could: on a full disk that copies on write, a store may find no block. Whoever is inside a
+/// range then leaves its mark, and ends with an error; the others take that for its death.
+///
 /// A process may be killed between any two stores. Whoever finds `writing` set when it takes the writer range, or
 /// `syncing` when it takes the syncer range, knows that the one before it died inside, and recovers.
 struct CommitPage: Sendable {
@@ -45,18 +48,21 @@ struct CommitPage: Sendable {
         self.isCopiedOnWrite = isCopiedOnWrite
     }
 
-    /// Whether the next stores find their block. What cannot be stored stays as it was, which the others take for the death of
-    /// this process: they recover.
+    /// Whether the next store finds its block.
     private var canStore: Bool {
         guard isCopiedOnWrite else { return true }
         do { try page.reserve() } catch { return false }
         return true
     }
 
-    private func put(_ value: UInt64, at offset: Int) {
-        if canStore { page.store64(value, at: offset) }
+    /// Stores a word, where that does not end the process.
+    private func put(_ value: UInt64, at offset: Int) -> Bool {
+        guard canStore else { return false }
+        page.store64(value, at: offset)
+        return true
     }
 
+    /// Raises a counter that somebody waits on; where there is no block for it, they look again after some time.
     private func raise(_ offset: Int, by count: UInt32 = 1) {
         if canStore { page.add32(count, at: offset) }
     }
@@ -82,7 +88,7 @@ struct CommitPage: Sendable {
     /// How often the visible sequence changed, for `waitForChange`.
     var changes: UInt32 { page.load32(at: LockFile.counterOffset) }
 
-    func publish(visible sequence: UInt64) {
+    func publish(visible sequence: UInt64) -> Bool {
         put(sequence, at: LockFile.visibleOffset)
     }
 
@@ -103,21 +109,21 @@ struct CommitPage: Sendable {
 
     /// The number of the opener that is changing the log, or died while it did.
     var writer: Int? { number(CommitPage.writing) }
-    func setWriter(_ opener: Int?) { set(opener, CommitPage.writing) }
+    @discardableResult func setWriter(_ opener: Int?) -> Bool { set(opener, CommitPage.writing) }
 
     /// The number of the opener that is syncing, or died while it did, or whose sync failed.
     var syncer: Int? { number(CommitPage.syncing) }
-    func setSyncer(_ opener: Int?) { set(opener, CommitPage.syncing) }
+    @discardableResult func setSyncer(_ opener: Int?) -> Bool { set(opener, CommitPage.syncing) }
 
     /// The number of the opener that took the writer range last, for a message.
     var holder: Int? { number(CommitPage.holder) }
-    func setHolder(_ opener: Int?) { set(opener, CommitPage.holder) }
+    func setHolder(_ opener: Int?) { _ = set(opener, CommitPage.holder) }
 
     /// The same of the maintenance range.
     var maintainer: Int? { number(CommitPage.maintainer) }
-    func setMaintainer(_ opener: Int?) { set(opener, CommitPage.maintainer) }
+    func setMaintainer(_ opener: Int?) { _ = set(opener, CommitPage.maintainer) }
 
-    private func set(_ opener: Int?, _ offset: Int) {
+    private func set(_ opener: Int?, _ offset: Int) -> Bool {
         put(opener.map { UInt64($0) + 1 } ?? 0, at: offset)
     }
 
@@ -146,24 +152,23 @@ struct CommitPage: Sendable {
     // MARK: Failures
 
     var failures: UInt64 { page.load64(at: CommitPage.failures) }
-    /// Only under the syncer range.
-    func countFailure() { put(failures &+ 1, at: CommitPage.failures) }
+    /// Only under the syncer range. Where it cannot be counted the mark of who syncs stays, and says as much.
+    func countFailure() { _ = put(failures &+ 1, at: CommitPage.failures) }
 
     var settledFailures: UInt64 { page.load64(at: CommitPage.settled) }
     var settledSequence: UInt64 { page.load64(at: CommitPage.settledSequence) }
-    func settleFailures(upTo sequence: UInt64) {
-        put(sequence, at: CommitPage.settledSequence)
-        put(failures, at: CommitPage.settled)
+    func settleFailures(upTo sequence: UInt64) -> Bool {
+        put(sequence, at: CommitPage.settledSequence) && put(failures, at: CommitPage.settled)
     }
 
     // MARK: What is in the directory
 
     var directoryGeneration: UInt64 { page.load64(at: CommitPage.directory) }
-    /// Only under the writer range.
-    func directoryChanged() { put(directoryGeneration &+ 1, at: CommitPage.directory) }
+    /// Only under the writer range. Who is not told finds that a file is gone.
+    func directoryChanged() { _ = put(directoryGeneration &+ 1, at: CommitPage.directory) }
 
     var nextSegmentID: UInt32 { UInt32(truncatingIfNeeded: page.load64(at: CommitPage.nextSegmentID)) }
-    func setNextSegmentID(_ id: UInt32) { put(UInt64(id), at: CommitPage.nextSegmentID) }
+    func setNextSegmentID(_ id: UInt32) -> Bool { put(UInt64(id), at: CommitPage.nextSegmentID) }
 
     // MARK: What is written
 
@@ -183,13 +188,13 @@ struct CommitPage: Sendable {
     var generation: UInt64 { page.load64(at: CommitPage.slots[Int(page.load64(at: CommitPage.holds) & 1)]) }
 
     /// Only under the writer range.
-    func publish(_ written: Written) {
+    func publish(_ written: Written) -> Bool {
         let next = (page.load64(at: CommitPage.holds) & 1) ^ 1
         let words = CommitPage.words(written)
         let slot = CommitPage.slots[Int(next)]
-        for (index, word) in words.enumerated() { put(word, at: slot + 8 * index) }
-        put(CommitPage.checksum(words), at: slot + 8 * words.count)
-        put(next, at: CommitPage.holds)
+        return words.enumerated().allSatisfy { put($1, at: slot + 8 * $0) }
+            && put(CommitPage.checksum(words), at: slot + 8 * words.count)
+            && put(next, at: CommitPage.holds)
     }
 
     private static let wordCount = 6
@@ -218,17 +223,11 @@ struct CommitPage: Sendable {
 
     /// Makes the page that of this boot, with nothing left of who had it open before. Only while nobody else has it open. The
     /// boot identity comes last: it makes the rest count.
-    func begin(_ written: Written, nextSegmentID: UInt32, bootIdentity: UInt64) {
-        for offset in stride(
-            from: LockFile.sharedRange.lowerBound, to: LockFile.sharedRange.upperBound, by: 8)
-        where offset != CommitPage.releases {
-            page.store64(0, at: offset)
-        }
-        page.store64(LockFile.magic, at: 0)
-        publish(written)
-        setNextSegmentID(nextSegmentID)
-        publish(visible: written.lastSequence)
-        page.store64(bootIdentity, at: LockFile.bootOffset)
+    func begin(_ written: Written, nextSegmentID: UInt32, bootIdentity: UInt64) -> Bool {
+        stride(from: LockFile.sharedRange.lowerBound, to: LockFile.sharedRange.upperBound, by: 8)
+            .allSatisfy { $0 == CommitPage.releases || put(0, at: $0) }
+            && put(LockFile.magic, at: 0) && publish(written) && setNextSegmentID(nextSegmentID)
+            && publish(visible: written.lastSequence) && put(bootIdentity, at: LockFile.bootOffset)
     }
 
     /// Whether somebody of this boot made the page what it is.

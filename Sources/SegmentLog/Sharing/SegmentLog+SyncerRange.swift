@@ -96,22 +96,22 @@ extension SegmentLog {
     private func sync(
         _ file: any File, _ written: CommitPage.Written, _ shared: CommitPage
     ) -> Election {
-        do {
+        do throws(FileSystemError) {
             try reservePage()
-            shared.setSyncer(opener)
+            guard shared.setSyncer(opener) else { throw noBlock }
             try file.syncData()
         } catch {
             shared.countFailure()
             return .failed("Syncing the log failed", error)
         }
-        do {
+        do throws(FileSystemError) {
             // The page's block may have gone while the log was synced.
             try reservePage()
+            guard shared.publish(visible: written.lastSequence) else { throw noBlock }
         } catch {
             shared.countFailure()
             return .failed("Showing other processes what is durable failed", error)
         }
-        shared.publish(visible: written.lastSequence)
         shared.setSyncer(nil)
         return .done
     }

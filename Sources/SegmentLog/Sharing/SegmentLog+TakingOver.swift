@@ -9,8 +9,7 @@ extension SegmentLog {
     func recover(_ writer: inout Writer, _ shared: CommitPage) throws(LogError) {
         guard let lockFile else { preconditionFailure("a log that is written has a lock file") }
         _ = try inSyncerRange(shared, evenIfMarked: true) { () throws(LogError) in
-            shared.setWriter(opener)
-            shared.setSyncer(opener)
+            guard shared.setWriter(opener), shared.setSyncer(opener) else { throw notWritten(noBlock) }
             var catalog = try SegmentCatalog.load(
                 paths, journal: identity.journal, fileSystem: options.fileSystem)
             if let problem = catalog.problems.first { throw problem.error(in: paths) }
@@ -35,14 +34,17 @@ extension SegmentLog {
             // Without the end of what was written nobody can say whether all of it is there.
             let isWhole = shared.written.map { found.lastSequence >= $0.lastSequence } ?? false
             if !isWhole { shared.countFailure() }
-            shared.settleFailures(upTo: found.lastSequence)
-            settle(found, &writer, catalog, shared)
+            guard shared.settleFailures(upTo: found.lastSequence), settle(found, &writer, catalog, shared)
+            else {
+                throw notWritten(noBlock)
+            }
         }
     }
 
+    /// Takes over what was found, and tells the others; false when that could not be stored.
     private func settle(
         _ found: Writer, _ writer: inout Writer, _ fresh: SegmentCatalog, _ shared: CommitPage
-    ) {
+    ) -> Bool {
         writer.active?.file.close()
         writer.active = found.active
         writer.predecessor = found.predecessor
@@ -55,12 +57,11 @@ extension SegmentLog {
             catalog = fresh
             catalog.changes = changes + 1
         }
-        shared.setNextSegmentID(max(shared.nextSegmentID, fresh.highestID + 1))
-        publishWritten(&writer, shared)
         shared.directoryChanged()
-        shared.publish(visible: writer.lastSequence)
-        shared.setSyncer(nil)
-        shared.setWriter(nil)
+        // The marks last: while they stand, the next one recovers again.
+        return shared.setNextSegmentID(max(shared.nextSegmentID, fresh.highestID + 1))
+            && publishWritten(&writer, shared) && shared.publish(visible: writer.lastSequence)
+            && shared.setSyncer(nil) && shared.setWriter(nil)
     }
 
     /// What was lost since of what others may have read before it was durable.

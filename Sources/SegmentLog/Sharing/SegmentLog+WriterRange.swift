@@ -42,6 +42,11 @@ extension SegmentLog {
         }
     }
 
+    /// A store to the page found no block.
+    var noBlock: FileSystemError {
+        FileSystemError(operation: "store to the shared page", path: paths.lock, errno: .noSpace)
+    }
+
     /// Unlocks a range. What fails twice would keep all others waiting: then the file is closed, and its locks are gone.
     func letGo(of range: Range<UInt64>) -> FileSystemError? {
         guard let lockFile else { return nil }
@@ -170,9 +175,9 @@ extension SegmentLog {
     }
 
     /// Tells the others what this process has written.
-    func publishWritten(_ writer: inout Writer, _ shared: CommitPage) {
+    func publishWritten(_ writer: inout Writer, _ shared: CommitPage) -> Bool {
         writer.generation &+= 1
-        shared.publish(
+        return shared.publish(
             CommitPage.Written(
                 writer, segment: writer.active?.frames.header.id ?? writer.predecessor.originalID))
     }
@@ -185,7 +190,7 @@ extension SegmentLog {
         try writer.withLock { (writer) throws(LogError) in
             try inWriterRange(&writer) { (_, shared) throws(LogError) in
                 let id = shared.nextSegmentID
-                shared.setNextSegmentID(id + 1)
+                guard shared.setNextSegmentID(id + 1) else { throw notWritten(noBlock) }
                 return id
             }
         }
@@ -216,13 +221,11 @@ extension ActiveSegment {
         _ entry: CatalogEntry, _ written: CommitPage.Written, _ options: LogOptions
     ) throws(FileSystemError) {
         let file = try options.fileSystem.openFile(entry.path, .readWrite)
-        var frames = FrameWriter(entry.header, level: options.compressionLevel)
-        frames.resume(
-            end: written.end, chain: written.chain, lastSequence: written.lastSequence,
-            recordedMicroseconds: written.recordedMicroseconds)
         try self.init(
-            file: file, path: entry.path, frames: frames, allocatedEnd: written.allocatedEnd,
-            firstReservationBytes: options.preallocationBytes)
+            file: file, path: entry.path,
+            frames: FrameWriter(entry.header, level: options.compressionLevel),
+            allocatedEnd: written.allocatedEnd, firstReservationBytes: options.preallocationBytes)
+        resume(written)
     }
 
     /// Goes on behind what others wrote.

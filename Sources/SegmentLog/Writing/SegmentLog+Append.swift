@@ -53,7 +53,9 @@ extension SegmentLog {
         writer.active!.frames.append(
             events, recordedMicroseconds: head.recordedMicroseconds,
             followsSync: shared.visible == writer.lastSequence)
-        shared.setWriter(opener)
+        guard shared.setWriter(opener) else {
+            throw poison(&writer, .notWritten, "Telling other processes what is written failed", noBlock)
+        }
         do throws(FileSystemError) {
             try writer.active!.writePending()
         } catch {
@@ -67,7 +69,9 @@ extension SegmentLog {
         writer.lastSequence = writer.active!.frames.lastSequence
         writer.recordedMicroseconds = head.recordedMicroseconds
         wroteUpTo(writer.active!)
-        publishWritten(&writer, shared)
+        guard publishWritten(&writer, shared) else {
+            throw poison(&writer, .outcomeUnknown, "Telling other processes what is written failed", noBlock)
+        }
         shared.setWriter(nil)
     }
 
@@ -78,7 +82,6 @@ extension SegmentLog {
     package func seal(longerThan bytes: UInt64) throws(LogError) {
         try writer.withLock { (writer) throws(LogError) in
             try inWriterRange(&writer) { (writer, shared) throws(LogError) in
-                if shared.directoryGeneration != 0 { try refreshCatalog() }
                 guard let last = entries.last, writer.lastSequence >= last.header.firstSequence else {
                     return
                 }
@@ -224,7 +227,7 @@ extension SegmentLog {
 
     /// Ends the present segment and begins another. Under the writer range.
     private func beginSegment(_ writer: inout Writer, _ shared: CommitPage) throws(LogError) {
-        shared.setWriter(opener)
+        guard shared.setWriter(opener) else { throw notWritten(noBlock) }
         if writer.active != nil {
             let isEnded = try inSyncerRange(shared) { () throws(LogError) -> Bool in
                 try endSegment(&writer, shared)
@@ -234,19 +237,21 @@ extension SegmentLog {
             if isEnded == nil {
                 try recover(&writer, shared)
                 if writer.active != nil { return }
-                shared.setWriter(opener)
+                guard shared.setWriter(opener) else { throw notWritten(noBlock) }
             }
         }
         try makeSegment(&writer, shared)
-        publishWritten(&writer, shared)
+        guard publishWritten(&writer, shared) else {
+            throw poison(&writer, .notWritten, "Telling other processes of a segment failed", noBlock)
+        }
         shared.directoryChanged()
         shared.setWriter(nil)
     }
 
     /// Makes all of the segment durable, what was appended and not synced yet too. Under the syncer range.
     private func endSegment(_ writer: inout Writer, _ shared: CommitPage) throws(LogError) {
-        shared.setSyncer(opener)
-        do {
+        do throws(FileSystemError) {
+            guard shared.setSyncer(opener) else { throw noBlock }
             try writer.active!.trim()
             try reservePage()
         } catch {
@@ -254,8 +259,9 @@ extension SegmentLog {
             throw poison(&writer, .notWritten, "Ending a segment failed", error)
         }
         writer.predecessor = writer.active!.asPredecessor
-        publishWritten(&writer, shared)
-        shared.publish(visible: writer.lastSequence)
+        guard publishWritten(&writer, shared), shared.publish(visible: writer.lastSequence) else {
+            throw poison(&writer, .notWritten, "Telling other processes what is durable failed", noBlock)
+        }
         shared.setSyncer(nil)
     }
 
@@ -264,7 +270,7 @@ extension SegmentLog {
         let header = factory.header(
             id: shared.nextSegmentID, journal: identity.journal, firstSequence: writer.lastSequence + 1,
             createdMicroseconds: writer.recordedMicroseconds, predecessor: writer.predecessor)
-        shared.setNextSegmentID(header.id + 1)
+        guard shared.setNextSegmentID(header.id + 1) else { throw notWritten(noBlock) }
         do throws(SegmentFactory.Failure) {
             let made = try factory.make(FrameWriter(header, level: options.compressionLevel))
             writer.active?.file.close()
