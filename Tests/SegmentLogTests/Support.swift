@@ -246,7 +246,8 @@ extension SimulatedDisk {
     /// The snapshots of the journal at `paths`, whoever's it is.
     var snapshots: SnapshotFiles {
         SnapshotFiles(
-            JournalPaths(directory), self, journal: JournalUUID(high: 1, low: 2), cache: BlockCache(limit: 0), random: { 7 })
+            JournalPaths(directory), self, journal: JournalUUID(high: 1, low: 2), cache: BlockCache(limit: 0),
+            random: { 7 })
     }
 
     /// Writes a snapshot of entries of 100,000 bytes that do not shrink: some are more than a piece that is written at once.

@@ -116,6 +116,9 @@ import Testing
         #expect(
             doctor.contains("open for writing in process \(importing.process.processIdentifier) on "),
             "\(doctor)")
+        #expect(
+            try shop.run("stats", "j", "--json").out.contains(
+                #""pid":\#(importing.process.processIdentifier)"#))
         for command in ["export", "log", "replay", "verify", "stats"] {
             #expect(try shop.run(command, "j").status == 0, "\(command)")
         }

@@ -61,7 +61,7 @@ ROWS = [
                 LOG + "Writing/SegmentLog+Append.swift",
                 "        wroteUpTo(writer.active!)\n",
                 "        wroteUpTo(writer.active!)\n"
-                '        if SABOTAGED("visible-when-durable") { shared.publish(visible: writer.lastSequence) }\n',
+                '        if SABOTAGED("visible-when-durable") { _ = shared.publish(visible: writer.lastSequence) }\n',
             )
         ],
     ),

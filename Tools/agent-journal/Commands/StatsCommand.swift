@@ -1,6 +1,8 @@
 import AgentJournal
 import ArgumentParser
 import CanonicalJSON
+import JournalFileSystem
+import SegmentLog
 
 /// `stats`: how large it is.
 struct StatsCommand: AsyncParsableCommand {
@@ -8,7 +10,8 @@ struct StatsCommand: AsyncParsableCommand {
         commandName: "stats", abstract: "Say how large the journal is.",
         discussion: """
             raw_bytes are the events before compression, log_bytes the lengths of the segment files (while the journal is \
-            open, with preallocated space), disk_bytes the blocks in use by all of its files.
+            open, with preallocated space), disk_bytes the blocks in use by all of its files, open_in the processes that have it \
+            open for writing.
 
               agent-journal stats ./memory
               agent-journal stats ./memory --json
@@ -18,11 +21,21 @@ struct StatsCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let statistics = try await journal.read(output.console) { try await $0.statistics() }
+        let (statistics, openers) = try await journal.read(output.console) {
+            (try await $0.statistics(), $0.otherOpeners)
+        }
         try await withOutput { out in
-            guard !output.json else { return try out.write(JSONLine.object(statistics.members)) }
+            guard !output.json else {
+                return try out.write(JSONLine.object(statistics.members(openIn: openers)))
+            }
             for (name, value) in statistics.rows {
                 try out.line("\(name.padded(to: 18))\("\(value)".paddedLeft(to: 16))")
+            }
+            for opener in openers {
+                let command = opener.process.command.escapingControls(keepingNewlines: false)
+                try out.line(
+                    "\("open_in".padded(to: 18))process \(opener.process.pid) on \(opener.process.host) (\(command))"
+                )
             }
         }
     }
@@ -39,12 +52,21 @@ extension JournalStatistics {
         ]
     }
 
-    fileprivate var members: KeyValuePairs<String, JSONValue?> {
+    fileprivate func members(openIn openers: [LockFile.Opener]) -> KeyValuePairs<String, JSONValue?> {
         [
             "conversations": .number(conversations), "disk_bytes": .number(diskBytes),
             "events": .number(events),
             "last_sequence": .number(lastSequence), "log_bytes": .number(logBytes),
             "memories": .number(memories),
+            "open_in": .array(
+                openers.map { opener in
+                    .object([
+                        "command": .text(opener.process.command), "host": .text(opener.process.host),
+                        "pid": .number(Int(opener.process.pid)),
+                        "since": .text(
+                            Timestamp(clampingMicrosecondsSince1970: opener.sinceMicroseconds).description),
+                    ])
+                }),
             "raw_bytes": .number(rawBytes), "segments": .number(segments),
             "snapshot_bytes": .number(snapshotBytes),
             "snapshot_sequence": .number(snapshotSequence),
