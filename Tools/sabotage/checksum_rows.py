@@ -73,7 +73,7 @@ ROWS = [
                 '(SABOTAGED("identity-checksum") || JournalIdentity.line(unsigned) == bytes)',
             )
         ],
-        "SegmentLogTests.FormatTests",
+        "SegmentLogTests.JournalIdentityTests",
     ),
     Row(
         "record-checksum",
