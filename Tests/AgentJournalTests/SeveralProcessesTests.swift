@@ -48,6 +48,23 @@ struct SeveralProcessesTests {
         try again.closeNow()
     }
 
+    @Test("a log that read what others wrote is gone when it is closed")
+    func released() throws {
+        let first = try open(1)
+        weak var log: SegmentLog?
+        do {
+            let second = try open(2)
+            log = try second.segmentLog
+            _ = try first.addNow([("a", NewMemory(.text("one")))])
+            #expect(try texts(second) == ["one"])
+            _ = try second.addNow([("a", NewMemory(.text("two")))])
+            #expect(try texts(first) == ["one", "two"])
+            try second.closeNow()
+        }
+        #expect(log == nil)
+        try first.closeNow()
+    }
+
     @Test("keys and expected sequences hold between them")
     func keys() throws {
         let (first, second) = (try open(1), try open(2))

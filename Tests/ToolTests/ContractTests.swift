@@ -98,7 +98,8 @@ import Testing
         #expect(
             stats
                 == #"{"conversations":2,"disk_bytes":N,"events":4,"last_sequence":4,"log_bytes":N,"memories":3,"#
-                + #""open_in":[],"raw_bytes":N,"segments":N,"snapshot_bytes":0,"snapshot_sequence":0}"# + "\n")
+                + #""open_in":[],"raw_bytes":N,"segments":N,"snapshot_bytes":0,"snapshot_sequence":0}"# + "\n"
+        )
     }
 
     /// The digest can be checked without the tool.

@@ -26,7 +26,8 @@ struct NamespaceTests {
                 + "\"$T\" add \(name) c \(name)-$i > /dev/null || exit 1; done'"
         }
         let both = try shop.shell(
-            "export T; mkdir m n && { \(adding("m")) & first=$!; \(adding("n")) & second=$!; wait $first && wait $second; }")
+            "export T; mkdir m n && { \(adding("m")) & first=$!; \(adding("n")) & second=$!; wait $first && wait $second; }"
+        )
         #expect(both.status == 0, "\(both.error)")
         // Behind the bind mounts, in this process's namespace, nothing was written.
         #expect(try shop.shell("ls m n").out == "m:\n\nn:\n")

@@ -12,6 +12,8 @@ extension SegmentLog {
         var reader: LogReader?
         /// Behind what this process wrote last.
         var place: Place?
+        /// The log is closed: a reader, which holds the log, is not kept any more, so that neither holds the other for ever.
+        var isClosed = false
     }
 
     /// Calls with a reader of what comes behind `sequence`, which goes on where the last one stopped.
@@ -33,8 +35,16 @@ extension SegmentLog {
             }
             reader.refresh()
             let result = try body(reader)
-            tail.reader = reader
+            if !tail.isClosed { tail.reader = reader }
             return result
+        }
+    }
+
+    /// Lets go of the reader, for good.
+    func closeTail() {
+        tail.withLock { tail in
+            tail.reader = nil
+            tail.isClosed = true
         }
     }
 

@@ -99,6 +99,7 @@ extension SegmentLog {
     /// While other processes have the journal open this one only lets go; a poisoned log is closed without the record, too.
     /// - Throws: the error that kept the record from being written; the files are closed all the same.
     package func close() throws(LogError) {
+        closeTail()
         try writer.withLock { (writer) throws(LogError) in
             guard !writer.isClosed else { return }
             defer {
