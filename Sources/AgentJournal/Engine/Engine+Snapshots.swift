@@ -157,8 +157,9 @@ extension Engine {
     }
 
     /// Which snapshots are not kept beside one that covers `newest` (nil: the newest that is not known to be damaged), when
-    /// the log begins with `firstSequence`. While it reaches back to the beginning one is kept, else two, if the log leads
-    /// from one to the other. One that is damaged is no second.
+    /// the log begins with `firstSequence`. While it reaches back to the beginning one is kept, else two: the oldest that the log
+    /// leads on from too, so that all that is in the log can be looked back to, and serves when the newest is damaged. One that
+    /// is damaged is no second.
     func surplus(
         _ snapshots: SnapshotFiles, newest: UInt64?, _ firstSequence: UInt64
     ) throws(LogError) -> [SnapshotFiles.Name] {
@@ -166,10 +167,9 @@ extension Engine {
         let damaged = damagedSnapshots.withLock { $0 }
         let newest = newest ?? names.first { !damaged.contains($0.path) }?.sequence ?? 0
         let older = names.filter { $0.sequence < newest }
-        let second = older.first { !damaged.contains($0.path) }
-        return older.filter { name in
-            name != second || firstSequence <= 1 || name.sequence + 1 < firstSequence
-        }
+        guard firstSequence > 1 else { return older }
+        let base = older.last { !damaged.contains($0.path) && $0.sequence + 1 >= firstSequence }
+        return older.filter { $0 != base }
     }
 
     static let poisoned = JournalError(

@@ -83,12 +83,12 @@ struct Model: Sendable {
         removeOldSnapshots()
     }
 
-    /// While the log reaches back one is kept, else two, if the log leads from one to the other.
+    /// While the log reaches back one is kept, else the oldest from which it leads on, too.
     private mutating func removeOldSnapshots() {
         let first = max(firstSequence, floor + 1)
         let newest = snapshots.last
-        let second = snapshots.dropLast().last
-        snapshots.removeAll { $0 != newest && ($0 != second || first == 1 || $0 + 1 < first) }
+        let base = first == 1 ? newest : snapshots.first { $0 + 1 >= first }
+        snapshots.removeAll { $0 != newest && $0 != base }
     }
 
     /// For asking what a point would mean, were all history still there.

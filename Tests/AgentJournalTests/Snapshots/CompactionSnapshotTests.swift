@@ -4,6 +4,23 @@ import Testing
 @testable import AgentJournal
 
 @Suite("Compaction") struct CompactionSnapshotTests: OnSnapshots {
+    @Test("what is in the log can be looked back to, however many snapshots are taken since")
+    func lookingBack() async throws {
+        let disk = SimulatedDisk()
+        let journal = try await open(disk)
+        try await journal.conversation("c").add("before")
+        try await journal.compact(keepingHistory: .none)
+        let first = try await journal.conversation("c").add("first").sequence
+        for number in 0..<4 {
+            try await journal.conversation("c").add("text \(number)")
+            try await journal.snapshot()
+            #expect(snapshots(disk).count == 2)
+        }
+        let view = try await journal.view(at: .sequence(first))
+        #expect(try view.memories(in: "c").compactMap(\.content.text) == ["before", "first"])
+        try await journal.close()
+    }
+
     @Test("history that is let go is gone, and nothing else")
     func lettingGo() async throws {
         let disk = SimulatedDisk()
