@@ -10,44 +10,47 @@ extension Engine {
     func nearestState(_ qualifies: (StateMeta) -> Bool) throws(JournalError) -> State {
         let first = log.firstSequence
         var oldest: UInt64?
-        var damaged: FilePath?
+        var damaged: (path: FilePath, errno: Errno?)?
         for name in try asJournalError({ () throws(LogError) in try snapshots?.names() ?? [] })
         where name.sequence + 1 >= first {
             switch try find(name) {
             case .table(let table, let meta):
                 if qualifies(meta) { return try State(snapshot: table) }
                 oldest = name.sequence
-            case .damaged:
+            case .damaged(let errno):
                 // Its name says what it covered; when that was recorded is not known.
                 var meta = StateMeta()
                 meta.lastSequence = name.sequence
                 meta.recordedMicroseconds = .min
-                if qualifies(meta) { damaged = damaged ?? name.path }
+                if qualifies(meta) { damaged = damaged ?? (name.path, errno) }
             case .gone: continue
             }
         }
         guard first > 1 else { return State() }
-        if let damaged { throw JournalError(damagedFor: damaged, historyGone(back: oldest)) }
+        if let damaged {
+            throw JournalError(damagedFor: damaged.path, damaged.errno, historyGone(back: oldest))
+        }
         throw historyGone(back: oldest)
     }
 
     private enum FoundSnapshot {
         case table(TableReader, StateMeta)
-        case damaged
+        /// With why it could not be read, where that is known.
+        case damaged(Errno?)
         /// It was removed just now.
         case gone
     }
 
     private func find(_ name: SnapshotFiles.Name) throws(JournalError) -> FoundSnapshot {
-        if damagedSnapshots.withLock({ $0.contains(name.path) }) { return .damaged }
+        if damagedSnapshots.withLock({ $0.contains(name.path) }) { return .damaged(nil) }
         do {
             guard let table = try snapshots?.open(name) else { return .gone }
-            guard let meta = StateMeta(table.meta) else { return .damaged }
+            guard let meta = StateMeta(table.meta) else { return .damaged(nil) }
             return .table(table, meta)
         } catch {
             if error.cause?.errno == .noSuchFileOrDirectory { return .gone }
             guard error.kind == .damaged else { throw JournalError(error) }
-            return .damaged
+            return .damaged(error.cause?.errno)
         }
     }
 
@@ -100,12 +103,12 @@ extension Engine {
             guard box.withLock({ state in state.below.tables.contains { $0.path == path } }) else { return }
             logger.error(
                 "journal: a snapshot is damaged and is rebuilt from the log", metadata: ["error": "\(error)"])
-            try rebuild(without: path)
+            try rebuild(without: path, because: error)
         }
         requestSnapshot()
     }
 
-    private func rebuild(without path: FilePath) throws(JournalError) {
+    private func rebuild(without path: FilePath, because cause: JournalError) throws(JournalError) {
         let state: State
         do throws(JournalError) {
             // Once more, because a compaction may let go meanwhile of what was to be replayed.
@@ -116,7 +119,9 @@ extension Engine {
                 state = try self.state(at: log.visibleSequence)
             }
         } catch {
-            throw error.code == .noSuchPoint ? JournalError(damagedFor: path, error) : error
+            // The system's reason, where one was given, is that of the first try.
+            let isForWantOfIt = error.code == .noSuchPoint || (error.code == .damaged && error.path == path)
+            throw isForWantOfIt ? JournalError(damagedFor: path, cause.errno, error) : error
         }
         if isReadOnly {
             replaceState(state)
@@ -131,10 +136,17 @@ extension Engine {
 }
 
 extension JournalError {
-    fileprivate init(damagedFor path: FilePath, _ gone: JournalError) {
+    fileprivate init(damagedFor path: FilePath, _ errno: Errno?, _ gone: JournalError) {
+        // One that says so already says it once.
+        guard gone.code == .noSuchPoint else {
+            self = gone
+            self.errno = errno
+            return
+        }
         self.init(
             .damaged,
-            "\(path) is damaged, and the history that it was made from is not there any more: \(gone.message). Restore the "
-                + "journal from a backup", path: path)
+            "\(path) \(errno.map { "cannot be read (\($0))" } ?? "is damaged"), and the history that it was made from is not "
+                + "there any more: \(gone.message). Restore the journal from a backup", path: path,
+            errno: errno)
     }
 }

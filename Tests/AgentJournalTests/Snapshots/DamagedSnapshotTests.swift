@@ -7,6 +7,26 @@ import Testing
 @testable import AgentJournal
 
 @Suite("Damaged snapshots") struct DamagedSnapshotTests: OnSnapshots {
+    @Test("one that cannot be read, of a journal whose history was let go, is an error with the system's reason")
+    func unreadable() async throws {
+        let disk = SimulatedDisk()
+        let journal = try await open(disk)
+        try await journal.conversation("c").add("one")
+        try await journal.compact(keepingHistory: .none)
+        try await journal.close()
+        let again = try await open(disk)
+        let snapshot = try #require(snapshots(disk).last)
+        disk.fail(.read, at: snapshot, afterCalls: 0, times: .max, with: .inputOutputError)
+        do {
+            _ = try await again.conversation("c").memories()
+            Issue.record("it was read")
+        } catch {
+            #expect(error.code == .damaged && error.errno == .ioError, "\(error)")
+        }
+        disk.cancelFaults()
+        try await again.close()
+    }
+
     @Test("damaged, cut or removed it costs nothing but time while the log reaches back")
     func damage() async throws {
         let disk = SimulatedDisk()
