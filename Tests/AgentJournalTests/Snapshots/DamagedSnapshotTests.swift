@@ -7,7 +7,7 @@ import Testing
 @testable import AgentJournal
 
 @Suite("Damaged snapshots") struct DamagedSnapshotTests: OnSnapshots {
-    @Test("one that cannot be read, of a journal whose history was let go, is an error with the system's reason")
+    @Test("one that cannot be read, of a journal whose history was let go: the error gives the reason")
     func unreadable() async throws {
         let disk = SimulatedDisk()
         let journal = try await open(disk)
