@@ -1,5 +1,4 @@
 import ArgumentParser
-import JournalFileSystem
 import JournalTesting
 
 /// Crashes workloads of every kind.
@@ -113,14 +112,14 @@ struct Explore: ParsableCommand {
             settings.secondCrashOneOf = length <= faultLength ? secondCrashOneOf : 16 * secondCrashOneOf
             return CrashWorkload.all(ofLength: length).map { ($0, settings) }
         }
-        var report = try inParallel { index in
+        var report = try inParallel(threads: threads) { index in
             index < work.count ? explorer.explore(work[index].0, work[index].1) : nil
         }
         print(
             "every workload of up to \(length) steps: \(report.cases) disks after \(ContinuousClock.now - start)"
         )
         let (first, steps, fully, recoveries) = (seed, longSteps, fullyOneOf, secondCrashOneOf)
-        let longer = try inParallel { index in
+        let longer = try inParallel(threads: threads) { index in
             guard ContinuousClock.now - start < limit else { return nil }
             var settings = CrashExplorer.Settings()
             settings.onlyLastStep = false
@@ -130,25 +129,5 @@ struct Explore: ParsableCommand {
         }
         report.add(longer)
         return report
-    }
-
-    /// Runs `body` for 0, 1, 2 and so on until it returns nil or something is broken, on several threads.
-    private func inParallel(_ body: @escaping @Sendable (Int) -> CrashReport?) throws -> CrashReport {
-        let shared = Monitor((next: 0, report: CrashReport()))
-        let workers = try (0..<threads).map { _ in
-            try spawnThread(name: "explore", stackBytes: 8 << 20) {
-                while true {
-                    let index = shared.withLock { shared -> Int? in
-                        guard shared.report.failures.isEmpty else { return nil }
-                        defer { shared.next += 1 }
-                        return shared.next
-                    }
-                    guard let index, let report = body(index) else { return }
-                    shared.withLock { $0.report.add(report) }
-                }
-            }
-        }
-        for worker in workers { worker.join() }
-        return shared.withLock { $0.report }
     }
 }

@@ -90,7 +90,7 @@ extension CrashExplorer {
         let moment = Moment(script: "", history: killed.history, bounds: killed.bounds)
         try CrashChoices.few.forEach(of: disk.unsynced, seed: 0) { fates in
             let image = disk.afterPowerCut(fates)
-            guard !claim(image, moment, .full, settings, &report).isEmpty else { return }
+            guard !claim(image.fingerprint, moment, .full, settings, &report).isEmpty else { return }
             report.openings += 3
             do {
                 var examination = killed

@@ -13,6 +13,8 @@ extension CrashExplorer {
         package var kills = true
         /// Whether each call of what is crashed fails in turn.
         package var faults = true
+        /// Where processes are interleaved: one in so many of the places to stop them.
+        package var stopOneOf = 1
         /// Only what this script of an earlier failure says.
         package var only: String?
         package init() {}
@@ -27,8 +29,7 @@ extension CrashExplorer.Settings {
     }
 
     /// How far a disk is examined: by what is on it, so that a sample is the same each time. A script's is, as far as can be.
-    func depth(of disk: Disk) -> ExaminedDisks.Depth {
-        let fingerprint = disk.fingerprint
+    func depth(ofDisk fingerprint: UInt64) -> ExaminedDisks.Depth {
         let oneOf = only == nil ? secondCrashOneOf : 1
         let isCut = oneOf > 0 && fingerprint % UInt64(oneOf) == 0
         let isFull = only != nil || fingerprint >> 32 % UInt64(fullyOneOf) == 0

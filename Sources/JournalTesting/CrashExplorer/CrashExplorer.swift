@@ -26,12 +26,12 @@ package final class CrashExplorer: Sendable {
 
     static let mostFailures = 20
 
-    /// Counts a disk, and says what of the depth is to be done with it.
+    /// Counts a disk, by its fingerprint, and says what of the depth is to be done with it.
     func claim(
-        _ disk: Disk, _ moment: Moment, _ depth: ExaminedDisks.Depth, _ settings: Settings,
+        _ disk: UInt64, _ moment: Moment, _ depth: ExaminedDisks.Depth, _ settings: Settings,
         _ report: inout CrashReport
     ) -> ExaminedDisks.Depth {
-        let claim = examined.withLock { $0.claim(disk.fingerprint, expecting: moment.fingerprint, depth) }
+        let claim = examined.withLock { $0.claim(disk, expecting: moment.fingerprint, depth) }
         if claim.isNewDisk { report.disks += 1 }
         if claim.isNewCase { report.cases += 1 }
         // A script is done again whatever was done before.
@@ -91,7 +91,8 @@ package final class CrashExplorer: Sendable {
             var moment = moment
             moment.script += ":" + fates.script
             guard settings.includes(moment.script) else { return }
-            let depth = claim(image, moment, settings.depth(of: image), settings, &report)
+            let fingerprint = image.fingerprint
+            let depth = claim(fingerprint, moment, settings.depth(ofDisk: fingerprint), settings, &report)
             if depth.contains(.full) || depth.contains(.glance) {
                 examine(SimulatedDisk(booting: image), moment, depth.contains(.full), &report)
             }
@@ -147,7 +148,7 @@ package final class CrashExplorer: Sendable {
                 again.script += ", then its recovery@\(index):\(fates.script)"
                 guard settings.includes(again.script) else { return }
                 let before = report.cases
-                guard !claim(image, again, .glance, settings, &report).isEmpty else { return }
+                guard !claim(image.fingerprint, again, .glance, settings, &report).isEmpty else { return }
                 report.secondCrashes += report.cases - before
                 examine(SimulatedDisk(booting: image), again, false, &report)
             }

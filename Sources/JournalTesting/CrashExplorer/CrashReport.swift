@@ -10,6 +10,8 @@ package struct CrashReport: Sendable {
 
     /// Workloads that were done.
     package var workloads = 0
+    /// How often processes were interleaved, each time in another way.
+    package var schedules = 0
     /// Different disks, as a power cut could leave them, that were opened and checked.
     package var disks = 0
     /// The same, where a disk counts for each thing that was expected of it.
@@ -26,6 +28,7 @@ package struct CrashReport: Sendable {
 
     package mutating func add(_ other: CrashReport) {
         workloads += other.workloads
+        schedules += other.schedules
         disks += other.disks
         cases += other.cases
         secondCrashes += other.secondCrashes

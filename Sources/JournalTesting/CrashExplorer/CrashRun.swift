@@ -51,34 +51,6 @@ final class CrashRun {
     func perform(_ step: CrashStep) throws {
         try note {
             switch step {
-            case .add: try add([newItem(0)])
-            case .batch: try add([newItem(0), newItem(1), newItem(0, hasKey: false)])
-            case .large: try add([newItem(1, bytes: 70_000)])
-            case .flush:
-                // Few labels, so that some are given again.
-                let label = "flush \(history.lastSequence % 2)"
-                try append([.flushed(label: label)]) { _ = try $0.flushNow(label: label) }
-            case .forget:
-                guard
-                    let oldest = history.live(at: history.lastSequence).min(by: { $0.sequence < $1.sequence })
-                else { return }
-                let event = ExpectedHistory.Event.forgotten(
-                    oldest.sequence, conversation: oldest.added.conversation)
-                try append([event]) { _ = try $0.forgetNow([oldest.sequence]) }
-            case .replace:
-                guard
-                    let newest = history.live(at: history.lastSequence).max(by: { $0.sequence < $1.sequence })
-                else { return }
-                let name = newest.added.conversation
-                let added = ExpectedHistory.Added(
-                    conversation: name, text: "in place of \(newest.sequence)", role: nil)
-                try append([.forgotten(newest.sequence, conversation: name), .added(added)]) {
-                    _ = try $0.replaceNow(newest.sequence, with: added.newMemory)
-                }
-            case .clear: try append([.cleared(CrashRun.names[0])]) { _ = try $0.clearNow(CrashRun.names[0]) }
-            case .rotate: try journal!.endSegmentNow()
-            case .snapshot: _ = try journal!.snapshotNow()
-            case .compact: _ = try journal!.compactNow(keepingHistory: .all)
             case .drop: try drop()
             case .close:
                 try journal!.closeNow()
@@ -89,8 +61,43 @@ final class CrashRun {
                 try? journal!.closeNow()
                 disk = disk.asProcess(pid: disk.pid + 1)
                 try open()
+            default:
+                guard let work = work(step) else { return }
+                try append(work)
             }
         }
+    }
+
+    /// What a step does that neither lets history go nor ends the process, by what was appended so far; nil when there is nothing
+    /// to do.
+    ///
+    /// - Parameter isBeside: Whether another process does a step at the same time: then it forgets another memory.
+    func work(_ step: CrashStep, isBeside: Bool = false) -> CrashWork? {
+        switch step {
+        case .add: return .add([newItem(0)])
+        case .batch: return .add([newItem(0), newItem(1), newItem(0, hasKey: false)])
+        case .large: return .add([newItem(1, bytes: 70_000)])
+        case .retry: return history.lastKeyed(at: history.lastSequence).map { .again($0.added) }
+        case .flush:
+            // Few labels, so that some are given again.
+            let label = "flush \(history.lastSequence % 2)"
+            return CrashWork(events: [.flushed(label: label)]) { [try $0.flushNow(label: label)] }
+        case .forget: return live(isNewest: isBeside).map { CrashWork.forget($0) }
+        case .replace: return live(isNewest: true).map { CrashWork.replace($0) }
+        case .clear:
+            let name = CrashRun.names[0]
+            return CrashWork(events: [.cleared(name)]) { [try $0.clearNow(name)] }
+        case .rotate: return .keeping { try $0.endSegmentNow() }
+        case .snapshot: return .keeping { _ = try $0.snapshotNow() }
+        case .compact: return .keeping { _ = try $0.compactNow(keepingHistory: .all) }
+        case .drop, .close, .kill: return nil
+        }
+    }
+
+    private func live(isNewest: Bool) -> ExpectedHistory.Item? {
+        let live = history.live(at: history.lastSequence)
+        return isNewest
+            ? live.max { $0.sequence < $1.sequence } : live.min { $0.sequence < $1.sequence }
     }
 
     static let names = ["alpha", "beta"]
@@ -111,17 +118,11 @@ final class CrashRun {
     }
     private var itemCount = 0
 
-    private func add(_ items: [ExpectedHistory.Added]) throws {
-        try append(items.map { .added($0) }) {
-            _ = try $0.addNow(items.map { ($0.conversation, $0.newMemory) })
-        }
-    }
-
-    private func append(_ events: [ExpectedHistory.Event], _ body: (Journal) throws -> Void) throws {
+    private func append(_ work: CrashWork) throws {
         let before = history.lastSequence
-        history.append(events)
+        history.append(work.events)
         do {
-            try body(journal!)
+            _ = try work.perform(journal!)
         } catch let error as JournalError {
             if error.code != .outcomeUnknown { history.cut(to: before) }
             throw error

@@ -25,6 +25,8 @@ package enum CrashStep: Character, Sendable, CaseIterable {
     case replace = "e"
     /// One memory so long that it is compressed by the caller, or ends the segment.
     case large = "l"
+    /// Adds once more, with its key, what was last added with one.
+    case retry = "t"
 
     /// Those of which every workload up to a length is tried.
     package static let exhaustive: [CrashStep] = [
@@ -66,7 +68,7 @@ package struct CrashWorkload: Hashable, Sendable, CustomStringConvertible, Lossl
             case .clear:
                 live -= min(live, inFirst)
                 inFirst = 0
-            case .flush, .rotate, .snapshot, .compact, .drop, .close, .kill: break
+            case .flush, .rotate, .snapshot, .compact, .drop, .close, .kill, .retry: break
             }
         }
         return true

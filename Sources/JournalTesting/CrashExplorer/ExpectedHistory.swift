@@ -27,6 +27,8 @@ struct ExpectedHistory: Sendable {
         case flushed(label: String?)
         /// History was let go, up to this event itself.
         case letGo
+        /// History was let go while other processes appended: up to this event, or up to one before it.
+        case letGoBeside
     }
 
     /// The event with sequence `n` at `n - 1`.
@@ -69,7 +71,7 @@ struct ExpectedHistory: Sendable {
             case .added(let added): live.append(Item(sequence: UInt64(index) + 1, added: added))
             case .forgotten(let target, _): live.removeAll { $0.sequence == target }
             case .cleared(let name): live.removeAll { $0.added.conversation == name }
-            case .flushed, .letGo: break
+            case .flushed, .letGo, .letGoBeside: break
             }
         }
         live.sort { ($0.added.conversation, $0.sequence) < ($1.added.conversation, $1.sequence) }
@@ -101,7 +103,8 @@ struct ExpectedHistory: Sendable {
 
     /// Up to where history was let go, at or before a sequence; 0 when it was not.
     func floor(at sequence: UInt64) -> UInt64 {
-        events.prefix(Int(sequence)).lastIndex(of: .letGo).map { UInt64($0) + 1 } ?? 0
+        let index = events.prefix(Int(sequence)).lastIndex { $0 == .letGo || $0 == .letGoBeside }
+        return index.map { UInt64($0) + 1 } ?? 0
     }
 }
 
@@ -114,6 +117,11 @@ extension ExpectedHistory.Added {
 }
 
 extension ExpectedHistory.Event {
+    /// Whether an event of the log is what was expected.
+    func allows(_ found: ExpectedHistory.Event?) -> Bool {
+        found == self || (self == .letGoBeside && found == .letGo)
+    }
+
     /// What was recorded; nil for what no workload does.
     init?(_ event: AgentJournal.Event) {
         switch event.kind {
@@ -122,6 +130,7 @@ extension ExpectedHistory.Event {
         case .cleared(let conversation): self = .cleared(conversation)
         case .flushed(let label): self = .flushed(label: label)
         case .historyLetGo(let through) where through == event.sequence: self = .letGo
+        case .historyLetGo(let through) where through < event.sequence: self = .letGoBeside
         case .historyLetGo, .unknown: return nil
         }
     }

@@ -26,6 +26,7 @@ struct Machine: Sendable {
     private var lastNumber: UInt64 = 0
 
     var calls = CallLog()
+    var stops = Stops()
 
     // MARK: Processes
 
@@ -41,6 +42,7 @@ struct Machine: Sendable {
     /// Closes all that the process has open, which drops its locks.
     mutating func endProcess(_ pid: Int32) {
         processes[pid] = nil
+        stops.goOn(pid)
         for (number, file) in openFiles where file.pid == pid { close(number) }
     }
 

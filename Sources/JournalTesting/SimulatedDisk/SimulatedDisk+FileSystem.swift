@@ -115,7 +115,7 @@ extension SimulatedDisk: FileSystem {
             pid: identity.pid, operation: operation, path: path, newPath: newPath, offset: offset,
             length: length)
         do throws(Errno) {
-            return try machine.withLock { machine throws(Errno) in
+            return try access { machine throws(Errno) in
                 guard machine.isRunning(identity) else { throw .noSuchProcess }
                 let fault = machine.calls.begin(call)
                 do throws(Errno) {

@@ -105,21 +105,25 @@ final class SimulatedFile: File {
         let length = range.upperBound - range.lowerBound
         let taken = try fileSystem.call(.lock, path, offset: range.lowerBound, length: length) {
             machine throws(Errno) in
-            try machine.takeLock(number, range, kind)
+            let taken = try machine.takeLock(number, range, kind)
+            machine.stops.noteLock(fileSystem.pid, isTaken: taken)
+            return taken
         }
         if taken || !wait {
-            // A lock made weaker may be what somebody waits for.
-            if taken { fileSystem.machine.broadcast() }
+            // A lock made weaker may be what somebody waits for; and that one is refused ends another's waiting in a test.
+            fileSystem.machine.broadcast()
             return taken
         }
         do throws(Errno) {
-            return try fileSystem.machine.withLock(
-                waitingUntil: { [number] machine in
-                    // An error (closed, or its process killed, meanwhile) ends the waiting too.
-                    (try? machine.isLockedByOther(number, range, kind)) != true
+            return try fileSystem.sleeping { () throws(Errno) in
+                try fileSystem.machine.withLock(
+                    waitingUntil: { [number] machine in
+                        // An error (closed, or its process killed, meanwhile) ends the waiting too.
+                        (try? machine.isLockedByOther(number, range, kind)) != true
+                    }
+                ) { machine throws(Errno) in
+                    try machine.takeLock(number, range, kind)
                 }
-            ) { machine throws(Errno) in
-                try machine.takeLock(number, range, kind)
             }
         } catch {
             throw FileSystemError(operation: "lock", path: path, errno: error)

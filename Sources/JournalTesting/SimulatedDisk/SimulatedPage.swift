@@ -29,24 +29,24 @@ final class SimulatedPage: SharedPage {
 
     func load64(at offset: Int) -> UInt64 {
         check(offset, size: 8)
-        return fileSystem.machine.withLock { $0.load(UInt64.self, at: offset, of: number) }
+        return fileSystem.access { $0.load(UInt64.self, at: offset, of: number) }
     }
 
     func store64(_ value: UInt64, at offset: Int) {
         check(offset, size: 8)
         precondition(isWritable, "the page was mapped for reading")
-        fileSystem.machine.withLock { $0.store(value, at: offset, of: number) }
+        fileSystem.access { $0.store(value, at: offset, of: number) }
     }
 
     func load32(at offset: Int) -> UInt32 {
         check(offset, size: 4)
-        return fileSystem.machine.withLock { $0.load(UInt32.self, at: offset, of: number) }
+        return fileSystem.access { $0.load(UInt32.self, at: offset, of: number) }
     }
 
     func add32(_ value: UInt32, at offset: Int) -> UInt32 {
         check(offset, size: 4)
         precondition(isWritable, "the page was mapped for reading")
-        return fileSystem.machine.withLock { machine in
+        return fileSystem.access { machine in
             let sum = machine.load(UInt32.self, at: offset, of: number) &+ value
             machine.store(sum, at: offset, of: number)
             return sum
@@ -56,13 +56,15 @@ final class SimulatedPage: SharedPage {
     func wait32(at offset: Int, while value: UInt32, timeoutMilliseconds: Int) {
         check(offset, size: 4)
         let wakes = fileSystem.machine.withLock { $0.wakes(of: number) }
-        fileSystem.machine.withLock(
-            timeoutMilliseconds: timeoutMilliseconds,
-            waitingUntil: { [number] machine in
-                machine.wakes(of: number) != wakes
-                    || machine.load(UInt32.self, at: offset, of: number) != value
-            }
-        ) { _ in }
+        fileSystem.sleeping {
+            _ = fileSystem.machine.withLock(
+                timeoutMilliseconds: timeoutMilliseconds,
+                waitingUntil: { [number] machine in
+                    machine.wakes(of: number) != wakes
+                        || machine.load(UInt32.self, at: offset, of: number) != value
+                }
+            ) { _ in }
+        }
     }
 
     func wakeAll(at offset: Int) {
