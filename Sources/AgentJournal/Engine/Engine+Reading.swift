@@ -39,14 +39,14 @@ extension Engine {
         let bound = log.visibleSequence
         guard !isDoubtful(at: bound), !isReadOnly, !isPoisoned else { return nil }
         let box = box
-        return box.withLock({ $0.lastSequence >= bound }) ? (box, bound) : nil
+        return box.lastSequence >= bound ? (box, bound) : nil
     }
 
     /// A replay of this engine's log, within its bound of memory.
     var replay: Replay { Replay(log: log, spill: snapshots.map { ($0, maintenance.options.replayBytes) }) }
 
     private func catchUp(_ box: StateBox, to bound: UInt64) throws(JournalError) {
-        guard box.withLock({ $0.lastSequence < bound }) else { return }
+        guard box.lastSequence < bound else { return }
         // Reads on other threads wait meanwhile: what they may show is not in the state yet.
         try box.withLock { (state) throws(JournalError) in try catchUp(&state, to: bound) }
     }
@@ -81,7 +81,7 @@ extension Engine {
         let settled = settledRewinds.load(ordering: .acquiring)
         guard rewind.count != settled else { return false }
         // What it had by then stayed as it was.
-        if rewind.count == settled + 1, box.withLock({ $0.lastSequence <= rewind.sequence }) {
+        if rewind.count == settled + 1, box.lastSequence <= rewind.sequence {
             settledRewinds.store(rewind.count, ordering: .releasing)
             return false
         }
@@ -110,7 +110,7 @@ extension Engine {
     /// memory.
     private func renewIfFarBehind(_ box: StateBox) throws(JournalError) {
         let visible = log.visibleSequence
-        let last = box.withLock { $0.lastSequence }
+        let last = box.lastSequence
         guard snapshots != nil, visible > last, visible - last > maintenance.options.events else { return }
         try rebuilding.withLock { (_) throws(JournalError) in
             guard self.box === box else { return }

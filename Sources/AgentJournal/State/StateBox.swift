@@ -1,5 +1,6 @@
 import JournalFileSystem
 import SegmentLog
+import Synchronization
 
 /// A state that threads share, and what can be read from it at a bound.
 ///
@@ -7,12 +8,22 @@ import SegmentLog
 /// decoded outside it, so that a long read does not hold up commits.
 final class StateBox: Sendable {
     private let state: Monitor<State>
+    private let reached: Atomic<UInt64>
 
-    init(_ state: sending State = State()) { self.state = Monitor(state) }
+    init(_ state: sending State = State()) {
+        reached = Atomic(state.lastSequence)
+        self.state = Monitor(state)
+    }
 
     func withLock<R, E: Error>(_ body: (inout sending State) throws(E) -> sending R) throws(E) -> sending R {
-        try state.withLock(body)
+        try state.withLock { (state) throws(E) in
+            defer { reached.store(state.lastSequence, ordering: .releasing) }
+            return try body(&state)
+        }
     }
+
+    /// The last event that is in the state. Costs an atomic load.
+    var lastSequence: UInt64 { reached.load(ordering: .acquiring) }
 
     /// What the layer says of a conversation, and what it lies upon.
     private struct Top: Sendable {
@@ -129,11 +140,12 @@ final class StateBox: Sendable {
     ///
     /// - Complexity: constant, but linear in the conversation while something behind the bound is being made durable.
     func lastSequence(of name: [UInt8], at bound: UInt64) throws(JournalError) -> UInt64 {
-        let (own, below) = state.withLock { state -> (UInt64, Below) in
+        let (own, below) = state.withLock { state -> (UInt64, Below?) in
             guard let number = state.layer.number(of: name) else { return (0, state.below) }
-            return (ConversationValue(state.layer.conversations[number], at: bound).lastSequence, state.below)
+            let own = ConversationValue(state.layer.conversations[number], at: bound).lastSequence
+            return (own, own > 0 ? nil : state.below)
         }
-        return own > 0 ? own : try below.conversation(name)?.lastSequence ?? 0
+        return try below?.conversation(name)?.lastSequence ?? own
     }
 
     /// The latest flush with a label, also when it is not visible yet; nil when there is none.
