@@ -18,7 +18,7 @@ extension Journal {
 
     /// The first event that the log holds: 1, unless history was let go; that of the next event when it holds none.
     package var firstSequence: UInt64 {
-        get throws(JournalError) { try max(1, engine.log.firstSequence) }
+        get throws(JournalError) { try max(1, engine.presentFirstSequence()) }
     }
 
     /// The conversation that the add with a sequence belonged to, also when the memory is forgotten since.

@@ -42,14 +42,14 @@ extension Journal {
     ) throws(JournalError) -> JournalView {
         try checkOpen()
         let engine = try engine
-        guard engine.log.firstSequence <= 1 else { throw engine.historyGone(back: nil) }
+        guard try engine.presentFirstSequence() <= 1 else { throw engine.historyGone(back: nil) }
         var state = State()
         try engine.replay.run(&state, upTo: min(sequence, engine.log.visibleSequence), progress: progress)
         return JournalView(state, engine: engine)
     }
 
     /// Whether the log reaches back to the first event.
-    package var reachesBack: Bool { get throws(JournalError) { try engine.log.firstSequence <= 1 } }
+    package var reachesBack: Bool { get throws(JournalError) { try engine.presentFirstSequence() <= 1 } }
 
     /// The sequence of the latest flush with this label.
     private func flush(labelled label: String) throws(JournalError) -> UInt64 {

@@ -102,7 +102,21 @@ package final class SegmentLog: Sendable {
 
     /// The first sequence that the log still holds; that of the next event when it holds none. What came before was
     /// dropped.
+    ///
+    /// As this process last saw it: another may have dropped more since.
     package var firstSequence: UInt64 { catalog.withLock { $0.firstSequence } }
+
+    /// The same as it is now.
+    ///
+    /// - Complexity: one look at the first segment's path; if it is gone, the directory is read.
+    package func presentFirstSequence() throws(LogError) -> UInt64 {
+        let (first, fileSystem) = (entries.first, options.fileSystem)
+        let isGone = try asLogError { () throws(FileSystemError) in
+            try first.map { (first) throws(FileSystemError) in try fileSystem.status(of: first.path) == nil }
+        }
+        if isGone == true { try refreshCatalog() }
+        return firstSequence
+    }
 
     /// Refuses a log that begins later than right behind `floor`: something is missing that nobody dropped.
     ///

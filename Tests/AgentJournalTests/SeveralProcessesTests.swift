@@ -112,6 +112,23 @@ struct SeveralProcessesTests {
         #expect(try texts(try open(4)) == expected + ["after", "end"])
     }
 
+    @Test("one that looks at nothing while another lets history go says so when it is asked")
+    func letGoBeside() throws {
+        let (first, second) = (try open(1), try open(2))
+        _ = try first.addNow([("a", NewMemory(.text("one")))])
+        #expect(try texts(second) == ["one"])
+        _ = try first.compactNow(keepingHistory: .none)
+        #expect(try second.firstSequence == first.firstSequence && first.firstSequence > 1)
+        #expect(try !second.reachesBack)
+        for point in [Point.sequence(0), .date(.earliest)] {
+            for journal in [first, second] {
+                let error = #expect(throws: JournalError.self) { _ = try journal.pastView(at: point) }
+                #expect(error?.code == .noSuchPoint)
+            }
+        }
+        for journal in [first, second] { try journal.closeNow() }
+    }
+
     @Test(
         "one that is killed anywhere in an append leaves the others working, with all that was acknowledged")
     func killed() throws {

@@ -8,7 +8,7 @@ extension Engine {
     ///
     /// - Throws: `noSuchPoint` when history was let go that would be needed; `damaged` when a snapshot had it.
     func nearestState(_ qualifies: (StateMeta) -> Bool) throws(JournalError) -> State {
-        let first = log.firstSequence
+        let first = try presentFirstSequence()
         var oldest: UInt64?
         var damaged: (path: FilePath, errno: Errno?)?
         for name in try asJournalError({ () throws(LogError) in try snapshots?.names() ?? [] })
@@ -52,6 +52,11 @@ extension Engine {
             guard error.kind == .damaged else { throw JournalError(error) }
             return .damaged(error.cause?.errno)
         }
+    }
+
+    /// The first event that the log holds, whatever another process let go.
+    func presentFirstSequence() throws(JournalError) -> UInt64 {
+        try asJournalError { () throws(LogError) in try log.presentFirstSequence() }
     }
 
     func historyGone(back oldest: UInt64?) -> JournalError {

@@ -15,8 +15,10 @@ package protocol EventLog: AnyObject, Sendable {
     func sync() throws(LogError)
     /// The last sequence that reads may show.
     var visibleSequence: UInt64 { get }
-    /// The first event that the log still holds.
+    /// The first event that the log still holds, as it was when it was last looked at.
     var firstSequence: UInt64 { get }
+    /// The same as it is now.
+    func presentFirstSequence() throws(LogError) -> UInt64
     /// A reader of the events behind `after`.
     func reader(after: UInt64) -> LogReader
     /// Calls with a reader that goes on where the last one stopped, for the state to catch up.
