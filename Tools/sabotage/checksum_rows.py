@@ -14,6 +14,7 @@ ROWS = [
                 'guard SABOTAGED("header-crc") || headerCRC == FrameHeader.checksum(',
             )
         ],
+        workload="a",
     ),
     Row(
         "header-seed",
@@ -37,6 +38,7 @@ ROWS = [
                 'return SABOTAGED("payload-crc") || crc == found.payloadCRC ?',
             )
         ],
+        workload="ac",
     ),
     Row(
         "raw-crc",

@@ -25,17 +25,18 @@ class Row:
     what: str
     # None where the place of another row has the switch of this one too.
     places: list
-    # The tests that must notice; where none are named, the crash explorer must.
+    # The tests that must notice; where none are named, the crash explorer must, in the workload of these steps.
     tests: str = ""
+    workload: str = ""
 
 
-def without(name, what, file, text, tests="", context=("", "")):
+def without(name, what, file, text, tests="", context=("", ""), workload=""):
     """A row that leaves a statement out."""
     before, after = context
-    return Row(name, what, [Place(file, before + text + after, f'{before}if !SABOTAGED("{name}") {{ {text} }}{after}')], tests)
+    return Row(name, what, [Place(file, before + text + after, f'{before}if !SABOTAGED("{name}") {{ {text} }}{after}')], tests, workload)
 
 
-def unless(name, what, file, text, tests="", context=("", "")):
+def unless(name, what, file, text, tests="", context=("", ""), workload=""):
     """A row that takes a comparison for true."""
     before, after = context
-    return Row(name, what, [Place(file, before + text + after, f'{before}(SABOTAGED("{name}") || {text}){after}')], tests)
+    return Row(name, what, [Place(file, before + text + after, f'{before}(SABOTAGED("{name}") || {text}){after}')], tests, workload)

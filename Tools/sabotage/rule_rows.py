@@ -26,6 +26,7 @@ ROWS = [
                 '            if !SABOTAGED("poisoning") { writer.poison = error }\n',
             )
         ],
+        workload="a",
     ),
     Row(
         "append-again",
@@ -41,6 +42,7 @@ ROWS = [
                 "            // Nobody but us has had the first segment",
             )
         ],
+        workload="a",
     ),
     Row(
         "torn-tail",
@@ -52,6 +54,7 @@ ROWS = [
                 '(isOdd && report.ending != .created && !SABOTAGED("torn-tail"))',
             )
         ],
+        workload="a",
     ),
     Row(
         "visible-when-durable",
@@ -82,6 +85,7 @@ ROWS = [
                 "                ? report.snapshotSequence : engine.box.withLock { $0.layer.floor }",
             ),
         ],
+        workload="ad",
     ),
     Row(
         "snapshot-before-drop",
@@ -94,6 +98,7 @@ ROWS = [
                 "            ? engine.log.visibleSequence : try engine.takeSnapshot(sealing: 0, lettingAllGo: lettingAllGo)",
             )
         ],
+        workload="ad",
     ),
     without(
         "snapshot-read-back",

@@ -19,6 +19,7 @@ ROWS = [
         LOG + "Writing/SegmentLog+CleanClose.swift",
         "try lockFile.syncData()",
         context=("at: UInt64(LockFile.recordOffset))\n        ", ""),
+        workload="x",
     ),
     without(
         "mark-sync",
@@ -34,6 +35,7 @@ ROWS = [
         LOG + "Writing/SegmentLog+Append.swift",
         "try lockFile.syncData()",
         context=("try SegmentLog.writeMark(0, lockFile)\n            ", ""),
+        workload="xa",
     ),
     without(
         "identity-sync",
@@ -46,12 +48,14 @@ ROWS = [
         "a packed segment is synced before it gets its name",
         LOG + "Packing/PackedFile.swift",
         "try file.sync()",
+        workload="ap",
     ),
     without(
         "snapshot-sync",
         "a snapshot is synced before it gets its name",
         LOG + "Table/SnapshotFiles.swift",
         "try file.sync()",
+        workload="as",
     ),
     without(
         "stale-mark-sync",
@@ -108,12 +112,14 @@ ROWS = [
         "log/ is synced after a packed segment got its name, before what it replaces goes",
         LOG + "Packing/SegmentLog+Pack.swift",
         "try asLogError { () throws(FileSystemError) in try fileSystem.syncDirectory(log) }",
+        workload="ap",
     ),
     without(
         "removal-directory-sync",
         "log/ is synced after each removal of a segment, before the next",
         LOG + "Packing/Maintenance.swift",
         "try asLogError { () throws(FileSystemError) in try fileSystem.syncDirectory(log) }",
+        workload="ad",
     ),
     without(
         "snapshot-directory-sync",
@@ -121,6 +127,7 @@ ROWS = [
         LOG + "Table/SnapshotFiles.swift",
         "try fileSystem.syncDirectory(paths.snapshots)",
         context=("to: path)\n                ", ""),
+        workload="ad",
     ),
     without(
         "superseded-directory-sync",
@@ -128,12 +135,14 @@ ROWS = [
         LOG + "Opening/LogOpening.swift",
         "try fileSystem.syncDirectory(paths.log)",
         context=("made sure.\n            ", ""),
+        workload="ap",
     ),
     without(
         "recovery-directory-sync",
         "log/ is synced at recovery: a killed writer may not have come to it",
         LOG + "Recovery/LogOpening+Recovery.swift",
         "try fileSystem.syncDirectory(paths.log)",
+        workload="ar",
     ),
     Row(
         "existing-parent-sync",
@@ -194,5 +203,6 @@ ROWS = [
                 "            return file",
             )
         ],
+        workload="a",
     ),
 ]
