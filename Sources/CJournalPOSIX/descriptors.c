@@ -32,7 +32,7 @@ static int used_words;
 #endif
 static pthread_rwlock_t table = TABLE_UNLOCKED;
 
-uint32_t aj_forks;
+uint32_t jp_forks;
 
 static void before_fork(void) { pthread_rwlock_wrlock(&table); }
 
@@ -46,7 +46,7 @@ static void after_fork_in_child(void) {
         is_open[word] = 0;
     }
     used_words = 0;
-    __atomic_add_fetch(&aj_forks, 1, __ATOMIC_RELEASE);
+    __atomic_add_fetch(&jp_forks, 1, __ATOMIC_RELEASE);
     // Made anew, not unlocked: it is owned by a thread of the parent, whose number the child's only thread does not have.
     static const pthread_rwlock_t unlocked = TABLE_UNLOCKED;
     table = unlocked;
@@ -69,14 +69,14 @@ static int remember(int fd) {
     return 0;
 }
 
-int aj_open(const char *path, int flags, uint32_t mode, int *fd) {
+int jp_open(const char *path, int flags, uint32_t mode, int *fd) {
     *fd = -1;
     if (registration != 0) return registration;
     pthread_rwlock_rdlock(&table);
     int opened;
     do opened = open(path, flags | O_CLOEXEC, (mode_t)mode);
     while (opened == -1 && errno == EINTR);
-    int result = opened == -1 ? errno : aj_move_above_standard(opened, &opened);
+    int result = opened == -1 ? errno : jp_move_above_standard(opened, &opened);
     if (result == 0) {
         result = remember(opened);
         if (result != 0) close(opened);
@@ -90,7 +90,7 @@ static void forget(int fd) {
     __atomic_fetch_and(&is_open[fd / WORD_BITS], ~(UINT64_C(1) << fd % WORD_BITS), __ATOMIC_RELAXED);
 }
 
-void aj_close(int fd) {
+void jp_close(int fd) {
     pthread_rwlock_rdlock(&table);
     forget(fd);
     // What close can report (EIO of earlier writes) is of no use here: whatever must be durable was synced.
@@ -98,14 +98,14 @@ void aj_close(int fd) {
     pthread_rwlock_unlock(&table);
 }
 
-int aj_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name)) {
+int jp_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name)) {
     int fd;
-    int result = aj_open(path, O_RDONLY | O_DIRECTORY, 0, &fd);
+    int result = jp_open(path, O_RDONLY | O_DIRECTORY, 0, &fd);
     if (result != 0) return result;
     DIR *directory = fdopendir(fd);
     if (directory == NULL) {
         result = errno;
-        aj_close(fd);
+        jp_close(fd);
         return result;
     }
     for (;;) {

@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #endif
 
-static void fill(struct aj_status *status, const struct stat *info) {
+static void fill(struct jp_status *status, const struct stat *info) {
     status->device = (uint64_t)info->st_dev;
     status->inode = (uint64_t)info->st_ino;
     status->length = (uint64_t)info->st_size;
@@ -22,26 +22,26 @@ static void fill(struct aj_status *status, const struct stat *info) {
     const struct timespec modified = info->st_mtim;
 #endif
     status->modified_microseconds = (int64_t)modified.tv_sec * 1000000 + modified.tv_nsec / 1000;
-    status->kind = S_ISREG(info->st_mode)   ? AJ_KIND_FILE
-                   : S_ISDIR(info->st_mode) ? AJ_KIND_DIRECTORY
-                                            : AJ_KIND_OTHER;
+    status->kind = S_ISREG(info->st_mode)   ? JP_KIND_FILE
+                   : S_ISDIR(info->st_mode) ? JP_KIND_DIRECTORY
+                                            : JP_KIND_OTHER;
 }
 
-int aj_status_of_path(const char *path, struct aj_status *status) {
+int jp_status_of_path(const char *path, struct jp_status *status) {
     struct stat info;
     if (stat(path, &info) != 0) return errno;
     fill(status, &info);
     return 0;
 }
 
-int aj_status_of_file(int fd, struct aj_status *status) {
+int jp_status_of_file(int fd, struct jp_status *status) {
     struct stat info;
     if (fstat(fd, &info) != 0) return errno;
     fill(status, &info);
     return 0;
 }
 
-int aj_link_count(int fd, uint64_t *count) {
+int jp_link_count(int fd, uint64_t *count) {
 #ifdef __linux__
     // Whoever asks for a file's times (as fstat does) has the kernel give the next write a time of its own
     // (multigrain timestamps, Linux 6.13). On ext4 without a journal the inode then goes to the disk with each sync.
@@ -58,7 +58,7 @@ int aj_link_count(int fd, uint64_t *count) {
     return 0;
 }
 
-int aj_move_above_standard(int fd, int *moved) {
+int jp_move_above_standard(int fd, int *moved) {
     *moved = fd;
     if (fd > STDERR_FILENO) return 0;
     const int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -68,21 +68,21 @@ int aj_move_above_standard(int fd, int *moved) {
     return result;
 }
 
-int aj_make_directory(const char *path, uint32_t mode) {
+int jp_make_directory(const char *path, uint32_t mode) {
     return mkdir(path, (mode_t)mode) == 0 ? 0 : errno;
 }
 
-int aj_rename(const char *from, const char *to) {
+int jp_rename(const char *from, const char *to) {
     return rename(from, to) == 0 ? 0 : errno;
 }
 
-int aj_unlink(const char *path) {
+int jp_unlink(const char *path) {
     return unlink(path) == 0 ? 0 : errno;
 }
 
 #ifdef __APPLE__
 
-int aj_fsync(int fd) {
+int jp_fsync(int fd) {
     int result;
     do result = fcntl(fd, F_FULLFSYNC);
     while (result == -1 && errno == EINTR);
@@ -94,9 +94,9 @@ int aj_fsync(int fd) {
     return result == 0 ? 0 : errno;
 }
 
-int aj_fdatasync(int fd) { return aj_fsync(fd); }
+int jp_fdatasync(int fd) { return jp_fsync(fd); }
 
-int aj_fallocate(int fd, int64_t offset, int64_t length) {
+int jp_fallocate(int fd, int64_t offset, int64_t length) {
     struct stat info;
     if (fstat(fd, &info) != 0) return errno;
     const int64_t end = offset + length;
@@ -113,21 +113,21 @@ int aj_fallocate(int fd, int64_t offset, int64_t length) {
 
 #else
 
-int aj_fsync(int fd) {
+int jp_fsync(int fd) {
     int result;
     do result = fsync(fd);
     while (result == -1 && errno == EINTR);
     return result == 0 ? 0 : errno;
 }
 
-int aj_fdatasync(int fd) {
+int jp_fdatasync(int fd) {
     int result;
     do result = fdatasync(fd);
     while (result == -1 && errno == EINTR);
     return result == 0 ? 0 : errno;
 }
 
-int aj_fallocate(int fd, int64_t offset, int64_t length) {
+int jp_fallocate(int fd, int64_t offset, int64_t length) {
     int result;
     do result = fallocate(fd, 0, offset, length);
     while (result == -1 && errno == EINTR);
@@ -137,7 +137,7 @@ int aj_fallocate(int fd, int64_t offset, int64_t length) {
 #endif
 
 #ifdef __linux__
-void aj_keep_blocks_in_place(int fd) {
+void jp_keep_blocks_in_place(int fd) {
     int saved = errno;
     int flags = 0;
     if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
@@ -147,5 +147,5 @@ void aj_keep_blocks_in_place(int fd) {
     errno = saved;
 }
 #else
-void aj_keep_blocks_in_place(int fd) { (void)fd; }
+void jp_keep_blocks_in_place(int fd) { (void)fd; }
 #endif

@@ -29,15 +29,15 @@ static int set(int fd, int command, struct flock lock) {
     return errno == EACCES ? EAGAIN : errno;
 }
 
-int aj_lock(int fd, int64_t offset, int64_t length, bool exclusive, bool wait) {
+int jp_lock(int fd, int64_t offset, int64_t length, bool exclusive, bool wait) {
     return set(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, describe(offset, length, exclusive ? F_WRLCK : F_RDLCK));
 }
 
-int aj_unlock(int fd, int64_t offset, int64_t length) {
+int jp_unlock(int fd, int64_t offset, int64_t length) {
     return set(fd, F_OFD_SETLK, describe(offset, length, F_UNLCK));
 }
 
-int aj_is_locked(int fd, int64_t offset, int64_t length, bool exclusive, bool *locked) {
+int jp_is_locked(int fd, int64_t offset, int64_t length, bool exclusive, bool *locked) {
     struct flock lock = describe(offset, length, exclusive ? F_WRLCK : F_RDLCK);
     int result;
     do result = fcntl(fd, F_OFD_GETLK, &lock);

@@ -12,16 +12,16 @@
 #include <sys/syscall.h>
 #endif
 
-int aj_map_shared(int fd, size_t length, bool writable, void **address) {
+int jp_map_shared(int fd, size_t length, bool writable, void **address) {
     void *mapped = mmap(NULL, length, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
     if (mapped == MAP_FAILED) return errno;
     *address = mapped;
     return 0;
 }
 
-void aj_unmap(void *address, size_t length) { munmap(address, length); }
+void jp_unmap(void *address, size_t length) { munmap(address, length); }
 
-int aj_populate_shared(void *address, size_t length) {
+int jp_populate_shared(void *address, size_t length) {
 #ifdef __linux__
     const int populate_write = 23;  // MADV_POPULATE_WRITE, which older headers lack
     int result;
@@ -39,25 +39,25 @@ int aj_populate_shared(void *address, size_t length) {
 
 // Not FUTEX_PRIVATE: the waiters and the wakers are different processes.
 
-void aj_wait32(const void *word, uint32_t value, int64_t timeout_milliseconds) {
+void jp_wait32(const void *word, uint32_t value, int64_t timeout_milliseconds) {
     if (timeout_milliseconds <= 0) return;
     const struct timespec timeout = {
         .tv_sec = timeout_milliseconds / 1000, .tv_nsec = (timeout_milliseconds % 1000) * 1000000};
     syscall(SYS_futex, word, FUTEX_WAIT, value, &timeout, NULL, 0);
 }
 
-void aj_wake_all(const void *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
+void jp_wake_all(const void *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
 
 #else
 
 // No futex that works between processes on every version: look again after a short sleep.
 
-void aj_wait32(const void *word, uint32_t value, int64_t timeout_milliseconds) {
-    if (timeout_milliseconds <= 0 || aj_load32_acquire(word) != value) return;
+void jp_wait32(const void *word, uint32_t value, int64_t timeout_milliseconds) {
+    if (timeout_milliseconds <= 0 || jp_load32_acquire(word) != value) return;
     const struct timespec pause = {.tv_sec = 0, .tv_nsec = 500000};
     nanosleep(&pause, NULL);
 }
 
-void aj_wake_all(const void *word) { (void)word; }
+void jp_wake_all(const void *word) { (void)word; }
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-struct aj_monitor {
+struct jp_monitor {
     pthread_mutex_t mutex;
     pthread_cond_t condition;
 };
@@ -20,8 +20,8 @@ static void must(int result, const char *call) {
     abort();
 }
 
-aj_monitor *aj_monitor_create(void) {
-    aj_monitor *monitor = malloc(sizeof *monitor);
+jp_monitor *jp_monitor_create(void) {
+    jp_monitor *monitor = malloc(sizeof *monitor);
     if (monitor == NULL) abort();
     must(pthread_mutex_init(&monitor->mutex, NULL), "pthread_mutex_init");
     pthread_condattr_t attributes;
@@ -35,25 +35,25 @@ aj_monitor *aj_monitor_create(void) {
     return monitor;
 }
 
-void aj_monitor_destroy(aj_monitor *monitor) {
+void jp_monitor_destroy(jp_monitor *monitor) {
     // Neither is destroyed, which on these systems frees nothing: in the child of a fork, threads that waited here
     // are gone but still counted, and pthread_cond_destroy would wait for them for ever.
     free(monitor);
 }
 
-void aj_monitor_lock(aj_monitor *monitor) { must(pthread_mutex_lock(&monitor->mutex), "pthread_mutex_lock"); }
+void jp_monitor_lock(jp_monitor *monitor) { must(pthread_mutex_lock(&monitor->mutex), "pthread_mutex_lock"); }
 
-void aj_monitor_unlock(aj_monitor *monitor) {
+void jp_monitor_unlock(jp_monitor *monitor) {
     must(pthread_mutex_unlock(&monitor->mutex), "pthread_mutex_unlock");
 }
 
-void aj_monitor_wait(aj_monitor *monitor) {
+void jp_monitor_wait(jp_monitor *monitor) {
     must(pthread_cond_wait(&monitor->condition, &monitor->mutex), "pthread_cond_wait");
 }
 
-bool aj_monitor_wait_until(aj_monitor *monitor, uint64_t deadline_nanoseconds) {
+bool jp_monitor_wait_until(jp_monitor *monitor, uint64_t deadline_nanoseconds) {
 #ifdef __APPLE__
-    const uint64_t now = aj_monotonic_nanoseconds();
+    const uint64_t now = jp_monotonic_nanoseconds();
     if (now >= deadline_nanoseconds) return false;
     const uint64_t left = deadline_nanoseconds - now;
     const struct timespec time = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
@@ -68,15 +68,15 @@ bool aj_monitor_wait_until(aj_monitor *monitor, uint64_t deadline_nanoseconds) {
     return true;
 }
 
-void aj_monitor_signal(aj_monitor *monitor) {
+void jp_monitor_signal(jp_monitor *monitor) {
     must(pthread_cond_signal(&monitor->condition), "pthread_cond_signal");
 }
 
-void aj_monitor_broadcast(aj_monitor *monitor) {
+void jp_monitor_broadcast(jp_monitor *monitor) {
     must(pthread_cond_broadcast(&monitor->condition), "pthread_cond_broadcast");
 }
 
-uint64_t aj_monotonic_nanoseconds(void) {
+uint64_t jp_monotonic_nanoseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;

@@ -11,14 +11,14 @@
 #include <sys/sysctl.h>
 #endif
 
-int32_t aj_process_id(void) { return (int32_t)getpid(); }
+int32_t jp_process_id(void) { return (int32_t)getpid(); }
 
-bool aj_process_exists(int32_t pid) {
+bool jp_process_exists(int32_t pid) {
     if (pid <= 0) return false;
     return kill((pid_t)pid, 0) == 0 || errno == EPERM;
 }
 
-int aj_host_name(char *buffer, size_t capacity) {
+int jp_host_name(char *buffer, size_t capacity) {
     if (gethostname(buffer, capacity) != 0) return errno;
     // A name that was cut need not be terminated.
     buffer[capacity - 1] = 0;
@@ -27,7 +27,7 @@ int aj_host_name(char *buffer, size_t capacity) {
 
 #ifdef __APPLE__
 
-int aj_process_start_microseconds(int32_t pid, uint64_t *start) {
+int jp_process_start_microseconds(int32_t pid, uint64_t *start) {
     struct proc_bsdinfo info;
     const int size = proc_pidinfo(pid, PROC_PIDTBSDINFO, 0, &info, sizeof info);
     if (size != (int)sizeof info) return ESRCH;
@@ -35,20 +35,20 @@ int aj_process_start_microseconds(int32_t pid, uint64_t *start) {
     return 0;
 }
 
-int aj_boot_identifier(char *buffer, size_t capacity) {
+int jp_boot_identifier(char *buffer, size_t capacity) {
     size_t size = capacity;
     return sysctlbyname("kern.bootsessionuuid", buffer, &size, NULL, 0) == 0 ? 0 : errno;
 }
 
 #else
 
-int aj_process_start_microseconds(int32_t pid, uint64_t *start) {
+int jp_process_start_microseconds(int32_t pid, uint64_t *start) {
     (void)pid;
     (void)start;
     return ENOSYS;
 }
 
-int aj_boot_identifier(char *buffer, size_t capacity) {
+int jp_boot_identifier(char *buffer, size_t capacity) {
     (void)buffer;
     (void)capacity;
     return ENOSYS;
@@ -56,4 +56,4 @@ int aj_boot_identifier(char *buffer, size_t capacity) {
 
 #endif
 
-bool aj_working_directory(char *buffer, size_t length) { return getcwd(buffer, length) != NULL; }
+bool jp_working_directory(char *buffer, size_t length) { return getcwd(buffer, length) != NULL; }

@@ -65,8 +65,8 @@ static int set_stack_size(pthread_attr_t *attributes, size_t stack_bytes) {
     return pthread_attr_setstacksize(attributes, (stack_bytes + page - 1) / page * page);
 }
 
-int aj_thread_start(
-    struct aj_thread *thread, const char *name, size_t stack_bytes, int in_background, void (*body)(void *),
+int jp_thread_start(
+    struct jp_thread *thread, const char *name, size_t stack_bytes, int in_background, void (*body)(void *),
     void *context) {
     struct start *start = calloc(1, sizeof *start);
     if (start == NULL) return ENOMEM;
@@ -97,6 +97,6 @@ int aj_thread_start(
     return result;
 }
 
-int aj_thread_join(struct aj_thread thread) { return pthread_join((pthread_t)thread.handle, NULL); }
+int jp_thread_join(struct jp_thread thread) { return pthread_join((pthread_t)thread.handle, NULL); }
 
-int aj_thread_detach(struct aj_thread thread) { return pthread_detach((pthread_t)thread.handle); }
+int jp_thread_detach(struct jp_thread thread) { return pthread_detach((pthread_t)thread.handle); }

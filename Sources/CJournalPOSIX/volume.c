@@ -12,7 +12,7 @@
 #include <sys/vfs.h>
 #endif
 
-int aj_volume_of_path(const char *path, struct aj_volume *volume) {
+int jp_volume_of_path(const char *path, struct jp_volume *volume) {
     struct statfs info;
     int result;
     do result = statfs(path, &info);

@@ -13,148 +13,148 @@
 
 // Opens a file, close-on-exec and above the standard streams' descriptors. The child of a fork closes it at once.
 // EMFILE also for a descriptor beyond those that are kept track of (a million).
-int aj_open(const char *path, int flags, uint32_t mode, int *fd);
-// Closes what `aj_open` opened in this process, not in one that it was forked from.
-void aj_close(int fd);
+int jp_open(const char *path, int flags, uint32_t mode, int *fd);
+// Closes what `jp_open` opened in this process, not in one that it was forked from.
+void jp_close(int fd);
 // Calls `visit` with each name but "." and "..".
-int aj_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name));
+int jp_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name));
 
-extern uint32_t aj_forks;
+extern uint32_t jp_forks;
 
 // How many forks lie between the first process and this one. A parent and its child never have the same number.
-static inline uint32_t aj_fork_generation(void) { return __atomic_load_n(&aj_forks, __ATOMIC_ACQUIRE); }
+static inline uint32_t jp_fork_generation(void) { return __atomic_load_n(&jp_forks, __ATOMIC_ACQUIRE); }
 
 // MARK: Files (files.c)
 
-enum aj_kind { AJ_KIND_FILE = 0, AJ_KIND_DIRECTORY = 1, AJ_KIND_OTHER = 2 };
+enum jp_kind { JP_KIND_FILE = 0, JP_KIND_DIRECTORY = 1, JP_KIND_OTHER = 2 };
 
-struct aj_status {
+struct jp_status {
     uint64_t device;
     uint64_t inode;
     uint64_t length;
     uint64_t allocated_bytes;
     int64_t modified_microseconds;
-    int32_t kind;  // enum aj_kind
+    int32_t kind;  // enum jp_kind
 };
 
-int aj_status_of_path(const char *path, struct aj_status *status);
-int aj_status_of_file(int fd, struct aj_status *status);
+int jp_status_of_path(const char *path, struct jp_status *status);
+int jp_status_of_file(int fd, struct jp_status *status);
 // How many names lead to the file.
-int aj_link_count(int fd, uint64_t *count);
+int jp_link_count(int fd, uint64_t *count);
 
 // Moves a descriptor above those of the standard streams, which others write to, whether open or not. Closes `fd` when it
 // has another number; `*moved` is then that.
-int aj_move_above_standard(int fd, int *moved);
+int jp_move_above_standard(int fd, int *moved);
 
-int aj_make_directory(const char *path, uint32_t mode);
-int aj_rename(const char *from, const char *to);
-int aj_unlink(const char *path);
+int jp_make_directory(const char *path, uint32_t mode);
+int jp_rename(const char *from, const char *to);
+int jp_unlink(const char *path);
 
 // fdatasync; on macOS F_FULLFSYNC, since its fsync leaves the data in the drive's cache.
-int aj_fdatasync(int fd);
+int jp_fdatasync(int fd);
 // fsync; on macOS F_FULLFSYNC.
-int aj_fsync(int fd);
+int jp_fsync(int fd);
 
 // Reserves blocks and extends the file: fallocate with mode 0; on macOS F_PREALLOCATE and ftruncate.
 // EOPNOTSUPP (or ENOSYS, EINVAL) where the file system cannot.
-int aj_fallocate(int fd, int64_t offset, int64_t length);
+int jp_fallocate(int fd, int64_t offset, int64_t length);
 
 // Asks a file system that copies on write not to do so with this file, which must be empty (FS_NOCOW_FL on Linux). No effect
 // where that is not to be had.
-void aj_keep_blocks_in_place(int fd);
+void jp_keep_blocks_in_place(int fd);
 
 // MARK: Open-file-description locks (locks.c)
 
 // Takes (or drops) a lock. A length of 0 reaches to the end of all offsets. EAGAIN when another excludes it.
-int aj_lock(int fd, int64_t offset, int64_t length, bool exclusive, bool wait);
-int aj_unlock(int fd, int64_t offset, int64_t length);
+int jp_lock(int fd, int64_t offset, int64_t length, bool exclusive, bool wait);
+int jp_unlock(int fd, int64_t offset, int64_t length);
 // Sets `locked` when another open file holds a lock that excludes the one described.
-int aj_is_locked(int fd, int64_t offset, int64_t length, bool exclusive, bool *locked);
+int jp_is_locked(int fd, int64_t offset, int64_t length, bool exclusive, bool *locked);
 
 // MARK: Volumes (volume.c)
 
-struct aj_volume {
+struct jp_volume {
     uint64_t magic;       // f_type on Linux, 0 on macOS
     uint64_t free_bytes;  // for an ordinary user
     bool is_read_only;
     char name[32];        // f_fstypename on macOS, empty on Linux
 };
 
-int aj_volume_of_path(const char *path, struct aj_volume *volume);
+int jp_volume_of_path(const char *path, struct jp_volume *volume);
 
 // MARK: Shared memory (memory.c)
 
 // Maps the first `length` bytes of the file, shared between processes.
-int aj_map_shared(int fd, size_t length, bool writable, void **address);
-void aj_unmap(void *address, size_t length);
+int jp_map_shared(int fd, size_t length, bool writable, void **address);
+void jp_unmap(void *address, size_t length);
 // Sees to it that stores to the mapping find their blocks: EFAULT where they would be a SIGBUS. Where the system cannot
 // tell (before Linux 5.14, not on Linux) it says 0.
-int aj_populate_shared(void *address, size_t length);
+int jp_populate_shared(void *address, size_t length);
 
 // Sleeps while the word equals `value`, until woken or for the given time. May return early.
-void aj_wait32(const void *word, uint32_t value, int64_t timeout_milliseconds);
+void jp_wait32(const void *word, uint32_t value, int64_t timeout_milliseconds);
 // Wakes all who sleep on the word, in every process that maps it.
-void aj_wake_all(const void *word);
+void jp_wake_all(const void *word);
 
-static inline uint64_t aj_load64_acquire(const void *word) {
+static inline uint64_t jp_load64_acquire(const void *word) {
     return __atomic_load_n((const uint64_t *)word, __ATOMIC_ACQUIRE);
 }
 
-static inline void aj_store64_release(void *word, uint64_t value) {
+static inline void jp_store64_release(void *word, uint64_t value) {
     __atomic_store_n((uint64_t *)word, value, __ATOMIC_RELEASE);
 }
 
-static inline uint32_t aj_load32_acquire(const void *word) {
+static inline uint32_t jp_load32_acquire(const void *word) {
     return __atomic_load_n((const uint32_t *)word, __ATOMIC_ACQUIRE);
 }
 
 // Returns the new value.
-static inline uint32_t aj_add32(void *word, uint32_t value) {
+static inline uint32_t jp_add32(void *word, uint32_t value) {
     return __atomic_add_fetch((uint32_t *)word, value, __ATOMIC_ACQ_REL);
 }
 
 // MARK: Processes (process.c)
 
-int32_t aj_process_id(void);
+int32_t jp_process_id(void);
 // The working directory into `buffer`; false when it cannot be told.
-bool aj_working_directory(char *buffer, size_t length);
+bool jp_working_directory(char *buffer, size_t length);
 // True also for a process that belongs to somebody else, and for one that has ended and was not yet waited for.
-bool aj_process_exists(int32_t pid);
-int aj_host_name(char *buffer, size_t capacity);
+bool jp_process_exists(int32_t pid);
+int jp_host_name(char *buffer, size_t capacity);
 // On macOS, where there is no /proc; ENOSYS elsewhere.
-int aj_process_start_microseconds(int32_t pid, uint64_t *start);
-int aj_boot_identifier(char *buffer, size_t capacity);
+int jp_process_start_microseconds(int32_t pid, uint64_t *start);
+int jp_boot_identifier(char *buffer, size_t capacity);
 
 // MARK: Monitors (monitor.c)
 
 // A mutex and a condition variable at a fixed address.
-typedef struct aj_monitor aj_monitor;
+typedef struct jp_monitor jp_monitor;
 
-aj_monitor *aj_monitor_create(void);
-void aj_monitor_destroy(aj_monitor *monitor);
-void aj_monitor_lock(aj_monitor *monitor);
-void aj_monitor_unlock(aj_monitor *monitor);
+jp_monitor *jp_monitor_create(void);
+void jp_monitor_destroy(jp_monitor *monitor);
+void jp_monitor_lock(jp_monitor *monitor);
+void jp_monitor_unlock(jp_monitor *monitor);
 // The monitor must be locked. May return without a signal.
-void aj_monitor_wait(aj_monitor *monitor);
-// As `aj_monitor_wait`, but returns false when `aj_monotonic_nanoseconds` has passed the deadline.
-bool aj_monitor_wait_until(aj_monitor *monitor, uint64_t deadline_nanoseconds);
-void aj_monitor_signal(aj_monitor *monitor);
-void aj_monitor_broadcast(aj_monitor *monitor);
+void jp_monitor_wait(jp_monitor *monitor);
+// As `jp_monitor_wait`, but returns false when `jp_monotonic_nanoseconds` has passed the deadline.
+bool jp_monitor_wait_until(jp_monitor *monitor, uint64_t deadline_nanoseconds);
+void jp_monitor_signal(jp_monitor *monitor);
+void jp_monitor_broadcast(jp_monitor *monitor);
 
 // A clock that is never set, from some point in the past.
-uint64_t aj_monotonic_nanoseconds(void);
+uint64_t jp_monotonic_nanoseconds(void);
 
 // MARK: Threads (thread.c)
 
 // A pthread_t, whatever its type is here.
-struct aj_thread {
+struct jp_thread {
     uintptr_t handle;
 };
 
 // Starts a thread that runs `body(context)`, with signals blocked but those that report a fault of the thread's own.
 // `name` is cut to what the system takes. A `stack_bytes` of 0 means the system's default.
-int aj_thread_start(
-    struct aj_thread *thread, const char *name, size_t stack_bytes, int in_background, void (*body)(void *),
+int jp_thread_start(
+    struct jp_thread *thread, const char *name, size_t stack_bytes, int in_background, void (*body)(void *),
     void *context);
-int aj_thread_join(struct aj_thread thread);
-int aj_thread_detach(struct aj_thread thread);
+int jp_thread_join(struct jp_thread thread);
+int jp_thread_detach(struct jp_thread thread);

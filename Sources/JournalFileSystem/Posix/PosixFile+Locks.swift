@@ -7,7 +7,7 @@ extension PosixFile {
     ) throws(FileSystemError) -> Bool {
         let (start, length) = try extent(of: range, "lock")
         return try descriptor.use("lock", path) { descriptor throws(FileSystemError) in
-            let result = aj_lock(descriptor.rawValue, start, length, kind == .exclusive, wait)
+            let result = jp_lock(descriptor.rawValue, start, length, kind == .exclusive, wait)
             if Errno(rawValue: result) == .resourceTemporarilyUnavailable { return false }
             try check(result, "lock", path)
             return true
@@ -17,7 +17,7 @@ extension PosixFile {
     package func unlock(_ range: Range<UInt64>) throws(FileSystemError) {
         let (start, length) = try extent(of: range, "unlock")
         try descriptor.use("unlock", path) { descriptor throws(FileSystemError) in
-            try check(aj_unlock(descriptor.rawValue, start, length), "unlock", path)
+            try check(jp_unlock(descriptor.rawValue, start, length), "unlock", path)
         }
     }
 
@@ -28,7 +28,7 @@ extension PosixFile {
         return try descriptor.use("test of lock", path) { descriptor throws(FileSystemError) in
             var isLocked = false
             try check(
-                aj_is_locked(descriptor.rawValue, start, length, kind == .exclusive, &isLocked),
+                jp_is_locked(descriptor.rawValue, start, length, kind == .exclusive, &isLocked),
                 "test of lock", path)
             return isLocked
         }

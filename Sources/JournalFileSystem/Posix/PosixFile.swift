@@ -61,7 +61,7 @@ package final class PosixFile: File {
     package func keepBlocksInPlace() {
         // Who cannot be asked writes as it does.
         try? descriptor.use("flags", path) { descriptor throws(FileSystemError) in
-            aj_keep_blocks_in_place(descriptor.rawValue)
+            jp_keep_blocks_in_place(descriptor.rawValue)
         }
     }
 
@@ -76,15 +76,15 @@ package final class PosixFile: File {
     package func isLinked() throws(FileSystemError) -> Bool {
         try descriptor.use("link count", path) { descriptor throws(FileSystemError) in
             var count: UInt64 = 0
-            try check(aj_link_count(descriptor.rawValue, &count), "link count", path)
+            try check(jp_link_count(descriptor.rawValue, &count), "link count", path)
             return count > 0
         }
     }
 
     func status(_ operation: String) throws(FileSystemError) -> FileStatus {
         try descriptor.use(operation, path) { descriptor throws(FileSystemError) in
-            var status = aj_status()
-            try check(aj_status_of_file(descriptor.rawValue, &status), operation, path)
+            var status = jp_status()
+            try check(jp_status_of_file(descriptor.rawValue, &status), operation, path)
             return FileStatus(status)
         }
     }
@@ -101,7 +101,7 @@ package final class PosixFile: File {
         let end = try systemOffset(range.upperBound, "allocate", path)
         let start = Int64(range.lowerBound)
         let result = try descriptor.use("allocate", path) { descriptor throws(FileSystemError) in
-            aj_fallocate(descriptor.rawValue, start, end - start)
+            jp_fallocate(descriptor.rawValue, start, end - start)
         }
         switch Errno(rawValue: result) {
         case .notSupportedOnSocket, .notSupported, .noFunction, .invalidArgument:
@@ -131,13 +131,13 @@ package final class PosixFile: File {
 
     package func syncData() throws(FileSystemError) {
         try descriptor.use("fdatasync", path) { descriptor throws(FileSystemError) in
-            try check(aj_fdatasync(descriptor.rawValue), "fdatasync", path)
+            try check(jp_fdatasync(descriptor.rawValue), "fdatasync", path)
         }
     }
 
     package func sync() throws(FileSystemError) {
         try descriptor.use("fsync", path) { descriptor throws(FileSystemError) in
-            try check(aj_fsync(descriptor.rawValue), "fsync", path)
+            try check(jp_fsync(descriptor.rawValue), "fsync", path)
         }
     }
 }

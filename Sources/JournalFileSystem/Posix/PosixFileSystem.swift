@@ -43,7 +43,7 @@ package struct PosixFileSystem: FileSystem {
         var number: CInt = -1
         let permissions = UInt32(FilePermissions.ownerReadWrite.rawValue)
         let flags = access.rawValue | options.rawValue
-        let result = path.withPlatformString { aj_open($0, flags, permissions, &number) }
+        let result = path.withPlatformString { jp_open($0, flags, permissions, &number) }
         try check(result, operation, path)
         return FileDescriptor(rawValue: number)
     }
@@ -58,8 +58,8 @@ package struct PosixFileSystem: FileSystem {
     }
 
     package func status(of path: FilePath) throws(FileSystemError) -> FileStatus? {
-        var status = aj_status()
-        let result = path.withPlatformString { aj_status_of_path($0, &status) }
+        var status = jp_status()
+        let result = path.withPlatformString { jp_status_of_path($0, &status) }
         if Errno(rawValue: result) == .noSuchFileOrDirectory { return nil }
         try check(result, "stat", path)
         return FileStatus(status)
@@ -69,7 +69,7 @@ package struct PosixFileSystem: FileSystem {
         var names: [String] = []
         let result = path.withPlatformString { path in
             withUnsafeMutablePointer(to: &names) { names in
-                aj_list_directory(path, names) { context, name in
+                jp_list_directory(path, names) { context, name in
                     guard let name else { return }
                     context?.assumingMemoryBound(to: [String].self).pointee.append(String(cString: name))
                 }
@@ -80,29 +80,29 @@ package struct PosixFileSystem: FileSystem {
     }
 
     package func createDirectory(_ path: FilePath) throws(FileSystemError) {
-        try check(path.withPlatformString { aj_make_directory($0, 0o700) }, "mkdir", path)
+        try check(path.withPlatformString { jp_make_directory($0, 0o700) }, "mkdir", path)
     }
 
     package func rename(_ path: FilePath, to newPath: FilePath) throws(FileSystemError) {
         let result = path.withPlatformString { from in
-            newPath.withPlatformString { to in aj_rename(from, to) }
+            newPath.withPlatformString { to in jp_rename(from, to) }
         }
         try check(result, "rename", path)
     }
 
     package func removeFile(_ path: FilePath) throws(FileSystemError) {
-        try check(path.withPlatformString { aj_unlink($0) }, "unlink", path)
+        try check(path.withPlatformString { jp_unlink($0) }, "unlink", path)
     }
 
     package func syncDirectory(_ path: FilePath) throws(FileSystemError) {
         let descriptor = try open(path, .directory, .readOnly, "sync of directory")
-        defer { aj_close(descriptor.rawValue) }
-        try check(aj_fsync(descriptor.rawValue), "sync of directory", path)
+        defer { jp_close(descriptor.rawValue) }
+        try check(jp_fsync(descriptor.rawValue), "sync of directory", path)
     }
 
     package func volume(holding path: FilePath) throws(FileSystemError) -> Volume {
-        var volume = aj_volume()
-        try check(path.withPlatformString { aj_volume_of_path($0, &volume) }, "statfs", path)
+        var volume = jp_volume()
+        try check(path.withPlatformString { jp_volume_of_path($0, &volume) }, "statfs", path)
         return Volume(volume)
     }
 }

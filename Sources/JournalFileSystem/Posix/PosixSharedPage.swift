@@ -22,7 +22,7 @@ extension PosixFile {
         }
         return try mapped.descriptor.use("map", path) { descriptor throws(FileSystemError) in
             var address: UnsafeMutableRawPointer?
-            try check(aj_map_shared(descriptor.rawValue, length, writable, &address), "map", path)
+            try check(jp_map_shared(descriptor.rawValue, length, writable, &address), "map", path)
             guard let address else {
                 throw FileSystemError(operation: "map", path: path, errno: .noMemory)
             }
@@ -48,38 +48,38 @@ final class PosixSharedPage: SharedPage, @unchecked Sendable {
     }
 
     deinit {
-        aj_unmap(address, length)
+        jp_unmap(address, length)
     }
 
     func reserve() throws(FileSystemError) {
         precondition(isWritable, "the page was mapped for reading")
-        try check(aj_populate_shared(address, length), "reservation of the shared page", path)
+        try check(jp_populate_shared(address, length), "reservation of the shared page", path)
     }
 
     func load64(at offset: Int) -> UInt64 {
-        aj_load64_acquire(word(at: offset, size: 8))
+        jp_load64_acquire(word(at: offset, size: 8))
     }
 
     func store64(_ value: UInt64, at offset: Int) {
         precondition(isWritable, "the page was mapped for reading")
-        aj_store64_release(word(at: offset, size: 8), value)
+        jp_store64_release(word(at: offset, size: 8), value)
     }
 
     func load32(at offset: Int) -> UInt32 {
-        aj_load32_acquire(word(at: offset, size: 4))
+        jp_load32_acquire(word(at: offset, size: 4))
     }
 
     func add32(_ value: UInt32, at offset: Int) -> UInt32 {
         precondition(isWritable, "the page was mapped for reading")
-        return aj_add32(word(at: offset, size: 4), value)
+        return jp_add32(word(at: offset, size: 4), value)
     }
 
     func wait32(at offset: Int, while value: UInt32, timeoutMilliseconds: Int) {
-        aj_wait32(word(at: offset, size: 4), value, Int64(timeoutMilliseconds))
+        jp_wait32(word(at: offset, size: 4), value, Int64(timeoutMilliseconds))
     }
 
     func wakeAll(at offset: Int) {
-        aj_wake_all(word(at: offset, size: 4))
+        jp_wake_all(word(at: offset, size: 4))
     }
 
     private func word(at offset: Int, size: Int) -> UnsafeMutableRawPointer {

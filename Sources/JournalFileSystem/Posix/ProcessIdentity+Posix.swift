@@ -4,7 +4,7 @@ package import SystemPackage
 extension PosixFileSystem {
     // Read anew each time, never kept: the child of a fork is another process than its parent.
     package var process: ProcessIdentity {
-        let pid = aj_process_id()
+        let pid = jp_process_id()
         return ProcessIdentity(
             pid: pid, startTime: processStatus(pid)?.startTime ?? 0, host: hostName(), command: command(),
             bootIdentity: bootIdentity())
@@ -14,16 +14,16 @@ extension PosixFileSystem {
         // The shell's own idea of it is not asked: a variable may lie.
         var buffer = [CChar](repeating: 0, count: 16 << 10)
         return buffer.withUnsafeMutableBufferPointer { room in
-            aj_working_directory(room.baseAddress!, room.count)
+            jp_working_directory(room.baseAddress!, room.count)
                 ? FilePath(platformString: room.baseAddress!) : "/"
         }
     }
 
-    package var processID: Int32 { aj_process_id() }
+    package var processID: Int32 { jp_process_id() }
 
     package func isRunning(_ process: ProcessIdentity) -> Bool {
         // Not by the host's name: that may be changed while the process runs.
-        guard process.bootIdentity == bootIdentity(), aj_process_exists(process.pid) else { return false }
+        guard process.bootIdentity == bootIdentity(), jp_process_exists(process.pid) else { return false }
         guard let status = processStatus(process.pid) else { return true }
         // One that has ended and was not yet waited for holds neither files nor locks.
         if status.hasEnded { return false }
@@ -33,7 +33,7 @@ extension PosixFileSystem {
     /// What the system knows of a process, or nil when it does not tell.
     private func processStatus(_ pid: Int32) -> ProcessStatus? {
         var start: UInt64 = 0
-        if aj_process_start_microseconds(pid, &start) == 0 {
+        if jp_process_start_microseconds(pid, &start) == 0 {
             return ProcessStatus(hasEnded: false, startTime: start)
         }
         return smallFile("/proc/\(pid)/stat", limit: 4096).flatMap { ProcessStatus(parsing: $0.span) }
@@ -41,7 +41,7 @@ extension PosixFileSystem {
 
     private func hostName() -> String {
         var name = [CChar](repeating: 0, count: 256)
-        guard aj_host_name(&name, name.count) == 0 else { return "" }
+        guard jp_host_name(&name, name.count) == 0 else { return "" }
         return terminated(name)
     }
 
@@ -57,7 +57,7 @@ extension PosixFileSystem {
             return nonzeroHash(identifier.span)
         }
         var identifier = [CChar](repeating: 0, count: 64)
-        guard aj_boot_identifier(&identifier, identifier.count) == 0 else { return 1 }
+        guard jp_boot_identifier(&identifier, identifier.count) == 0 else { return 1 }
         return nonzeroHash(Array(terminated(identifier).utf8).span)
     }
 

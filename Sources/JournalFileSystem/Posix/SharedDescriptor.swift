@@ -10,12 +10,12 @@ import SystemPackage
 /// In the child of a fork it is closed already, and its number may be another file's: there it is neither used nor closed.
 struct SharedDescriptor: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
-    private let generation = aj_fork_generation()
+    private let generation = jp_fork_generation()
     /// How many calls use the descriptor; `closing` is added when it is to be closed.
     private let users = Atomic<UInt64>(0)
     private static let closing: UInt64 = 1 << 63
 
-    /// Takes over a descriptor that `aj_open` opened.
+    /// Takes over a descriptor that `jp_open` opened.
     init(_ descriptor: FileDescriptor) {
         self.descriptor = descriptor
     }
@@ -39,14 +39,14 @@ struct SharedDescriptor: ~Copyable, Sendable {
     }
 
     borrowing func close() {
-        guard generation == aj_fork_generation() else { return }
+        guard generation == jp_fork_generation() else { return }
         // Or-ing tells who was first; of `users` being zero with `closing` set there is only one moment.
         let before = users.bitwiseOr(Self.closing, ordering: .acquiringAndReleasing).oldValue
         if before == 0 { closeDescriptor() }
     }
 
     private borrowing func enter() -> Bool {
-        guard generation == aj_fork_generation() else { return false }
+        guard generation == jp_fork_generation() else { return false }
         var seen = users.load(ordering: .relaxed)
         while seen & Self.closing == 0 {
             let (exchanged, original) = users.weakCompareExchange(
@@ -63,6 +63,6 @@ struct SharedDescriptor: ~Copyable, Sendable {
     }
 
     private borrowing func closeDescriptor() {
-        aj_close(descriptor.rawValue)
+        jp_close(descriptor.rawValue)
     }
 }

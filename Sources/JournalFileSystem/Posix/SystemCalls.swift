@@ -32,7 +32,7 @@ func systemOffset(
 }
 
 extension FileStatus {
-    init(_ status: aj_status) {
+    init(_ status: jp_status) {
         self.init(
             kind: FileKind(status), length: status.length, allocatedBytes: status.allocated_bytes,
             identity: FileIdentity(device: status.device, inode: status.inode),
@@ -41,10 +41,10 @@ extension FileStatus {
 }
 
 extension FileKind {
-    init(_ status: aj_status) {
-        switch aj_kind(rawValue: UInt32(status.kind)) {
-        case AJ_KIND_FILE: self = .file
-        case AJ_KIND_DIRECTORY: self = .directory
+    init(_ status: jp_status) {
+        switch jp_kind(rawValue: UInt32(status.kind)) {
+        case JP_KIND_FILE: self = .file
+        case JP_KIND_DIRECTORY: self = .directory
         default: self = .other
         }
     }

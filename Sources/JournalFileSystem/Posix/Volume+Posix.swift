@@ -2,7 +2,7 @@ import CJournalPOSIX
 
 extension Volume {
     /// What statfs told.
-    init(_ volume: aj_volume) {
+    init(_ volume: jp_volume) {
         let (name, kind) = Self.identify(magic: volume.magic, name: Self.string(volume.name))
         self.init(name: name, kind: kind, freeBytes: volume.free_bytes, isReadOnly: volume.is_read_only)
     }

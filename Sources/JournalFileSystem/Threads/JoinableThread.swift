@@ -5,28 +5,28 @@ package import SystemPackage
 /// A pthread that somebody may wait for. One that nobody refers to any more runs on by itself.
 package final class JoinableThread: Sendable {
     /// The process that started it: the child of a fork has the object but not the thread.
-    private let generation = aj_fork_generation()
-    private let thread: Mutex<aj_thread?>
+    private let generation = jp_fork_generation()
+    private let thread: Mutex<jp_thread?>
 
-    fileprivate init(_ thread: aj_thread) {
+    fileprivate init(_ thread: jp_thread) {
         self.thread = Mutex(thread)
     }
 
     deinit {
         // Not even the mutex is touched in a child: a thread of the parent may hold it for ever.
-        guard aj_fork_generation() == generation else { return }
+        guard jp_fork_generation() == generation else { return }
         thread.withLock { thread in
-            if let thread { _ = aj_thread_detach(thread) }
+            if let thread { _ = jp_thread_detach(thread) }
         }
     }
 
     /// Returns when the thread's body has returned. May be called again, and by several threads; must not be called
     /// by the thread itself. In the child of a fork, where the thread does not run, returns at once.
     package func join() {
-        guard aj_fork_generation() == generation else { return }
+        guard jp_fork_generation() == generation else { return }
         thread.withLock { thread in
             guard let joined = thread else { return }
-            let result = aj_thread_join(joined)
+            let result = jp_thread_join(joined)
             precondition(result == 0, "a thread cannot join itself")
             thread = nil
         }
@@ -48,8 +48,8 @@ package func spawnThread(
     name: String, stackBytes: Int = 0, inBackground: Bool = false, _ body: @escaping @Sendable () -> Void
 ) throws(Errno) -> JoinableThread {
     let context = Unmanaged.passRetained(ThreadBody(body))
-    var thread = aj_thread()
-    let result = aj_thread_start(
+    var thread = jp_thread()
+    let result = jp_thread_start(
         &thread, name, stackBytes, inBackground ? 1 : 0,
         { context in
             guard let context else { return }

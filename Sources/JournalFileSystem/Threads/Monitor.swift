@@ -17,7 +17,7 @@ package final class Monitor<State: ~Copyable>: @unchecked Sendable {
 
     /// A monitor that guards `state`.
     package init(_ state: consuming sending State) {
-        self.monitor = aj_monitor_create()
+        self.monitor = jp_monitor_create()
         self.state = .allocate(capacity: 1)
         self.state.initialize(to: state)
     }
@@ -25,15 +25,15 @@ package final class Monitor<State: ~Copyable>: @unchecked Sendable {
     deinit {
         state.deinitialize(count: 1)
         state.deallocate()
-        aj_monitor_destroy(monitor)
+        jp_monitor_destroy(monitor)
     }
 
     /// Runs `body` while no other thread is in a body of this monitor. Not reentrant.
     package func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout sending State) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
-        aj_monitor_lock(monitor)
-        defer { aj_monitor_unlock(monitor) }
+        jp_monitor_lock(monitor)
+        defer { jp_monitor_unlock(monitor) }
         return try body(&state.pointee)
     }
 
@@ -42,9 +42,9 @@ package final class Monitor<State: ~Copyable>: @unchecked Sendable {
         waitingUntil isReady: (borrowing State) -> Bool,
         _ body: (inout sending State) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
-        aj_monitor_lock(monitor)
-        defer { aj_monitor_unlock(monitor) }
-        while !isReady(state.pointee) { aj_monitor_wait(monitor) }
+        jp_monitor_lock(monitor)
+        defer { jp_monitor_unlock(monitor) }
+        while !isReady(state.pointee) { jp_monitor_wait(monitor) }
         return try body(&state.pointee)
     }
 
@@ -56,23 +56,23 @@ package final class Monitor<State: ~Copyable>: @unchecked Sendable {
         waitingUntil isReady: (borrowing State) -> Bool,
         _ body: (inout sending State) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result? {
-        let deadline = aj_monotonic_nanoseconds() + UInt64(max(0, timeoutMilliseconds)) * 1_000_000
-        aj_monitor_lock(monitor)
-        defer { aj_monitor_unlock(monitor) }
+        let deadline = jp_monotonic_nanoseconds() + UInt64(max(0, timeoutMilliseconds)) * 1_000_000
+        jp_monitor_lock(monitor)
+        defer { jp_monitor_unlock(monitor) }
         while !isReady(state.pointee) {
             // Time is up; but the state may have changed just now, while this thread waited for the mutex.
-            if !aj_monitor_wait_until(monitor, deadline), !isReady(state.pointee) { return nil }
+            if !jp_monitor_wait_until(monitor, deadline), !isReady(state.pointee) { return nil }
         }
         return try body(&state.pointee)
     }
 
     /// Wakes one waiting thread. Cheapest inside or just after the body that changed the state.
     package func signal() {
-        aj_monitor_signal(monitor)
+        jp_monitor_signal(monitor)
     }
 
     /// Wakes all waiting threads.
     package func broadcast() {
-        aj_monitor_broadcast(monitor)
+        jp_monitor_broadcast(monitor)
     }
 }

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Tells a process from the one that it was forked from.
 package struct ForkGeneration: Sendable, Equatable {
-    private let number = aj_fork_generation()
+    private let number = jp_fork_generation()
 
     private init() {}
 
