@@ -16,6 +16,7 @@ let package = Package(
     products: [
         .library(name: "AgentJournal", targets: ["AgentJournal"]),
         .library(name: "JournalTesting", targets: ["JournalTesting"]),
+        .library(name: "agent_journal", type: .static, targets: ["CAgentJournal"]),
         .executable(name: "agent-journal", targets: ["agent-journal"]),
     ],
     dependencies: [
@@ -42,6 +43,14 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict),
+        .target(name: "CAgentJournalHeader", path: "Sources/CAgentJournal/header"),
+        .target(
+            name: "CAgentJournal",
+            dependencies: [
+                "AgentJournal", "CAgentJournalHeader", "CanonicalJSON", "JournalFileSystem", system,
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["header", "exported-symbols.map"], swiftSettings: strict),
         .target(
             name: "JournalTesting",
             dependencies: [
@@ -77,7 +86,9 @@ let package = Package(
             path: "Tools/crash-tests/worker", swiftSettings: strict),
         .executableTarget(
             name: "forker",
-            dependencies: ["AgentJournal", "JournalFileSystem", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "AgentJournal", "JournalFileSystem", .product(name: "Logging", package: "swift-log"),
+            ],
             path: "Tools/crash-tests/forker", swiftSettings: strict),
         .testTarget(name: "CanonicalJSONTests", dependencies: ["CanonicalJSON"], swiftSettings: strict),
         .testTarget(
@@ -101,7 +112,8 @@ let package = Package(
         .testTarget(
             name: "ToolTests",
             dependencies: [
-                "agent-journal", "crash-writer", "example-agent", "forker", "AgentJournal", "CanonicalJSON", system,
+                "agent-journal", "crash-writer", "example-agent", "forker", "AgentJournal", "CanonicalJSON",
+                system,
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -37,7 +37,8 @@ public struct EventSequence: AsyncSequence, Sendable {
         private let end: UInt64?
         private let id: UInt64
         private let generation = ForkGeneration.current
-        private static let ids = Atomic<UInt64>(0)
+        /// Numbers for those that wait.
+        static let ids = Atomic<UInt64>(0)
 
         init(_ sequence: EventSequence) {
             self.sequence = sequence

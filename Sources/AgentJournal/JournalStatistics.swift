@@ -29,7 +29,10 @@ extension Journal {
     /// How large the journal is.
     ///
     /// - Complexity: linear in the log, which is read.
-    public func statistics() async throws(JournalError) -> JournalStatistics {
+    public func statistics() async throws(JournalError) -> JournalStatistics { try statisticsNow() }
+
+    /// The same for callers that are not asynchronous.
+    package func statisticsNow() throws(JournalError) -> JournalStatistics {
         let view = try view()
         let (engine, segmentLog) = (try engine, try segmentLog)
         let summaries = try view.conversations()

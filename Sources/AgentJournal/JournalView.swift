@@ -79,6 +79,25 @@ public final class JournalView: Sendable {
         }.map { $0.memory() }
     }
 
+    /// The same memories as canonical JSON lines: those of an export, and with them when each was recorded.
+    package func memoryLines(in conversation: String, last: Int? = nil, before: UInt64? = nil)
+        throws(JournalError)
+        -> [UInt8]
+    {
+        let found = try read { (box) throws(JournalError) in
+            try box.stored(in: Array(conversation.utf8), at: sequence, last: last, before: before)
+        }
+        var lines: [UInt8] = []
+        for stored in found {
+            stored.withFields { fields, bytes in
+                ExportLine.append(
+                    fields, bytes, sequence: stored.sequence,
+                    recordedMicroseconds: stored.recordedMicroseconds, isWithRecorded: true, to: &lines)
+            }
+        }
+        return lines
+    }
+
     /// The memory with a sequence, if it is there.
     public func memory(_ sequence: UInt64) throws(JournalError) -> Memory? {
         try read { (box) throws(JournalError) in

@@ -139,7 +139,7 @@ extension Engine {
         startWatcherIfNeeded()
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                followers.withLock { $0[id] = continuation }
+                followers.withLock { $0[id] = { continuation.resume() } }
                 if log.visibleSequence > sequence || isClosed() || isStopping || Task.isCancelled {
                     wakeFollower(id)
                 }
@@ -147,6 +147,23 @@ extension Engine {
         } onCancel: {
             wakeFollower(id)
         }
+    }
+
+    /// The same for a thread that may block: returns also when the time is over.
+    func waitForMoreNow(
+        after sequence: UInt64, id: UInt64, timeoutMilliseconds: Int, isInterrupted: () -> Bool
+    ) {
+        startWatcherIfNeeded()
+        let isWoken = Monitor(false)
+        followers.withLock {
+            $0[id] = {
+                isWoken.withLock { $0 = true }
+                isWoken.signal()
+            }
+        }
+        defer { followers.withLock { _ = $0.removeValue(forKey: id) } }
+        if log.visibleSequence > sequence || isStopping || isInterrupted() { return }
+        isWoken.withLock(timeoutMilliseconds: timeoutMilliseconds, waitingUntil: { $0 }) { _ in () }
     }
 
     /// A thread waits on the shared page for what other processes write: a task must not block.
@@ -169,8 +186,8 @@ extension Engine {
         }
     }
 
-    private func wakeFollower(_ id: UInt64) {
-        followers.withLock { $0.removeValue(forKey: id) }?.resume()
+    func wakeFollower(_ id: UInt64) {
+        followers.withLock { $0.removeValue(forKey: id) }?()
     }
 
     func wakeFollowers() {
@@ -178,6 +195,6 @@ extension Engine {
             defer { followers.removeAll() }
             return Array(followers.values)
         }
-        for continuation in waiting { continuation.resume() }
+        for wake in waiting { wake() }
     }
 }

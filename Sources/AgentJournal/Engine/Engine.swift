@@ -29,8 +29,8 @@ final class Engine: Sendable {
     let settledRewinds: Atomic<UInt64>
     /// What the state says of events behind this one may not be what became of them: this engine wrote them, and failed.
     let doubtfulAfter = Atomic<UInt64>(.max)
-    /// Tasks that wait for events, by the number of their iterator.
-    let followers = Monitor<[UInt64: CheckedContinuation<Void, Never>]>([:])
+    /// How those that wait for events are woken, by the number of their iterator.
+    let followers = Monitor<[UInt64: @Sendable () -> Void]>([:])
     private let isPoisonedFlag = Atomic<Bool>(false)
 
     private struct Queue {
@@ -89,6 +89,21 @@ final class Engine: Sendable {
         }
         if isRefused {
             request.complete(.failure(Engine.closed))
+        } else if !isCommitting {
+            queue.signal()
+        }
+    }
+
+    /// Puts several requests at the end of the queue, for one commit if they are not too long.
+    func enqueue(_ requests: [Request]) {
+        guard !requests.isEmpty else { return }
+        let (isRefused, isCommitting) = queue.withLock { queue in
+            guard !queue.isStopping else { return (true, false) }
+            queue.pending.append(contentsOf: requests)
+            return (false, queue.isCommitting)
+        }
+        if isRefused {
+            for request in requests { request.complete(.failure(Engine.closed)) }
         } else if !isCommitting {
             queue.signal()
         }

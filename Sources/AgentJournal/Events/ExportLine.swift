@@ -3,9 +3,13 @@ import CanonicalJSON
 /// The canonical JSON line of a memory, written straight from its event's bytes.
 enum ExportLine {
     /// Appends the line and its newline. Members are in order of their keys.
+    ///
+    /// - Parameters:
+    ///   - kind: That of the event, for a line of the log.
+    ///   - isWithRecorded: Whether it says when the memory was recorded, which an export does not.
     static func append(
         _ fields: EventFields, _ bytes: UnsafeRawBufferPointer, sequence: UInt64, recordedMicroseconds: Int64,
-        to output: inout [UInt8]
+        kind: StaticString? = nil, isWithRecorded: Bool = false, to output: inout [UInt8]
     ) {
         func slice(_ range: Range<Int>) -> UnsafeRawBufferPointer {
             UnsafeRawBufferPointer(rebasing: bytes[range])
@@ -27,11 +31,21 @@ enum ExportLine {
         }
         string(",\"conversation\":", fields.conversation)
         string(",\"idempotency_key\":", fields.key)
+        if let kind {
+            output.append(contentsOf: raw(",\"kind\":\""))
+            output.append(contentsOf: raw(kind))
+            output.append(UInt8(ascii: "\""))
+        }
         if let metadata = fields.metadata {
             output.append(contentsOf: raw(",\"metadata\":"))
             output.append(contentsOf: slice(metadata))
         }
         string(",\"mime_type\":", fields.mimeType)
+        if isWithRecorded {
+            output.append(contentsOf: raw(",\"recorded\":\""))
+            Timestamp(clampingMicrosecondsSince1970: recordedMicroseconds).appendDescription(to: &output)
+            output.append(UInt8(ascii: "\""))
+        }
         string(",\"role\":", fields.role)
         output.append(contentsOf: raw(",\"sequence\":"))
         output.append(contentsOf: String(sequence).utf8)

@@ -1,0 +1,284 @@
+// Uses every function of agent_journal.h as a program in C does. Prints "done" and ends with 0 when all is as the header says.
+#include <agent_journal.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            exit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+static void show(const char *what, const aj_error *error) {
+    if (error != NULL) fprintf(stderr, "%s: %s: %s\n", what, aj_error_code(error), aj_error_message(error));
+}
+
+// Asserts that a call failed with a code, and frees the error.
+static void expect(int status, aj_error **error, const char *code) {
+    CHECK(status == AJ_ERROR);
+    CHECK(*error != NULL);
+    if (strcmp(aj_error_code(*error), code) != 0) show(code, *error);
+    CHECK(strcmp(aj_error_code(*error), code) == 0);
+    CHECK(strlen(aj_error_message(*error)) > 0);
+    aj_error_free(*error);
+    *error = NULL;
+}
+
+static int contains(const aj_buffer *buffer, const char *text) { return strstr(buffer->bytes, text) != NULL; }
+
+static size_t lines(const aj_buffer *buffer) {
+    size_t count = 0;
+    for (size_t index = 0; index < buffer->length; index++) count += buffer->bytes[index] == '\n';
+    return count;
+}
+
+static void add(aj_journal *journal, const char *line) {
+    aj_error *error = NULL;
+    int status = aj_add(journal, line, strlen(line), NULL, &error);
+    show("add", error);
+    CHECK(status == AJ_OK && error == NULL);
+}
+
+static uint64_t count(aj_journal *journal, const char *conversation) {
+    uint64_t found = 0;
+    CHECK(aj_count(journal, conversation, &found, NULL) == AJ_OK);
+    return found;
+}
+
+static pthread_mutex_t told_lock = PTHREAD_MUTEX_INITIALIZER;
+static int told;
+
+static void tell(void *context, int level, const char *message, const char *fields) {
+    CHECK(context == &told && level >= AJ_LOG_DEBUG && level <= AJ_LOG_CRITICAL);
+    CHECK(strlen(message) > 0 && fields[0] == '{');
+    pthread_mutex_lock(&told_lock);
+    told++;
+    pthread_mutex_unlock(&told_lock);
+}
+
+static aj_options options(void) {
+    aj_options options = {sizeof options, 1, 0, 0, NULL, NULL};
+    return options;
+}
+
+static void values(aj_journal *journal) {
+    aj_error *error = NULL;
+    aj_buffer buffer = {NULL, 0};
+    const char *batch =
+        "{\"conversation\":\"a\",\"content\":\"one\",\"role\":\"user\",\"metadata\":{\"n\":1}}\n"
+        "{\"conversation\":\"a\",\"content_base64\":\"AAEC\",\"idempotency_key\":\"k\"}\n"
+        "{\"conversation\":\"b\",\"content\":{\"x\":[true]}}\n";
+    CHECK(aj_add(journal, batch, strlen(batch), &buffer, &error) == AJ_OK);
+    CHECK(lines(&buffer) == 3 && contains(&buffer, "\"replayed\":false,\"sequence\":1}"));
+    CHECK(buffer.bytes[buffer.length] == 0);
+    aj_buffer_free(&buffer);
+    CHECK(buffer.bytes == NULL && buffer.length == 0);
+    aj_buffer_free(&buffer);
+
+    const char *each =
+        "{\"conversation\":\"a\",\"content_base64\":\"AAEC\",\"idempotency_key\":\"k\"}\n"
+        "{\"conversation\":\"a\",\"content\":\"other\",\"idempotency_key\":\"k\"}\n"
+        "{\"conversation\":\"a\",\"content\":\"two\"}\n";
+    CHECK(aj_add_each(journal, each, strlen(each), &buffer, &error) == AJ_OK);
+    CHECK(lines(&buffer) == 3 && contains(&buffer, "\"replayed\":true,\"sequence\":2}"));
+    CHECK(contains(&buffer, "{\"error\":{\"code\":\"key_conflict\""));
+    aj_buffer_free(&buffer);
+
+    CHECK(aj_memories(journal, "a", 2, 0, NULL, &buffer, &error) == AJ_OK);
+    CHECK(lines(&buffer) == 2 && contains(&buffer, "\"content_base64\":\"AAEC\"") && contains(&buffer, "\"content\":\"two\""));
+    aj_buffer_free(&buffer);
+    CHECK(aj_memories(journal, "a", -1, 2, NULL, &buffer, &error) == AJ_OK);
+    CHECK(lines(&buffer) == 1 && contains(&buffer, "\"metadata\":{\"n\":1}") && contains(&buffer, "\"role\":\"user\""));
+    aj_buffer_free(&buffer);
+    CHECK(aj_memories(journal, "none", -1, 0, NULL, &buffer, &error) == AJ_OK);
+    CHECK(buffer.bytes != NULL && buffer.length == 0);
+    aj_buffer_free(&buffer);
+
+    CHECK(aj_flush(journal, "label", &buffer, &error) == AJ_OK && lines(&buffer) == 1);
+    aj_buffer_free(&buffer);
+    uint64_t sequences[] = {1, 2};
+    CHECK(aj_forget(journal, sequences, 2, &buffer, &error) == AJ_OK && lines(&buffer) == 2);
+    aj_buffer_free(&buffer);
+    CHECK(aj_clear(journal, "b", NULL, &error) == AJ_OK);
+    CHECK(count(journal, "a") == 1 && count(journal, "b") == 0 && count(journal, NULL) == 1);
+    aj_point points[] = {
+        {AJ_POINT_LABEL, 0, "label"}, {AJ_POINT_SEQUENCE, 4, NULL}, {AJ_POINT_DATE, 0, "2999-01-01T00:00:00Z"}};
+    size_t expected[] = {3, 3, 1};
+    for (int index = 0; index < 3; index++) {
+        CHECK(aj_memories(journal, "a", -1, 0, &points[index], &buffer, &error) == AJ_OK);
+        CHECK(lines(&buffer) == expected[index]);
+        aj_buffer_free(&buffer);
+    }
+    CHECK(aj_conversations(journal, NULL, &buffer, &error) == AJ_OK);
+    CHECK(strcmp(buffer.bytes, "{\"conversation\":\"a\",\"memories\":1}\n") == 0);
+    aj_buffer_free(&buffer);
+    CHECK(aj_conversations(journal, "b", &buffer, &error) == AJ_OK && buffer.length == 0);
+    aj_buffer_free(&buffer);
+    CHECK(aj_stats(journal, &buffer, &error) == AJ_OK && lines(&buffer) == 1 && contains(&buffer, "\"memories\":1,"));
+    aj_buffer_free(&buffer);
+}
+
+static void errors(aj_journal *journal, const char *directory) {
+    aj_error *error = NULL;
+    aj_buffer buffer = {(char *)"not touched", 1};
+    expect(aj_add(journal, "{", 1, &buffer, &error), &error, "invalid_argument");
+    CHECK(buffer.bytes == NULL && buffer.length == 0);
+    aj_buffer_free(&buffer);
+    expect(aj_add(journal, "{\"conversation\":\"\xff\",\"content\":\"x\"}", 35, NULL, &error), &error, "invalid_argument");
+    expect(aj_add(NULL, "", 0, NULL, &error), &error, "invalid_argument");
+    expect(aj_memories(journal, NULL, -1, 0, NULL, &buffer, &error), &error, "invalid_argument");
+    expect(aj_memories(journal, "\xff", -1, 0, NULL, &buffer, &error), &error, "invalid_argument");
+    aj_point never = {AJ_POINT_LABEL, 0, "never"}, wrong = {7, 0, NULL}, later = {AJ_POINT_DATE, 0, "tomorrow"};
+    expect(aj_memories(journal, "a", -1, 0, &never, &buffer, &error), &error, "no_such_point");
+    expect(aj_memories(journal, "a", -1, 0, &wrong, &buffer, &error), &error, "invalid_argument");
+    expect(aj_memories(journal, "a", -1, 0, &later, &buffer, &error), &error, "invalid_argument");
+    uint64_t none = 1000000;
+    expect(aj_forget(journal, &none, 1, NULL, &error), &error, "no_such_memory");
+    CHECK(aj_add(journal, "{", 1, NULL, NULL) == AJ_ERROR);
+    CHECK(aj_error_code(NULL) == NULL && aj_error_message(NULL) == NULL && aj_error_path(NULL) == NULL);
+    CHECK(aj_error_errno(NULL) == 0);
+    aj_error_free(NULL);
+    aj_journal_free(NULL);
+    aj_follower_free(NULL);
+    aj_follower_interrupt(NULL);
+    aj_buffer_free(NULL);
+
+    aj_options given = options();
+    given.size = 3;
+    CHECK(aj_open(directory, &given, &error) == NULL);
+    expect(AJ_ERROR, &error, "invalid_argument");
+    given = options();
+    given.create = 0;
+    char missing[4096];
+    snprintf(missing, sizeof missing, "%s/missing", directory);
+    CHECK(aj_open(missing, &given, &error) == NULL);
+    CHECK(aj_error_path(error) != NULL && strstr(aj_error_path(error), "missing") != NULL);
+    expect(AJ_ERROR, &error, "no_journal");
+    CHECK(aj_open(NULL, NULL, &error) == NULL);
+    expect(AJ_ERROR, &error, "invalid_argument");
+    CHECK(aj_open("/proc/nothing/here", NULL, &error) == NULL);
+    CHECK(error != NULL && aj_error_errno(error) != 0);
+    aj_error_free(error);
+}
+
+struct adder {
+    aj_journal *journal;
+    int number;
+};
+
+static void *add_many(void *argument) {
+    struct adder *adder = argument;
+    for (int index = 0; index < 50; index++) {
+        char line[200];
+        snprintf(line, sizeof line, "{\"conversation\":\"threads\",\"content\":\"%d %d\"}", adder->number, index);
+        add(adder->journal, line);
+    }
+    return NULL;
+}
+
+static void threads(aj_journal *journal) {
+    pthread_t threads[8];
+    struct adder adders[8];
+    for (int number = 0; number < 8; number++) {
+        adders[number] = (struct adder){journal, number};
+        CHECK(pthread_create(&threads[number], NULL, add_many, &adders[number]) == 0);
+    }
+    for (int number = 0; number < 8; number++) pthread_join(threads[number], NULL);
+    CHECK(count(journal, "threads") == 400);
+}
+
+static void *interrupt(void *follower) {
+    usleep(50000);
+    aj_follower_interrupt(follower);
+    return NULL;
+}
+
+static void following(aj_journal *journal) {
+    aj_error *error = NULL;
+    aj_buffer buffer;
+    aj_follower *follower = aj_follow(journal, 0, &error);
+    CHECK(follower != NULL);
+    CHECK(aj_follower_next(follower, 0, 5, &buffer, &error) == AJ_OK && lines(&buffer) == 5);
+    CHECK(contains(&buffer, "\"kind\":\"added\"") && contains(&buffer, "\"kind\":\"flushed\""));
+    aj_buffer_free(&buffer);
+    while (1) {
+        CHECK(aj_follower_next(follower, 0, 0, &buffer, &error) == AJ_OK);
+        size_t length = buffer.length;
+        aj_buffer_free(&buffer);
+        if (length == 0) break;
+    }
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, interrupt, follower) == 0);
+    expect(aj_follower_next(follower, INT64_MAX, 0, &buffer, &error), &error, "interrupted");
+    pthread_join(thread, NULL);
+    add(journal, "{\"conversation\":\"followed\",\"content\":\"x\"}");
+    CHECK(aj_follower_next(follower, 10000, 0, &buffer, &error) == AJ_OK && lines(&buffer) == 1);
+    aj_buffer_free(&buffer);
+    CHECK(aj_follower_next(follower, 10, 0, &buffer, &error) == AJ_OK && buffer.length == 0);
+    aj_buffer_free(&buffer);
+    aj_follower_free(follower);
+}
+
+static void forking(aj_journal *journal) {
+    uint64_t before = count(journal, "fork");
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        add(journal, "{\"conversation\":\"fork\",\"content\":\"child\"}");
+        CHECK(aj_close(journal, NULL) == AJ_OK);
+        aj_journal_free(journal);
+        // Not an exit: what the parent's threads hold cannot be freed in the child, and would be taken for a leak.
+        execl("/bin/true", "true", (char *)NULL);
+        _exit(1);
+    }
+    add(journal, "{\"conversation\":\"fork\",\"content\":\"parent\"}");
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(count(journal, "fork") == before + 2);
+}
+
+int main(int count_of_arguments, char **arguments) {
+    CHECK(count_of_arguments == 2);
+    const char *directory = arguments[1];
+    CHECK(strlen(aj_version()) >= 5);
+    aj_error *error = NULL;
+    aj_options given = options();
+    given.log = tell;
+    given.log_context = &told;
+    aj_journal *journal = aj_open(directory, &given, &error);
+    show("open", error);
+    CHECK(journal != NULL && error == NULL && told >= 1);
+    values(journal);
+    errors(journal, directory);
+    threads(journal);
+    following(journal);
+    forking(journal);
+
+    aj_options reading = options();
+    reading.create = 0;
+    reading.read_only = 1;
+    aj_journal *reader = aj_open(directory, &reading, &error);
+    CHECK(reader != NULL && count(reader, "threads") == 400);
+    expect(aj_clear(reader, "a", NULL, &error), &error, "closed");
+    aj_journal_free(reader);
+
+    aj_follower *follower = aj_follow(journal, 0, &error);
+    CHECK(aj_close(journal, &error) == AJ_OK && aj_close(journal, &error) == AJ_OK);
+    expect(aj_flush(journal, NULL, NULL, &error), &error, "closed");
+    aj_buffer buffer;
+    expect(aj_follower_next(follower, 0, 0, &buffer, &error), &error, "closed");
+    aj_journal_free(journal);
+    aj_follower_free(follower);
+
+    journal = aj_open(directory, NULL, &error);
+    CHECK(journal != NULL && count(journal, "threads") == 400 && count(journal, "fork") == 2);
+    aj_journal_free(journal);
+    puts("done");
+    return 0;
+}
