@@ -1,0 +1,195 @@
+"""The C library: agent_journal.h, as ctypes has it. Every call lets other threads run while it waits."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
+from pathlib import Path
+from typing import Any
+
+from . import _errors
+from ._json import decode
+from ._version import __version__
+
+FILE = Path(__file__).parent / ("libagent_journal.dylib" if sys.platform == "darwin" else "libagent_journal.so")
+logger = logging.getLogger("agent_journal")
+
+_LEVELS = [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL]
+_LogFunction = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_char_p)
+
+
+class Buffer(ctypes.Structure):
+    _fields_ = [("bytes", c_void_p), ("length", c_size_t)]
+
+
+class Point(ctypes.Structure):
+    _fields_ = [("kind", c_int), ("sequence", c_uint64), ("text", c_char_p)]
+
+
+class _Options(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("create", c_int),
+        ("read_only", c_int),
+        ("lock_timeout_milliseconds", c_int64),
+        ("log", _LogFunction),
+        ("log_context", c_void_p),
+    ]
+
+
+def _load() -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL(str(FILE))
+    except OSError as error:
+        raise ImportError(f"agent_journal's library cannot be loaded: {error}. Install the wheel for this platform") from error
+    place, buffer = POINTER(c_void_p), POINTER(Buffer)
+    signatures: dict[str, tuple[Any, list[Any]]] = {
+        "aj_add": (c_int, [c_void_p, c_char_p, c_size_t, buffer, place]),
+        "aj_add_each": (c_int, [c_void_p, c_char_p, c_size_t, buffer, place]),
+        "aj_buffer_free": (None, [buffer]),
+        "aj_clear": (c_int, [c_void_p, c_char_p, buffer, place]),
+        "aj_close": (c_int, [c_void_p, place]),
+        "aj_conversations": (c_int, [c_void_p, c_char_p, buffer, place]),
+        "aj_count": (c_int, [c_void_p, c_char_p, POINTER(c_uint64), place]),
+        "aj_error_code": (c_char_p, [c_void_p]),
+        "aj_error_errno": (c_int, [c_void_p]),
+        "aj_error_free": (None, [c_void_p]),
+        "aj_error_message": (c_char_p, [c_void_p]),
+        "aj_error_path": (c_char_p, [c_void_p]),
+        "aj_flush": (c_int, [c_void_p, c_char_p, buffer, place]),
+        "aj_follow": (c_void_p, [c_void_p, c_uint64, place]),
+        "aj_follower_free": (None, [c_void_p]),
+        "aj_follower_interrupt": (None, [c_void_p]),
+        "aj_follower_next": (c_int, [c_void_p, c_int64, c_size_t, buffer, place]),
+        "aj_forget": (c_int, [c_void_p, POINTER(c_uint64), c_size_t, buffer, place]),
+        "aj_journal_free": (None, [c_void_p]),
+        "aj_memories": (c_int, [c_void_p, c_char_p, c_int64, c_uint64, POINTER(Point), buffer, place]),
+        "aj_open": (c_void_p, [c_char_p, POINTER(_Options), place]),
+        "aj_stats": (c_int, [c_void_p, buffer, place]),
+        "aj_version": (c_char_p, []),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    found = library.aj_version().decode()
+    if found != __version__:
+        raise ImportError(f"{FILE} is of version {found}, and the package of {__version__}: install the wheel again")
+    return library
+
+
+_library = _load()
+
+# What the library's threads have to tell. They only put it here: a handler of Python's logging may wait for a lock that is held by
+# a thread that waits for the journal. The thread that makes a call logs it when the call is over.
+_told: deque[tuple[int, bytes, bytes]] = deque(maxlen=1000)
+
+
+def _told_by_library(_context: int, level: int, message: bytes, fields: bytes) -> None:
+    _told.append((level, message, fields))
+
+
+_tell = _LogFunction(_told_by_library)
+
+
+def log_what_was_told() -> None:
+    """Not under a lock: a handler may use the journal."""
+    while _told:
+        try:
+            level, message, fields = _told.popleft()
+        except IndexError:  # Another thread took it.
+            return
+        details = " ".join(f"{name}={value}" for name, value in decode(fields).items())
+        logger.log(_LEVELS[level], "%s %s", message.decode(), details)
+
+
+class Handle:
+    """A handle of the library: freed when nobody uses it any more, also not a call that is still under way."""
+
+    def __init__(self, address: int, free: Callable[[int], None]) -> None:
+        self.address = address
+        self._free = free
+
+    def __del__(self) -> None:
+        self._free(self.address)
+
+
+def open_journal(path: str, *, create: bool, read_only: bool, lock_milliseconds: int) -> Handle:
+    options = _Options(ctypes.sizeof(_Options), create, read_only, lock_milliseconds, _tell, None)
+    error = c_void_p()
+    address = _library.aj_open(_bytes_of(path), byref(options), byref(error))
+    if not address:
+        raise _taken(error)
+    return Handle(address, _library.aj_journal_free)
+
+
+def close_journal(journal: Handle) -> None:
+    _call(_library.aj_close, journal)
+
+
+def lines(name: str, handle: Handle, *arguments: Any) -> bytes:
+    """What a function that gives lines gives."""
+    buffer = Buffer()
+    _call(getattr(_library, name), handle, *arguments, byref(buffer))
+    try:
+        return ctypes.string_at(buffer.bytes, buffer.length)
+    finally:
+        _library.aj_buffer_free(byref(buffer))
+
+
+def count(journal: Handle, conversation: bytes | None) -> int:
+    found = c_uint64()
+    _call(_library.aj_count, journal, conversation, byref(found))
+    return found.value
+
+
+def sequences(values: tuple[int, ...]) -> Any:
+    return (c_uint64 * len(values))(*values)
+
+
+def follow(journal: Handle, after: int) -> Handle:
+    error = c_void_p()
+    address = _library.aj_follow(journal.address, after, byref(error))
+    if not address:
+        raise _taken(error)
+    return Handle(address, _library.aj_follower_free)
+
+
+def interrupt(follower: Handle) -> None:
+    _library.aj_follower_interrupt(follower.address)
+
+
+def _call(function: Any, handle: Handle, *arguments: Any) -> None:
+    error = c_void_p()
+    status = function(handle.address, *arguments, byref(error))
+    if _told:
+        log_what_was_told()
+    if status != 0:
+        raise _taken(error)
+
+
+def _taken(error: c_void_p) -> _errors.JournalError:
+    """The library's error as one of Python's; the library's is freed."""
+    try:
+        path = _library.aj_error_path(error)
+        return _errors.error(
+            _library.aj_error_message(error).decode(errors="replace"),
+            _library.aj_error_code(error).decode(),
+            None if path is None else path.decode(errors="surrogateescape"),
+            _library.aj_error_errno(error) or None,
+        )
+    finally:
+        _library.aj_error_free(error)
+
+
+def _bytes_of(path: str) -> bytes:
+    """A path as the system has it."""
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise _errors.invalid(f"the path {path!r} holds a zero byte")
+    return encoded

@@ -1,0 +1,275 @@
+"""AsyncJournal: many tasks, several event loops, cancelling, following."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from agent_journal import AsyncJournal, Event, Journal, JournalError, KeyConflictError, NewMemory, NoJournalError
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "memory"
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def test_every_call(path: Path) -> None:
+    async def scenario() -> None:
+        async with AsyncJournal(path) as journal:
+            assert journal.is_open and journal.path == path and repr(journal) == f"AsyncJournal('{path}')"
+            receipt = await journal.add("c", "x", role="user", metadata={"a": 1}, mime_type="text/plain", idempotency_key="k")
+            again = await journal.add("c", "x", role="user", metadata={"a": 1}, mime_type="text/plain", idempotency_key="k")
+            assert (receipt.sequence, receipt.is_replayed) == (1, False)
+            assert (again.sequence, again.is_replayed, again.timestamp) == (1, True, receipt.timestamp)
+            await journal.add_all([NewMemory(1), NewMemory(b"2")], "c")
+            assert [memory.content for memory in await journal.memories("c")] == ["x", 1, b"2"]
+            assert [memory.content for memory in await journal.memories("c", last=1, before=3)] == [1]
+            assert await journal.flush("here") == 4
+            assert await journal.forget(1) == 1
+            assert (await journal.count(), await journal.count("c"), await journal.conversations()) == (2, 2, ["c"])
+            await journal.clear("c")
+            assert len(await journal.memories("c", at="here")) == 3
+            assert (await journal.stats())["events"] == 6
+        assert not journal.is_open
+        assert await journal.count() == 0 and journal.is_open
+        await journal.close()
+
+    run(scenario())
+
+
+def test_many_tasks_each_have_their_own_outcome(path: Path) -> None:
+    async def scenario() -> None:
+        journal = AsyncJournal(path)
+        await journal.add("c", "taken", idempotency_key="k")
+        adds = [journal.add("c", number) for number in range(300)]
+        refused = [journal.add("c", "other", idempotency_key="k"), journal.add("n" * 100_000, "x")]
+        found = await asyncio.gather(*adds[:150], *refused, *adds[150:], return_exceptions=True)
+        receipts = [outcome for outcome in found if not isinstance(outcome, BaseException)]
+        errors = [outcome for outcome in found if isinstance(outcome, BaseException)]
+        assert sorted(receipt.sequence for receipt in receipts) == list(range(2, 302))
+        assert [type(error) for error in errors] == [KeyConflictError, JournalError]
+        memories = {memory.sequence: memory.content for memory in await journal.memories("c")}
+        outcomes = [*found[:150], *found[152:]]
+        assert [memories[outcome.sequence] for outcome in outcomes if not isinstance(outcome, BaseException)] == list(range(300))
+        await journal.close()
+
+    run(scenario())
+
+
+def test_an_error_of_opening_reaches_every_task(path: Path) -> None:
+    async def scenario() -> None:
+        journal = AsyncJournal(path, create=False)
+        found = await asyncio.gather(*(journal.add("c", "x") for _ in range(5)), return_exceptions=True)
+        assert [type(error) for error in found] == [NoJournalError] * 5
+
+    run(scenario())
+    assert not path.exists()
+
+
+def test_one_event_loop_after_the_other_and_several_at_once(path: Path) -> None:
+    journal = AsyncJournal(path)
+
+    async def add_some(where: str) -> None:
+        await asyncio.gather(*(journal.add("c", f"{where} {number}") for number in range(20)))
+
+    for number in range(3):
+        run(add_some(f"loop {number}"))
+    threads = [threading.Thread(target=lambda n=n: run(add_some(f"thread {n}"))) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    journal.journal.close()
+    assert Journal(path).count("c") == 140
+
+
+def test_one_over_a_journal_shares_it_and_never_closes_it(path: Path) -> None:
+    with Journal(path) as journal:
+
+        async def scenario() -> None:
+            async with AsyncJournal.over(journal) as shared:
+                assert shared.journal is journal
+                await shared.add("c", "x")
+
+        run(scenario())
+        assert journal.is_open
+        assert journal.count() == 1
+
+
+def test_the_event_loop_goes_on_while_an_add_waits(path: Path) -> None:
+    async def scenario() -> None:
+        journal = AsyncJournal(path)
+        turns = 0
+        add = asyncio.ensure_future(journal.add("c", "x" * (1 << 20)))
+        while not add.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert turns > 1
+        await journal.close()
+
+    run(scenario())
+
+
+def test_a_cancelled_add_says_whether_it_may_be_written(path: Path) -> None:
+    async def scenario() -> None:
+        journal = AsyncJournal(path)
+        await journal.open()
+        before = asyncio.ensure_future(journal.add("c", "never"))
+        await asyncio.sleep(0)  # It waits.
+        outcomes: list[str] = []
+        for number in range(200):
+            add = asyncio.ensure_future(journal.add("c", f"add {number}", idempotency_key=f"k{number}"))
+            await asyncio.sleep(0 if number % 2 else 0.0003)
+            if not add.cancel():
+                continue
+            try:
+                await add
+            except asyncio.CancelledError as error:
+                outcomes.append(f"{error.args[0]}|add {number}")
+        await before
+        await journal.flush()  # Behind all that was taken up.
+        there = {memory.content for memory in await journal.memories("c")}
+        for outcome in outcomes:
+            said, _, content = outcome.partition("|")
+            assert said == "not written" or said.startswith("it may have been written")
+            if said == "not written":
+                assert content not in there
+        # Repeated, each is there once.
+        for number in range(200):
+            await journal.add("c", f"add {number}", idempotency_key=f"k{number}")
+        assert await journal.count("c") == 201
+        await journal.close()
+
+    run(scenario())
+
+
+def test_an_add_that_was_not_taken_up_is_not_written(path: Path) -> None:
+    async def scenario() -> None:
+        journal = AsyncJournal(path)
+        add = asyncio.ensure_future(journal.add("c", "x"))
+        journal.journal._lock.acquire()  # Whoever takes it up waits here, and what comes after it behind.
+        try:
+            await asyncio.sleep(0.05)
+            behind = asyncio.ensure_future(journal.add("c", "y"))
+            await asyncio.sleep(0.05)
+            behind.cancel()
+            with pytest.raises(asyncio.CancelledError, match="^not written$"):
+                await behind
+            add.cancel()
+            with pytest.raises(asyncio.CancelledError, match="^it may have been written"):
+                await add
+        finally:
+            journal.journal._lock.release()
+        while await journal.count("c") == 0:
+            await asyncio.sleep(0.01)
+        assert [memory.content for memory in await journal.memories("c")] == ["x"]
+        await journal.close()
+
+    run(scenario())
+
+
+def test_timeouts_work(path: Path) -> None:
+    async def scenario() -> None:
+        journal = AsyncJournal(path)
+        await journal.open()
+        follower = journal.follow()
+        began = time.monotonic()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(follower.__anext__(), 0.1)
+        assert time.monotonic() - began < 30
+        await journal.close()
+
+    run(scenario())
+
+
+def test_following(path: Path) -> None:
+    async def scenario() -> None:
+        journal = AsyncJournal(path)
+        await journal.add("c", "first")
+        events: list[Event] = []
+
+        async def follow() -> None:
+            async for event in journal.follow():
+                events.append(event)
+                if len(events) == 3:
+                    return
+
+        follower = asyncio.ensure_future(follow())
+        while not events:
+            await asyncio.sleep(0.01)
+        Journal(path).add("c", "second")
+        await journal.add("c", "third")
+        await follower
+        assert [event.memory.content for event in events if event.memory] == ["first", "second", "third"]
+        assert [event.sequence async for event in journal.follow(after=1, timeout=0)] == [2, 3]
+        await journal.close()
+
+    run(scenario())
+
+
+def test_more_followers_than_threads_of_the_pool(path: Path) -> None:
+    async def scenario() -> None:
+        journal = AsyncJournal(path)
+        await journal.open()
+        followers = [asyncio.ensure_future(journal.follow().__anext__()) for _ in range(40)]
+        await asyncio.sleep(0.1)
+        await asyncio.wait_for(journal.add("c", "x"), 30)
+        assert {event.sequence for event in await asyncio.gather(*followers)} == {1}
+        await journal.close()
+
+    run(scenario())
+
+
+def test_after_a_fork_parent_and_child_go_on(path: Path) -> None:
+    journal = AsyncJournal(path)
+
+    async def add(what: str) -> None:
+        await asyncio.gather(*(journal.add("c", f"{what} {number}") for number in range(10)))
+        assert await journal.count("c") >= 10
+
+    run(add("before"))
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            run(add("child"))
+            status = 0
+        finally:
+            os._exit(status)
+    run(add("parent"))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    journal.journal.close()
+    assert Journal(path).count("c") == 30
+
+
+def test_its_thread_ends_when_there_is_nothing_to_do(path: Path) -> None:
+    def adders() -> int:
+        return sum(thread.name == "agent_journal adder" for thread in threading.enumerate())
+
+    async def add(journal: AsyncJournal) -> None:
+        await journal.add("c", "x")
+
+    before = adders()
+    journal = AsyncJournal(path)
+    run(add(journal))
+    assert adders() == before + 1
+    deadline = time.monotonic() + 30
+    while adders() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    run(add(journal))
+    assert journal.journal.count() == 2
+    journal.journal.close()
