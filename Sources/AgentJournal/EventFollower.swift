@@ -7,7 +7,8 @@ package final class EventFollower: Sendable {
     private let journal: Journal
     private let engine: Engine
     private let cursor: Monitor<EventCursor>
-    private let id = EventSequence.Iterator.ids.add(1, ordering: .relaxed).newValue
+    /// Calls that wait, by the number that each is woken by.
+    private let waiting = Monitor<Set<UInt64>>([])
     private let isInterrupted = Atomic<Bool>(false)
     private let generation = ForkGeneration.current
 
@@ -46,11 +47,17 @@ package final class EventFollower: Sendable {
             try asJournalError { () throws(LogError) in try engine.log.checkIsThere() }
             let elapsed = (ContinuousClock.now - start) / .milliseconds(1)
             guard elapsed < Double(timeoutMilliseconds) else { return .nothing }
-            let journal = journal
-            engine.waitForMoreNow(
-                after: last, id: id,
-                timeoutMilliseconds: max(1, timeoutMilliseconds - Int(elapsed))
-            ) { journal.isClosedNow || isInterrupted.load(ordering: .acquiring) }
+            wait(after: last, timeoutMilliseconds: max(1, timeoutMilliseconds - Int(elapsed)))
+        }
+    }
+
+    private func wait(after last: UInt64, timeoutMilliseconds: Int) {
+        let id = EventSequence.Iterator.ids.add(1, ordering: .relaxed).newValue
+        let journal = journal
+        waiting.withLock { _ = $0.insert(id) }
+        defer { waiting.withLock { _ = $0.remove(id) } }
+        engine.waitForMoreNow(after: last, id: id, timeoutMilliseconds: timeoutMilliseconds) {
+            journal.isClosedNow || isInterrupted.load(ordering: .acquiring)
         }
     }
 
@@ -68,10 +75,10 @@ package final class EventFollower: Sendable {
         }
     }
 
-    /// Ends the call of `next` that waits, or else the next one, with `interrupted`. From any thread.
+    /// Ends a call of `next` that waits, or else the next one, with `interrupted`. From any thread.
     package func interrupt() {
         guard generation == .current else { return }
         isInterrupted.store(true, ordering: .releasing)
-        engine.wakeFollower(id)
+        for id in waiting.withLock({ $0 }) { engine.wakeFollower(id) }
     }
 }

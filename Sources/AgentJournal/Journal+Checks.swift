@@ -46,6 +46,15 @@ extension Journal {
     /// When the journal was made, RFC 3339.
     package var created: String { attachments.inherited().segmentLog.identity.created }
 
+    /// Whether another process has it open for writing now: then a call may have to wait for that one.
+    package var isShared: Bool {
+        get throws(JournalError) {
+            try checkOpen()
+            let log = try segmentLog
+            return try asJournalError { () throws(LogError) in try log.isShared }
+        }
+    }
+
     /// Who else has it open for writing.
     package var otherOpeners: [LockFile.Opener] { attachments.current()?.segmentLog.otherOpeners ?? [] }
 }

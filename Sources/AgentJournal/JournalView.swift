@@ -112,6 +112,13 @@ public final class JournalView: Sendable {
         }
     }
 
+    /// How many memories a conversation holds.
+    package func count(of conversation: String) throws(JournalError) -> Int {
+        try read { (box) throws(JournalError) in
+            try box.count(of: Array(conversation.utf8), at: sequence)
+        }
+    }
+
     /// Writes all memories as canonical JSON lines, by conversation and sequence.
     ///
     /// - Parameters:

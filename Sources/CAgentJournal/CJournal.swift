@@ -61,6 +61,13 @@ private let versionText: StaticString = "0.1.0"
 /// See agent_journal.h.
 @_cdecl("aj_journal_free") public func freeJournal(_ handle: OpaquePointer?) { release(handle, Journal.self) }
 
+/// See agent_journal.h.
+@_cdecl("aj_is_shared") public func isShared(
+    _ handle: OpaquePointer?, _ shared: UnsafeMutablePointer<Int32>?, _ error: ErrorPlace?
+) -> Int32 {
+    status(error) { shared?.pointee = try journal(handle).isShared ? 1 : 0 }
+}
+
 // MARK: Appending
 
 /// See agent_journal.h.
@@ -99,7 +106,8 @@ private let versionText: StaticString = "0.1.0"
     _ error: ErrorPlace?
 ) -> Int32 {
     lines(receipts, error) {
-        let sequences = UnsafeBufferPointer(start: sequences, count: sequences == nil ? 0 : count)
+        let count = try checkedCount(count, of: sequences, "sequences")
+        let sequences = UnsafeBufferPointer(start: sequences, count: count)
         return Lines.receipts(try journal(handle).forgetNow(Array(sequences)))
     }
 }
@@ -151,9 +159,7 @@ private let versionText: StaticString = "0.1.0"
             count?.pointee = UInt64(try view.count)
             return
         }
-        // Of the names that begin with this one, it is the first.
-        let found = try view.conversations(prefix: name).first { $0.name.utf8.elementsEqual(name.utf8) }
-        count?.pointee = UInt64(found?.count ?? 0)
+        count?.pointee = UInt64(try view.count(of: name))
     }
 }
 

@@ -61,6 +61,16 @@ func requiredText(_ pointer: UnsafePointer<CChar>?, _ what: String) throws(Journ
     return text
 }
 
+/// How many of something the caller has given.
+func checkedCount(_ count: Int, of start: UnsafeRawPointer?, _ what: String) throws(JournalError) -> Int {
+    guard count >= 0, start != nil || count == 0 else {
+        throw JournalError(
+            .invalidArgument,
+            "The \(what) are \(start == nil ? "NULL" : "too many"), and their number is \(count)")
+    }
+    return count
+}
+
 extension Point {
     /// The caller's point.
     init(_ point: aj_point) throws(JournalError) {
@@ -85,7 +95,7 @@ enum Lines {
     static func memories(
         _ start: UnsafePointer<CChar>?, _ length: Int
     ) throws(JournalError) -> [(conversation: String, memory: NewMemory)] {
-        let bytes = UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : length)
+        let bytes = UnsafeRawBufferPointer(start: start, count: try checkedCount(length, of: start, "lines"))
         var memories: [(conversation: String, memory: NewMemory)] = []
         var offset = 0
         while offset < bytes.count {

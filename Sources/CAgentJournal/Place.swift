@@ -2,14 +2,6 @@ import JournalFileSystem
 import Logging
 import SystemPackage
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// Where a journal is kept, for those who never asked themselves: a warning at opening of a place that does not last.
 enum Place {
     static func warn(of directory: FilePath, _ logger: Logger) {
@@ -28,14 +20,9 @@ enum Place {
             logger.warning(
                 "journal: the kind of its file system is not known", metadata: ["error": "\(error)"])
         }
-        if temporary.contains(where: { directory.starts(with: $0) }) {
+        if directory.isTemporary {
             warn("in a temporary directory, which is emptied now and then", directory, logger)
         }
-    }
-
-    private static var temporary: [FilePath] {
-        let own = getenv("TMPDIR").map { FilePath(platformString: $0) }
-        return ["/tmp", "/var/tmp"] + [own].compactMap { $0 }.filter { !$0.isEmpty }
     }
 
     private static func warn(_ where: String, _ directory: FilePath, _ logger: Logger) {

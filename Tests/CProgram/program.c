@@ -132,6 +132,10 @@ static void errors(aj_journal *journal, const char *directory) {
     aj_buffer_free(&buffer);
     expect(aj_add(journal, "{\"conversation\":\"\xff\",\"content\":\"x\"}", 35, NULL, &error), &error, "invalid_argument");
     expect(aj_add(NULL, "", 0, NULL, &error), &error, "invalid_argument");
+    expect(aj_add(journal, NULL, 10, NULL, &error), &error, "invalid_argument");
+    expect(aj_forget(journal, NULL, 3, NULL, &error), &error, "invalid_argument");
+    uint64_t one = 1;
+    expect(aj_forget(journal, &one, (size_t)-1, NULL, &error), &error, "invalid_argument");
     expect(aj_memories(journal, NULL, -1, 0, NULL, &buffer, &error), &error, "invalid_argument");
     expect(aj_memories(journal, "\xff", -1, 0, NULL, &buffer, &error), &error, "invalid_argument");
     aj_point never = {AJ_POINT_LABEL, 0, "never"}, wrong = {7, 0, NULL}, later = {AJ_POINT_DATE, 0, "tomorrow"};
@@ -193,6 +197,46 @@ static void threads(aj_journal *journal) {
     CHECK(count(journal, "threads") == 400);
 }
 
+struct wait {
+    aj_follower *follower;
+    size_t lines;
+};
+
+static void *wait_for_events(void *argument) {
+    struct wait *wait = argument;
+    aj_buffer buffer;
+    CHECK(aj_follower_next(wait->follower, 60000, 1, &buffer, NULL) == AJ_OK);
+    wait->lines = lines(&buffer);
+    aj_buffer_free(&buffer);
+    return NULL;
+}
+
+// Two calls on one follower wait; each is woken.
+static void following_twice(aj_journal *journal) {
+    aj_error *error = NULL;
+    aj_follower *follower = aj_follow(journal, 100000, &error);
+    CHECK(follower != NULL);
+    aj_follower_free(follower);
+    uint64_t last = count(journal, NULL);
+    aj_buffer buffer;
+    CHECK(aj_flush(journal, NULL, &buffer, &error) == AJ_OK);
+    CHECK(sscanf(strstr(buffer.bytes, "\"sequence\":"), "\"sequence\":%lu", &last) == 1);
+    aj_buffer_free(&buffer);
+    follower = aj_follow(journal, last, &error);
+    struct wait waits[2] = {{follower, 0}, {follower, 0}};
+    pthread_t threads[2];
+    for (int number = 0; number < 2; number++) {
+        CHECK(pthread_create(&threads[number], NULL, wait_for_events, &waits[number]) == 0);
+    }
+    usleep(50000);
+    add(journal, "{\"conversation\":\"followed\",\"content\":\"x\"}\n{\"conversation\":\"followed\",\"content\":\"y\"}");
+    for (int number = 0; number < 2; number++) {
+        pthread_join(threads[number], NULL);
+        CHECK(waits[number].lines == 1);
+    }
+    aj_follower_free(follower);
+}
+
 static void *interrupt(void *follower) {
     usleep(50000);
     aj_follower_interrupt(follower);
@@ -223,6 +267,31 @@ static void following(aj_journal *journal) {
     CHECK(aj_follower_next(follower, 10, 0, &buffer, &error) == AJ_OK && buffer.length == 0);
     aj_buffer_free(&buffer);
     aj_follower_free(follower);
+}
+
+static void sharing(aj_journal *journal, const char *directory) {
+    int shared = 7;
+    CHECK(aj_is_shared(journal, &shared, NULL) == AJ_OK && shared == 0);
+    int started[2], ended[2];
+    CHECK(pipe(started) == 0 && pipe(ended) == 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    char byte = 0;
+    if (child == 0) {
+        close(ended[1]);
+        aj_journal *other = aj_open(directory, NULL, NULL);
+        CHECK(other != NULL && write(started[1], &byte, 1) == 1);
+        CHECK(read(ended[0], &byte, 1) == 0);
+        aj_journal_free(other);
+        execl("/bin/true", "true", (char *)NULL);
+        _exit(1);
+    }
+    CHECK(read(started[0], &byte, 1) == 1);
+    CHECK(aj_is_shared(journal, &shared, NULL) == AJ_OK && shared == 1);
+    close(ended[1]);
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(aj_is_shared(journal, &shared, NULL) == AJ_OK && shared == 0);
 }
 
 static void forking(aj_journal *journal) {
@@ -258,6 +327,8 @@ int main(int count_of_arguments, char **arguments) {
     errors(journal, directory);
     threads(journal);
     following(journal);
+    following_twice(journal);
+    sharing(journal, directory);
     forking(journal);
 
     aj_options reading = options();

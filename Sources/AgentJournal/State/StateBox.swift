@@ -136,6 +136,20 @@ final class StateBox: Sendable {
         return count
     }
 
+    /// How many memories a conversation holds at `bound`.
+    ///
+    /// - Complexity: that of `lastSequence(of:at:)`.
+    func count(of name: [UInt8], at bound: UInt64) throws(JournalError) -> Int {
+        let (own, below) = state.withLock { state in
+            let number = state.layer.number(of: name)
+            return (
+                number.map { ConversationValue(state.layer.conversations[$0], at: bound) }, state.below
+            )
+        }
+        if let own, own.isWhole { return own.memories }
+        return try (own?.memories ?? 0) &+ (below.conversation(name)?.memories ?? 0)
+    }
+
     /// The last event of a conversation at `bound`.
     ///
     /// - Complexity: constant, but linear in the conversation while something behind the bound is being made durable.

@@ -55,6 +55,16 @@ struct Openers {
 }
 
 extension SegmentLog {
+    /// Whether another process has the journal open for writing now; true where that cannot be known.
+    ///
+    /// - Complexity: one call to the system.
+    package var isShared: Bool {
+        get throws(LogError) {
+            guard let lockFile else { return true }
+            return try Openers(lockFile: lockFile).hasOthers()
+        }
+    }
+
     /// Whoever else has the journal open for writing.
     package var otherOpeners: [LockFile.Opener] {
         guard let lockFile else { return [] }

@@ -42,6 +42,11 @@ struct Examination {
 
     private mutating func examineKind(_ volume: Volume) {
         switch volume.kind {
+        case .local where directory.isTemporary:
+            add(
+                "storage", .warning,
+                "\(volume.name), local, and a temporary directory, which is emptied now and then. Use another one"
+            )
         case .local: add("storage", .ok, "\(volume.name), local")
         case .memory:
             add(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Coroutine
@@ -12,7 +16,17 @@ from typing import Any, TypeVar
 
 import pytest
 
-from agent_journal import AsyncJournal, Event, Journal, JournalError, KeyConflictError, NewMemory, NoJournalError
+from agent_journal import (
+    AsyncJournal,
+    Event,
+    Journal,
+    JournalError,
+    KeyConflictError,
+    NewMemory,
+    NoJournalError,
+    NotWrittenError,
+    _adder,
+)
 
 T = TypeVar("T")
 
@@ -33,7 +47,7 @@ def test_every_call(path: Path) -> None:
             receipt = await journal.add("c", "x", role="user", metadata={"a": 1}, mime_type="text/plain", idempotency_key="k")
             again = await journal.add("c", "x", role="user", metadata={"a": 1}, mime_type="text/plain", idempotency_key="k")
             assert (receipt.sequence, receipt.is_replayed) == (1, False)
-            assert (again.sequence, again.is_replayed, again.timestamp) == (1, True, receipt.timestamp)
+            assert (again.sequence, again.is_replayed, again.recorded) == (1, True, receipt.recorded)
             await journal.add_all([NewMemory(1), NewMemory(b"2")], "c")
             assert [memory.content for memory in await journal.memories("c")] == ["x", 1, b"2"]
             assert [memory.content for memory in await journal.memories("c", last=1, before=3)] == [1]
@@ -109,15 +123,114 @@ def test_one_over_a_journal_shares_it_and_never_closes_it(path: Path) -> None:
         assert journal.count() == 1
 
 
-def test_the_event_loop_goes_on_while_an_add_waits(path: Path) -> None:
+def test_the_event_loop_goes_on_while_another_process_is_waited_for(path: Path) -> None:
+    """Also where adds before were done at once, on the thread of the event loop."""
+    program = "import sys, agent_journal\nj = agent_journal.Journal(sys.argv[1]).open()\nprint('open', flush=True)\n"
+
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        for number in range(50):
+            await journal.add("c", number)
+        command = [sys.executable, "-c", program + "while True: j.add('c', 'x')", str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+            try:
+                assert other.stdout is not None and other.stdout.readline() == "open\n"
+                for _ in range(20):
+                    other.send_signal(signal.SIGSTOP)
+                    add = asyncio.ensure_future(journal.add("c", "y"))
+                    turns = 0
+                    deadline = time.monotonic() + 0.2
+                    while not add.done() and time.monotonic() < deadline:
+                        turns += 1
+                        await asyncio.sleep(0.001)
+                    assert add.done() or turns > 10, "the event loop stood still"
+                    other.send_signal(signal.SIGCONT)
+                    await add
+            finally:
+                other.kill()
+        await journal.close()
+
+    run(scenario())
+
+
+def test_one_task_alone_adds_at_once_and_many_by_the_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_thread: list[int] = []
+    decided = _adder._decided
+
+    def counted(adds: list[Any]) -> Any:
+        by_thread.append(len(adds))
+        return decided(adds)
+
+    monkeypatch.setattr(_adder, "_decided", counted)
+    monkeypatch.setattr(_adder._Turns, "LONGEST_ADD", 10.0)
+    monkeypatch.setattr(_adder._Turns, "LONGEST_ROW", 10.0)
+
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        for number in range(20):
+            await journal.add("c", number)
+        assert by_thread == [1], "only the first"
+        await asyncio.gather(*(journal.add("c", number) for number in range(20)))
+        await journal.close()
+
+    run(scenario())
+    assert Journal(path).count("c") == 40
+
+
+def test_an_add_whose_thread_cannot_be_started_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
     async def scenario() -> None:
         journal = AsyncJournal(path)
-        turns = 0
-        add = asyncio.ensure_future(journal.add("c", "x" * (1 << 20)))
-        while not add.done():
-            turns += 1
-            await asyncio.sleep(0)
-        assert turns > 1
+        journal.journal.open()
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(NotWrittenError):
+                await journal.add("c", "refused")
+        await journal.add("c", "second")
+        assert journal.journal.memories("c")[0].content == "second" and journal.journal.count() == 1
+        journal.journal.close()
+
+    run(scenario())
+
+
+def test_closing_beside_adds_loses_and_refuses_nothing(path: Path) -> None:
+    async def scenario() -> None:
+        journal = AsyncJournal(path)
+        ended = False
+
+        async def close() -> None:
+            while not ended:
+                await journal.close()
+                await asyncio.sleep(0)
+
+        closer = asyncio.ensure_future(close())
+        await asyncio.gather(*(journal.add("c", number) for number in range(100)))
+        for number in range(30):
+            await journal.add("c", number)
+        ended = True
+        await closer
+        assert await journal.count("c") == 130
+        await journal.close()
+
+    run(scenario())
+
+
+def test_a_cancelled_read_says_nothing_of_writing(path: Path) -> None:
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        read = asyncio.ensure_future(journal.memories("c"))
+        await asyncio.sleep(0)
+        read.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await read
+        assert caught.value.args == ()
+        assert [event async for event in journal.follow(timeout=0)] == []
+        with pytest.raises(JournalError):
+            await journal.follow(timeout=-1).__anext__()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(journal.follow(timeout=math.inf).__anext__(), 0.05)
         await journal.close()
 
     run(scenario())
@@ -141,6 +254,7 @@ def test_a_cancelled_add_says_whether_it_may_be_written(path: Path) -> None:
                 outcomes.append(f"{error.args[0]}|add {number}")
         await before
         await journal.flush()  # Behind all that was taken up.
+        assert outcomes, "none was cancelled"
         there = {memory.content for memory in await journal.memories("c")}
         for outcome in outcomes:
             said, _, content = outcome.partition("|")

@@ -28,7 +28,7 @@ from autogen_core.models import (
 from autogen_ext.models.replay import ReplayChatCompletionClient
 from PIL import Image as PILImage
 
-from agent_journal import Journal, NoJournalError
+from agent_journal import AsyncJournal, Journal, NoJournalError
 from agent_journal.autogen import JournalChatCompletionContext, JournalMemory
 
 T = TypeVar("T")
@@ -480,3 +480,107 @@ def test_close_deletes_nothing(tmp_path: Path) -> None:
         assert summary(await (await filled(tmp_path)).get_messages()) == ["one"]
 
     run(scenario())
+
+
+def test_a_call_left_open_within_a_living_process_is_answered(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        context = await filled(tmp_path, user("weather?"), calls("1"))
+        await context.add_message(user("never mind"))  # The task that ran the tool was cancelled.
+        assert summary(await context.get_messages()) == summary(
+            [user("weather?"), calls("1"), results("1"), user("never mind")]
+        )
+        await context.add_message(calls("2"))
+        await context.add_message(results("2"))
+        await context.add_message(user("thanks"))
+        assert len(await context.get_messages()) == 7
+        await context.close()
+
+    run(scenario())
+
+
+def test_no_result_is_returned_without_its_call(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        context = await filled(tmp_path / "loaded", user("weather?"), calls("1"))
+        other = JournalChatCompletionContext(tmp_path / "loaded", CONVERSATION)
+        await other.get_messages()  # Repairs it.
+        await context.add_message(results("1"))
+        fresh = UnboundedChatCompletionContext(initial_messages=[user("fresh")])
+        await context.load_state(await fresh.save_state())
+        assert summary(await context.get_messages()) == summary([user("fresh")])
+        assert summary(await other.get_messages()) == summary([user("fresh")])
+        await context.close()
+        await other.close()
+
+        context = await filled(tmp_path / "cleared", user("weather?"), calls("1"))
+        other = JournalChatCompletionContext(tmp_path / "cleared", CONVERSATION)
+        await other.clear()
+        await context.add_message(results("1"))
+        assert await context.get_messages() == []
+        await context.close()
+        await other.close()
+
+        context = await filled(tmp_path / "twice", calls("1"), results("1"), results("1"))
+        assert summary(await context.get_messages()) == summary([calls("1"), results("1")])
+        await context.close()
+
+    run(scenario())
+
+
+def test_a_limit_counts_what_memories_add_and_keeps_the_newest(tmp_path: Path) -> None:
+    def said(number: int) -> SystemMessage:
+        return SystemMessage(content=f"\nRelevant memory content (in chronological order):\n1. {number}\n")
+
+    async def scenario() -> None:
+        context = JournalChatCompletionContext(tmp_path, CONVERSATION, limit=3)
+        for number in range(10):
+            await context.add_message(user(f"{number}"))
+            await context.add_message(said(number))
+        found = await context.get_messages()
+        assert [message.content for message in found[1:]] == ["9", said(9).content]
+        assert len(found) == 3
+        assert len(context._of_memory) <= 3
+        await context.close()
+
+    run(scenario())
+
+
+def test_an_empty_state_is_loaded_as_one(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        context = JournalChatCompletionContext(tmp_path, CONVERSATION, initial_messages=[user("first")])
+        await context.load_state({"messages": []})
+        assert await context.get_messages() == []
+        await context.close()
+        other = [user("first"), user("second")]
+        context = JournalChatCompletionContext(tmp_path, "another", initial_messages=[user("first"), user("then")])
+        assert len(await context.get_messages()) == 2
+        await context.clear()
+        assert await context.get_messages() == []
+        context = JournalChatCompletionContext(tmp_path, "another", initial_messages=list[LLMMessage](other))
+        assert summary(await context.get_messages()) == summary(list[LLMMessage](other))
+        await context.close()
+
+    run(scenario())
+
+
+def test_lines_with_members_that_are_null_are_a_dialogue(tmp_path: Path) -> None:
+    async def scenario() -> list[LLMMessage]:
+        context = JournalChatCompletionContext(tmp_path, CONVERSATION)
+        return await context.get_messages()
+
+    with Journal(tmp_path) as journal:
+        journal.add(CONVERSATION, "hello", role="assistant", metadata={"tool_calls": None, "refusal": None})
+    (message,) = run(scenario())
+    assert isinstance(message, AssistantMessage) and message.content == "hello"
+
+
+def test_of_a_journal_that_is_handed_over_the_settings_are_dumped(tmp_path: Path) -> None:
+    for journal in (Journal(tmp_path / "memory", create=False), AsyncJournal(tmp_path / "memory", create=False)):
+        for component in (JournalMemory(journal, "c"), JournalChatCompletionContext(journal, "c")):
+            dumped = component.dump_component()
+            assert (dumped.config["create"], dumped.config["read_only"]) == (False, False)
+            loaded = type(component).load_component(dumped)
+            with pytest.raises(NoJournalError):
+                run(loaded.query() if isinstance(loaded, JournalMemory) else loaded.get_messages())
+    reader = JournalMemory(Journal(tmp_path / "memory", read_only=True), "c")
+    assert JournalMemory.load_component(reader.dump_component())._handle.read_only
+    assert not (tmp_path / "memory").exists()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+import subprocess
+import sys
+import threading
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -18,7 +21,7 @@ from autogen_core.models import SystemMessage, UserMessage
 from PIL import Image as PILImage
 
 from agent_journal import AsyncJournal, Journal, KeyConflictError, Memory, NewMemory, NoJournalError
-from agent_journal.autogen import JournalMemory
+from agent_journal.autogen import JournalChatCompletionContext, JournalMemory
 
 T = TypeVar("T")
 CONVERSATION = "support/user-42"
@@ -321,6 +324,7 @@ def test_the_config_keeps_path_conversation_limit_and_create(tmp_path: Path, mon
         "conversation": CONVERSATION,
         "limit": 0,
         "create": False,
+        "read_only": False,
     }
     assert JournalMemory.load_component(dumped).dump_component() == dumped
     sparse = ComponentModel(provider=dumped.provider, config={"path": "/m", "conversation": "c"})
@@ -430,3 +434,74 @@ def test_memories_that_other_programs_added_are_read(tmp_path: Path) -> None:
         MemoryContent(content='[1, "two"]', mime_type=MemoryMimeType.JSON),
         MemoryContent(content={"data": "no image"}, mime_type="image/png"),
     ]
+
+
+def test_json_with_a_member_data_is_no_image(tmp_path: Path) -> None:
+    values: list[Any] = [{"data": "abcd", "kind": "sensor"}, {"data": image().to_base64()}, {"data": 1}]
+    with Journal(tmp_path) as journal:
+        for value in values:
+            journal.add(CONVERSATION, value)
+        memory = JournalMemory(journal, CONVERSATION)
+        assert [content.content for content in run(memory.query()).results] == values
+        context = UnboundedChatCompletionContext()
+        run(memory.update_context(context))
+        assert len(run(context.get_messages())) == 1
+
+
+def test_a_repr_writes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    program = "import os, sys, agent_journal; j = agent_journal.Journal(sys.argv[1]); j.add('c', 'x'); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "memory")], check=False)
+
+    def files() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in (tmp_path / "memory").rglob("*") if path.is_file()}
+
+    before = files()
+    caplog.set_level(logging.DEBUG)
+    assert repr(JournalMemory(tmp_path / "memory", "c")).endswith("count=1)")
+    assert repr(JournalMemory(Journal(tmp_path / "memory", read_only=True), "c")).endswith("count=1)")
+    assert files() == before
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("conversation, limit", [("", 1), (None, 1), (3, 1), ("c", True), ("c", 2.5), ("c", 0)])
+def test_what_can_be_no_conversation_or_limit_is_refused_at_once(tmp_path: Path, conversation: Any, limit: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        JournalMemory(tmp_path, conversation, limit=limit)
+    with pytest.raises((TypeError, ValueError)):
+        JournalChatCompletionContext(tmp_path, conversation, limit=limit)
+
+
+@pytest.mark.parametrize("returned", [None, ["text"], 3])
+def test_a_recall_that_returns_anything_else_is_told(tmp_path: Path, returned: Any) -> None:
+    memory = JournalMemory(tmp_path, CONVERSATION, recall=lambda query, memories: returned)
+    with pytest.raises(TypeError, match="recall"):
+        run(memory.query("x"))
+
+
+def test_only_what_the_memory_itself_leaves_out_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        memory = JournalMemory(tmp_path, CONVERSATION, limit=5)
+        for number in range(10):
+            await memory.add(text(str(number), even=number % 2 == 0))
+        caplog.clear()
+        await memory.query(limit=2)
+        await memory.query(metadata={"even": True}, limit=2)
+        assert caplog.records == []
+        await memory.query()
+        assert ["5 of 10" in record.getMessage() for record in caplog.records] == [True]
+        await memory.close()
+
+    caplog.set_level(logging.WARNING)
+    run(scenario())
+
+
+def test_memories_of_a_path_leave_no_threads_behind(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        for number in range(100):
+            memory = JournalMemory(tmp_path, CONVERSATION)
+            await memory.add(text(str(number)))
+            await memory.close()
+
+    before = threading.active_count()
+    run(scenario())
+    assert threading.active_count() < before + 30

@@ -79,3 +79,15 @@ def test_what_is_no_dumped_list_memory_is_refused(tmp_path: Path, text: str, tol
 def test_wrong_usage_is_64() -> None:
     assert command("only-a-directory").returncode == 64
     assert command("--help").returncode == 0
+
+
+NO_LIST = '{"provider": "autogen_core.memory.ListMemory", "config": {"memory_contents": null}}'
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"provider": "other", "config": {}}', NO_LIST])
+def test_what_is_no_dumped_list_memory_makes_no_journal(tmp_path: Path, text: str) -> None:
+    (tmp_path / "memory.json").write_text(text)
+    command = [sys.executable, "-m", "agent_journal.autogen", str(tmp_path / "journal"), CONVERSATION, str(tmp_path / "memory.json")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith("error: "), done.stderr
+    assert not (tmp_path / "journal").exists()

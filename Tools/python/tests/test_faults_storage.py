@@ -136,6 +136,7 @@ def test_a_temporary_directory_is_warned_of() -> None:
         opened = run(open_memory(path, "create"))
         assert (opened.returncode, opened.stdout) == (0, "['likes pizza']\n"), opened.stderr
         assert any("temporary" in line and str(path) in line for line in warnings(opened.stderr)), opened.stderr
+        assert "temporary directory" in run(doctor(path)).stdout
 
 
 def test_a_directory_that_lasts_is_not_warned_of() -> None:

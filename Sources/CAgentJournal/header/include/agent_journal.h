@@ -100,6 +100,10 @@ int aj_close(aj_journal *journal, aj_error **error);
 // stay valid, and are to be freed by themselves.
 void aj_journal_free(aj_journal *journal);
 
+// Sets *shared to 1 if another process has the journal open for writing now, else to 0: a call that appends may then have to wait for
+// that process. One call to the system.
+int aj_is_shared(aj_journal *journal, int *shared, aj_error **error);
+
 // Adding.
 //
 // A memory is a line {"conversation", "content" or "content_base64", "role", "mime_type", "metadata", "idempotency_key",
@@ -169,7 +173,7 @@ aj_follower *aj_follow(aj_journal *journal, uint64_t after, aj_error **error);
 int aj_follower_next(
     aj_follower *follower, int64_t timeout_milliseconds, size_t limit, aj_buffer *events, aj_error **error);
 
-// Has the call of aj_follower_next that waits, or else the next one, end with the error "interrupted".
+// Has one call of aj_follower_next that waits, or else the next one, end with the error "interrupted".
 void aj_follower_interrupt(aj_follower *follower);
 
 // NULL may be freed.

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+import weakref
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
 from . import _errors, _library, _values
 from ._library import Handle
 from ._values import Receipt
 
-_IDLE_SECONDS = 1.0
+if TYPE_CHECKING:
+    from ._journal import Journal
+
+_IDLE_SECONDS = 0.2
 """After so long without work the thread ends."""
 _BATCH_BYTES = 4 << 20
 
@@ -23,10 +27,11 @@ MAY_BE_WRITTEN = "it may have been written; add it again with its idempotency ke
 class _Add:
     """A memory that a task waits for."""
 
-    __slots__ = ("line", "loop", "future", "_claims")
+    __slots__ = ("line", "journal", "loop", "future", "_claims")
 
-    def __init__(self, line: bytes, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, line: bytes, loop: asyncio.AbstractEventLoop, journal: Journal) -> None:
         self.line = line
+        self.journal = journal
         self.loop = loop
         self.future: asyncio.Future[Receipt] = loop.create_future()
         self._claims = [None]
@@ -44,8 +49,8 @@ class _Turns:
     """When a task's add is done at once, on the thread of its event loop.
 
     To hand an add to another thread and its receipt back wakes two sleeping processors, which takes as long as a quick
-    disk's sync. A task that is alone need not pay that: where the last adds took less than a millisecond, it waits for the
-    disk itself. After 10 ms of that one add goes to the thread, while others run; if they add too, they are found waiting,
+    disk's sync. A task that is alone need not pay that: where no other process has the journal open, and the last adds took
+    less than a millisecond, it waits for the disk itself. After 10 ms of that one add goes to the thread, while others run; if they add too, they are found waiting,
     and from then on the thread adds them together. The library does the same for tasks of Swift.
     """
 
@@ -83,43 +88,72 @@ class _Turns:
 class Adder:
     """The adds of one journal. For any event loops, also several at once."""
 
-    def __init__(self, opened: Callable[[], Handle]) -> None:
-        self._opened = opened
+    def __init__(self, journal: Journal) -> None:
+        self._journal = weakref.ref(journal)
         self.after_fork()
 
     def after_fork(self) -> None:
         """What was waiting is the parent's."""
         self._lock = threading.Lock()
-        self._queue: SimpleQueue[_Add] = SimpleQueue()
+        self._queue: SimpleQueue[_Add | None] = SimpleQueue()
         self._is_running = False
         self._turns = _Turns()
 
     async def add(self, line: bytes) -> Receipt:
+        journal = self._present()
+        journal._check_writable()
         with self._lock:
-            if self._turns.allows(len(line)):
-                add = None
-            else:
-                add = _Add(line, asyncio.get_running_loop())
-                self._turns.outstanding += 1
-                self._queue.put(add)
-                if not self._is_running:
-                    threading.Thread(target=self._run, name="agent_journal adder", daemon=True).start()
-                    self._is_running = True
-        if add is None:
-            return self._add_now(line)
+            is_now = self._turns.allows(len(line))
+        handle = journal._handle_if_open() if is_now else None
+        if handle is not None and not _may_wait(handle):
+            receipt = self._add_now(handle, line)
+            if receipt is not None:
+                return receipt
+        add = self._enqueue(line, journal)
         try:
             return await add.future
         except asyncio.CancelledError:
             raise asyncio.CancelledError(NOT_WRITTEN if add.claim() else MAY_BE_WRITTEN) from None
 
-    def _add_now(self, line: bytes) -> Receipt:
+    def rest(self) -> None:
+        """Ends the thread when it has nothing to do."""
+        with self._lock:
+            if self._is_running:
+                self._queue.put(None)
+
+    def _present(self) -> Journal:
+        journal = self._journal()
+        assert journal is not None, "whoever adds has the journal"
+        return journal
+
+    def _add_now(self, handle: Handle, line: bytes) -> Receipt | None:
+        """None when another thread closed the journal: then nothing was done."""
         began = time.perf_counter()
         try:
-            return _values.receipts(_library.lines("aj_add", self._opened(), line, len(line)))[0]
+            return _values.receipts(_library.lines("aj_add", handle, line, len(line)))[0]
+        except _errors.JournalError as error:
+            if error.code != "closed":
+                raise
+            return None
         finally:
             seconds = time.perf_counter() - began
             with self._lock:
                 self._turns.task_added(seconds)
+
+    def _enqueue(self, line: bytes, journal: Journal) -> _Add:
+        add = _Add(line, asyncio.get_running_loop(), journal)
+        with self._lock:
+            if not self._is_running:
+                thread = threading.Thread(target=self._run, name="agent_journal adder", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    message = f"Not written: a thread to add it cannot be started: {error}"
+                    raise _errors.error(message, "not_written") from error
+                self._is_running = True
+            self._turns.outstanding += 1
+            self._queue.put(add)
+        return add
 
     def _run(self) -> None:
         queue = self._queue
@@ -127,6 +161,8 @@ class Adder:
             try:
                 first = queue.get(timeout=_IDLE_SECONDS)
             except Empty:
+                first = None
+            if first is None:
                 with self._lock:
                     if queue.empty():
                         self._is_running = False
@@ -139,35 +175,49 @@ class Adder:
                     add = queue.get_nowait()
                 except Empty:
                     break
-                adds.append(add)
-                size += len(add.line)
+                if add is not None:
+                    adds.append(add)
+                    size += len(add.line)
             began = time.perf_counter()
             wanted = [add for add in adds if add.claim()]
-            outcomes = self._decided(wanted) if wanted else []
+            outcomes = _decided(wanted) if wanted else []
             with self._lock:
                 self._turns.thread_added(len(adds), time.perf_counter() - began)
             _settle(wanted, outcomes)
+            del first, adds, wanted, outcomes  # The journal is theirs, and may go while this waits.
 
-    def _decided(self, adds: list[_Add]) -> list[Receipt | BaseException]:
-        """What became of each."""
-        lines = b"".join([add.line for add in adds])
-        try:
-            found = _values.decoded(_library.lines("aj_add_each", self._opened(), lines, len(lines)))
-        except _errors.JournalError as error:
-            if len(adds) == 1 or error.code != "invalid_argument":
-                return [error] * len(adds)
-            # One of them was not understood, so none was added: each for itself.
-            return [outcome for add in adds for outcome in self._decided([add])]
-        except BaseException as error:  # Whoever waits must hear of it.
+
+def _may_wait(handle: Handle) -> bool:
+    """Whether an add may have to wait for another process."""
+    try:
+        return _library.is_shared(handle)
+    except _errors.JournalError:
+        return True  # It was closed. Whoever opens it anew does so in a thread.
+
+
+def _decided(adds: list[_Add]) -> list[Receipt | BaseException]:
+    """What became of each."""
+    lines = b"".join([add.line for add in adds])
+    try:
+        found = adds[0].journal._with_handle(lambda handle: _library.lines("aj_add_each", handle, lines, len(lines)))
+        outcomes: list[Receipt | BaseException] = [*_values.receipts_or_errors(found)]
+        # Another thread closed the journal, and these were not written.
+        again = [index for index, outcome in enumerate(outcomes) if _is_closed(outcome)]
+        if again:
+            for index, outcome in zip(again, _decided([adds[index] for index in again])):
+                outcomes[index] = outcome
+        return outcomes
+    except _errors.JournalError as error:
+        if len(adds) == 1 or error.code != "invalid_argument":
             return [error] * len(adds)
-        return [_outcome(members) for members in found]
+        # One of them was not understood, so none was added: each for itself.
+        return [outcome for add in adds for outcome in _decided([add])]
+    except BaseException as error:  # Whoever waits must hear of it.
+        return [error] * len(adds)
 
 
-def _outcome(members: dict[str, object]) -> Receipt | BaseException:
-    error = members.get("error")
-    if not isinstance(error, dict):
-        return _values.receipt(members)
-    return _errors.error(error["message"], error["code"], error.get("path"), error.get("errno"))
+def _is_closed(outcome: Receipt | BaseException) -> bool:
+    return isinstance(outcome, _errors.JournalError) and outcome.code == "closed"
 
 
 def _settle(adds: list[_Add], outcomes: list[Receipt | BaseException]) -> None:

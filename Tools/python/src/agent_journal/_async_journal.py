@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import _library, _values
+from . import _errors, _library, _values
 from ._adder import MAY_BE_WRITTEN, NOT_WRITTEN
 from ._journal import Journal, events
 from ._values import Content, Event, Memory, NewMemory, Receipt
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _THREADS = 16
-_DAY_MILLISECONDS = 86_400_000
+_DAY_SECONDS = 86_400.0
 
 
 class AsyncJournal:
-    """A `Journal` whose calls are awaited: nothing blocks the event loop. The arguments are those of `Journal`.
+    """A `Journal` whose calls are awaited. The arguments are those of `Journal`.
+
+    Calls wait in threads of their own. One does not: a task that adds alone, in the only process that has the journal open,
+    waits for a quick disk itself, for as long as one sync takes and for 10 ms in a row at most.
 
     It may be used from any event loop, one after the other or several at once, and in the child of a fork.
 
@@ -104,25 +108,25 @@ class AsyncJournal:
         memory = NewMemory(content, role, metadata or {}, mime_type, idempotency_key, timestamp)
         return await self._add(conversation, memory)
 
-    async def _add(self, conversation: str, memory: NewMemory) -> Receipt:
-        return await self._journal._adder.add(_values.line(conversation, memory))
+    def _add(self, conversation: str, memory: NewMemory) -> Coroutine[Any, Any, Receipt]:
+        return self._journal._adder.add(_values.line(conversation, memory))
 
     async def add_all(self, memories: Iterable[NewMemory], conversation: str | None = None) -> list[Receipt]:
         """Adds memories as one batch: all of them or none. See `Journal.add_all`."""
         new = list(memories)
-        return await _in_pool(lambda: self._journal.add_all(new, conversation))
+        return await _in_pool(lambda: self._journal.add_all(new, conversation), writes=True)
 
     async def forget(self, *sequences: int) -> int:
         """Forgets memories by their sequences: all of them or none. Returns how many."""
-        return await _in_pool(lambda: self._journal.forget(*sequences))
+        return await _in_pool(lambda: self._journal.forget(*sequences), writes=True)
 
     async def clear(self, conversation: str) -> None:
         """Forgets all memories of a conversation."""
-        await _in_pool(lambda: self._journal.clear(conversation))
+        await _in_pool(lambda: self._journal.clear(conversation), writes=True)
 
     async def flush(self, label: str | None = None) -> int:
         """Records that everything before is durable, and returns the sequence. A label names the point, to look back to."""
-        return await _in_pool(lambda: self._journal.flush(label))
+        return await _in_pool(lambda: self._journal.flush(label), writes=True)
 
     async def memories(
         self,
@@ -149,15 +153,19 @@ class AsyncJournal:
 
     async def follow(self, *, after: int = 0, timeout: float | None = None) -> AsyncIterator[Event]:
         """The events behind a sequence, and then those that come, of all processes. See `Journal.follow`."""
-        start = _values.sequence(after, "after")
-        follower = await _in_pool(lambda: _library.follow(self._journal._opened(), start))
-        milliseconds = _DAY_MILLISECONDS if timeout is None else max(0, round(timeout * 1000))
+        start, limit = _values.sequence(after, "after"), _values.seconds(timeout)
+        journal = self._journal
+        follower = await _in_pool(lambda: journal._with_handle(lambda handle: _library.follow(handle, start)))
+        since = time.monotonic()
         try:
             while True:
-                found = await _in_thread(lambda: events(follower, milliseconds))
+                left = _DAY_SECONDS if limit is None else min(_DAY_SECONDS, max(0.0, since + limit - time.monotonic()))
+                found = await _in_thread(lambda: events(follower, round(left * 1000)))
                 for event in found:
                     yield event
-                if not found and timeout is not None:
+                if found:
+                    since = time.monotonic()
+                elif limit is not None and time.monotonic() >= since + limit:
                     return
         finally:
             _library.interrupt(follower)
@@ -177,18 +185,23 @@ class _Pool:
         with self._lock:
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(_THREADS, "agent_journal")
-            return self._executor.submit(work)
+            try:
+                return self._executor.submit(work)
+            except RuntimeError as error:
+                raise _errors.error("The interpreter is ending: nothing was done", "closed") from error
 
 
 _pool = _Pool()
 os.register_at_fork(after_in_child=_pool.after_fork)
 
 
-async def _in_pool(work: Callable[[], T]) -> T:
+async def _in_pool(work: Callable[[], T], *, writes: bool = False) -> T:
     future = _pool.submit(work)
     try:
         return await asyncio.wrap_future(future)
     except asyncio.CancelledError:
+        if not writes:
+            raise
         raise asyncio.CancelledError(NOT_WRITTEN if future.cancelled() else MAY_BE_WRITTEN) from None
 
 

@@ -7,12 +7,12 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ctypes import byref
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _errors, _library, _values
 from ._adder import Adder
@@ -22,6 +22,8 @@ from ._values import Content, Event, Memory, NewMemory, Receipt
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+T = TypeVar("T")
 
 _WAIT_MILLISECONDS = 200
 """For so long a thread waits at once for events: signals are handled in between."""
@@ -64,7 +66,8 @@ class Journal:
         self._lock_milliseconds = round(lock_timeout * 1000)
         self._lock = threading.Lock()
         self._handle: Handle | None = None
-        self._adder = Adder(self._opened)
+        self._is_silent = False
+        self._adder = Adder(self)
         _journals.add(self)
         if not os.path.isabs(given):
             _tell_once(given, self._path)
@@ -73,6 +76,16 @@ class Journal:
     def path(self) -> Path:
         """The absolute path of the journal's directory."""
         return self._path
+
+    @property
+    def create(self) -> bool:
+        """Whether a journal is made where there is none."""
+        return self._create
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing is written to the directory."""
+        return self._read_only
 
     @property
     def is_open(self) -> bool:
@@ -92,6 +105,7 @@ class Journal:
         """Lets go of the journal. Nothing is deleted, and the next call opens it anew."""
         with self._lock:
             handle, self._handle = self._handle, None
+        self._adder.rest()
         if handle is not None:
             _library.close_journal(handle)
 
@@ -120,8 +134,22 @@ class Journal:
                     create=self._create,
                     read_only=self._read_only,
                     lock_milliseconds=self._lock_milliseconds,
+                    is_silent=self._is_silent,
                 )
             return self._handle
+
+    def _with_handle(self, work: Callable[[Handle], T]) -> T:
+        """Opens it if need be, also when another thread closes it meanwhile: then nothing was done."""
+        while True:
+            handle = self._opened()
+            try:
+                return work(handle)
+            except _errors.JournalError as error:
+                if error.code != "closed" or self._handle is handle:
+                    raise
+
+    def _handle_if_open(self) -> Handle | None:
+        return self._handle
 
     # Adding
 
@@ -205,7 +233,7 @@ class Journal:
     def count(self, conversation: str | None = None) -> int:
         """How many memories there are, in a conversation or in all."""
         name = None if conversation is None else _values.text(conversation, "the conversation")
-        return _library.count(self._opened(), name)
+        return self._with_handle(lambda handle: _library.count(handle, name))
 
     def conversations(self, prefix: str = "") -> list[str]:
         """The conversations that hold memories and whose names begin so, in order of their bytes."""
@@ -225,14 +253,15 @@ class Journal:
         Args:
             timeout: Ends when no event came for so many seconds; None never.
         """
-        return self._following(_library.follow(self._opened(), _values.sequence(after, "after")), timeout)
+        start, limit = _values.sequence(after, "after"), _values.seconds(timeout)
+        return self._following(self._with_handle(lambda handle: _library.follow(handle, start)), limit)
 
     def _following(self, follower: Handle, timeout: float | None) -> Iterator[Event]:
         since = time.monotonic()
         while True:
             left = _WAIT_MILLISECONDS
             if timeout is not None:
-                left = min(left, max(0, round((since + timeout - time.monotonic()) * 1000)))
+                left = round(max(0.0, min(left / 1000, since + timeout - time.monotonic())) * 1000)
             found = events(follower, left)
             yield from found
             if found:
@@ -243,10 +272,17 @@ class Journal:
     # The library
 
     def _lines(self, function: str, *arguments: Any) -> list[Any]:
-        return _values.decoded(_library.lines(function, self._opened(), *arguments))
+        return _values.decoded(self._with_handle(lambda handle: _library.lines(function, handle, *arguments)))
 
     def _receipts(self, function: str, *arguments: Any) -> list[Receipt]:
-        return _values.receipts(_library.lines(function, self._opened(), *arguments))
+        self._check_writable()
+        return _values.receipts(self._with_handle(lambda handle: _library.lines(function, handle, *arguments)))
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise _errors.NotWrittenError(
+                f"Not written: {self._path} is open for reading only", code="closed", path=str(self._path)
+            )
 
     def _after_fork(self) -> None:
         # Another thread may have held it, which is not there in the child.

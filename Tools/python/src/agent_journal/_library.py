@@ -67,6 +67,7 @@ def _load() -> ctypes.CDLL:
         "aj_follower_interrupt": (None, [c_void_p]),
         "aj_follower_next": (c_int, [c_void_p, c_int64, c_size_t, buffer, place]),
         "aj_forget": (c_int, [c_void_p, POINTER(c_uint64), c_size_t, buffer, place]),
+        "aj_is_shared": (c_int, [c_void_p, POINTER(c_int), place]),
         "aj_journal_free": (None, [c_void_p]),
         "aj_memories": (c_int, [c_void_p, c_char_p, c_int64, c_uint64, POINTER(Point), buffer, place]),
         "aj_open": (c_void_p, [c_char_p, POINTER(_Options), place]),
@@ -88,6 +89,9 @@ _library = _load()
 # What the library's threads have to tell. They only put it here: a handler of Python's logging may wait for a lock that is held by
 # a thread that waits for the journal. The thread that makes a call logs it when the call is over.
 _told: deque[tuple[int, bytes, bytes]] = deque(maxlen=1000)
+_warned: set[tuple[bytes, bytes]] = set()
+_WARNING = 2
+_WARNED_LIMIT = 1000
 
 
 def _told_by_library(_context: int, level: int, message: bytes, fields: bytes) -> None:
@@ -98,12 +102,17 @@ _tell = _LogFunction(_told_by_library)
 
 
 def log_what_was_told() -> None:
-    """Not under a lock: a handler may use the journal."""
+    """Not under a lock: a handler may use the journal. The same warning is logged once."""
     while _told:
         try:
             level, message, fields = _told.popleft()
         except IndexError:  # Another thread took it.
             return
+        if level == _WARNING:
+            if (message, fields) in _warned:
+                continue
+            if len(_warned) < _WARNED_LIMIT:
+                _warned.add((message, fields))
         details = " ".join(f"{name}={value}" for name, value in decode(fields).items())
         logger.log(_LEVELS[level], "%s %s", message.decode(), details)
 
@@ -119,8 +128,9 @@ class Handle:
         self._free(self.address)
 
 
-def open_journal(path: str, *, create: bool, read_only: bool, lock_milliseconds: int) -> Handle:
-    options = _Options(ctypes.sizeof(_Options), create, read_only, lock_milliseconds, _tell, None)
+def open_journal(path: str, *, create: bool, read_only: bool, lock_milliseconds: int, is_silent: bool) -> Handle:
+    log = _LogFunction() if is_silent else _tell
+    options = _Options(ctypes.sizeof(_Options), create, read_only, lock_milliseconds, log, None)
     error = c_void_p()
     address = _library.aj_open(_bytes_of(path), byref(options), byref(error))
     if not address:
@@ -146,6 +156,13 @@ def count(journal: Handle, conversation: bytes | None) -> int:
     found = c_uint64()
     _call(_library.aj_count, journal, conversation, byref(found))
     return found.value
+
+
+def is_shared(journal: Handle) -> bool:
+    """Whether another process has it open for writing now."""
+    found = c_int()
+    _call(_library.aj_is_shared, journal, byref(found))
+    return found.value != 0
 
 
 def sequences(values: tuple[int, ...]) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent_journal import Journal, JournalError
 
-from ._list_memory import import_list_memory
+from ._list_memory import check_list_memory, import_list_memory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,8 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 64 if exit.code else 0
     try:
         text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text(encoding="utf-8")
+        dumped = json.loads(text)
+        check_list_memory(dumped)
         with Journal(options.directory) as journal:
-            new = import_list_memory(journal, options.conversation, json.loads(text))
+            new = import_list_memory(journal, options.conversation, dumped)
     except (JournalError, OSError, TypeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

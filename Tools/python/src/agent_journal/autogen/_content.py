@@ -26,7 +26,7 @@ from agent_journal._json import require_json
 IDEMPOTENCY_KEY = "idempotency_key"
 """The member of a content's metadata that is taken for the idempotency key."""
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("agent_journal.autogen")
 _KNOWN_MIME_TYPES = {mime_type.value: mime_type for mime_type in MemoryMimeType}
 
 
@@ -44,15 +44,12 @@ def to_new_memory(content: MemoryContent, conversation: str) -> NewMemory:
         value = {"data": value.to_base64()}
     elif isinstance(value, dict):
         require_json(value, "content")
-    metadata = {} if content.metadata is None else content.metadata
-    require_json(metadata, "metadata")
-    return NewMemory(
-        content=value,
-        mime_type=mime_type,
-        metadata=dict(metadata),
-        idempotency_key=_idempotency_key(metadata),
-        conversation=conversation,
-    )
+    memory = NewMemory(content=value, mime_type=mime_type, conversation=conversation)
+    if content.metadata:
+        require_json(content.metadata, "metadata")
+        memory.metadata = dict(content.metadata)
+        memory.idempotency_key = _idempotency_key(content.metadata)
+    return memory
 
 
 def to_memory_content(memory: Memory) -> MemoryContent:
@@ -73,7 +70,8 @@ def to_memory_content(memory: Memory) -> MemoryContent:
     mime_type = memory.mime_type or native.value
     if mime_type.startswith("image/") and isinstance(value, dict):
         value = _image(value, memory.sequence)
-    return MemoryContent(
+    # Not validated: AutoGen would take any dict that has the member "data" for an image.
+    return MemoryContent.model_construct(
         content=value, mime_type=_KNOWN_MIME_TYPES.get(mime_type, mime_type), metadata=memory.metadata or None
     )
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from autogen_core import Component
 from autogen_core.model_context import ChatCompletionContext
-from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, SystemMessage
+from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, SystemMessage
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
 from agent_journal import Memory, NewMemory
 
-from ._handle import JournalHandle, JournalOrPath
+from ._handle import JournalHandle, JournalOrPath, checked, for_config
 from ._messages import to_message, to_new_memory
 from ._tool_calls import Dialogue, Recorded, in_order
 
@@ -42,9 +42,11 @@ class JournalChatCompletionContextConfig(BaseModel):
     limit: int = 0
     """At most so many messages are returned, the newest; 0 for all."""
     initial_messages: list[LLMMessage] | None = None
-    """Recorded first, if the conversation is new."""
+    """Recorded first, if the conversation holds no message and has not had these before."""
     create: bool = True
     """Whether a journal is made if there is none at the path."""
+    read_only: bool = False
+    """Whether nothing is written to the directory."""
 
 
 class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatCompletionContextConfig]):
@@ -61,8 +63,9 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
         journal_or_path: A `Journal` or `AsyncJournal`, which is never closed here, or the directory of one.
         conversation: The conversation within the journal, one for each dialogue, and not that of a JournalMemory.
         limit: At most so many messages are returned, the newest of them; None for all. All are recorded.
-        initial_messages: Recorded first, if the conversation is new.
+        initial_messages: Recorded first, if the conversation holds no message and has not had these before.
         create: Whether a journal is made if there is none at the path. False where a missing volume must be an error.
+            For a journal that is handed over, that one's own setting holds.
     """
 
     component_provider_override = "agent_journal.autogen.JournalChatCompletionContext"
@@ -78,12 +81,13 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
         create: bool = True,
     ) -> None:
         super().__init__(initial_messages)
-        if limit is not None and limit <= 0:
-            raise ValueError(f"limit is {limit}; it is at least 1, or None for all")
+        self._limit = checked(conversation, limit)
         self._handle = JournalHandle(journal_or_path, create=create)
         self._conversation = conversation
-        self._limit = limit
-        self._is_loaded = False
+        self._is_begun = False
+        """Whether the initial messages are recorded, or are not to be."""
+        self._is_whole = False
+        """Whether every tool call has a result, as far as this context knows."""
         self._of_memory: list[tuple[int, SystemMessage]] = []
         """What memories added, each with the sequence that it comes after."""
 
@@ -102,12 +106,14 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
 
     async def add_message(self, message: LLMMessage) -> None:
         """Records a message; returns when it is on stable storage. A memory's own system message is not recorded."""
-        if isinstance(message, SystemMessage) and message.content.startswith(_MEMORY_HEADING):
+        if isinstance(message, SystemMessage) and _is_of_memory(message):
             newest = await self._handle.journal.memories(self._conversation, last=1)
             self._of_memory.append((newest[0].sequence if newest else 0, message))
             return
         if not isinstance(message, FunctionExecutionResultMessage):  # A result may be that of a call left open.
             await self._load()
+        if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            self._is_whole = False  # If the next message is not their result, the tools were interrupted.
         receipts = await self._handle.journal.add_all([to_new_memory(message, self._conversation)])
         _logger.debug(
             "%s recorded as memory %d, conversation %s, journal %s",
@@ -121,12 +127,20 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
         """The dialogue, also what other processes have added to it."""
         await self._load()
         messages = (await self._read()).messages
-        return _with_memory(messages, self._of_memory)
+        if self._limit is None:
+            return _with_memory(messages, self._of_memory)
+        # A memory's message that is older than what is returned is not wanted any more.
+        first = messages[0].sequence if messages else 0
+        self._of_memory = [entry for entry in self._of_memory if entry[0] >= first]
+        found = _with_memory(messages, self._of_memory)[-self._limit :]
+        while found and isinstance(found[0], FunctionExecutionResultMessage):  # Its call is cut off.
+            del found[0]
+        return found
 
     async def clear(self) -> None:
         """Forgets all messages of the conversation. The journal's history keeps them until it is compacted."""
         self._of_memory = []
-        self._is_loaded = True
+        self._is_begun = True
         await self._handle.journal.clear(self._conversation)
 
     async def save_state(self) -> Mapping[str, Any]:
@@ -139,16 +153,19 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
         """Makes the dialogue that of the state.
 
         What the two have in common from the beginning stays; the rest of the state is appended, then the rest of the
-        dialogue forgotten. Loading what is there already writes nothing.
+        dialogue forgotten. Loading what is there already writes nothing. Nobody else may add to the dialogue meanwhile.
         """
         wanted = JournalChatCompletionContextState.model_validate(state).messages
         recorded = [m for m in wanted if not _is_of_memory(m)]
-        present = (await self._read(is_whole=True)).messages
+        memories = await self._handle.journal.memories(self._conversation)
+        present = in_order(map(_recorded, memories)).messages
         new = [to_new_memory(message, self._conversation) for message in recorded]
         common = _common(new, [to_new_memory(entry.message, self._conversation) for entry in present])
         receipts = await self._handle.journal.add_all(new[common:]) if new[common:] else []
         if present[common:]:
-            await self._handle.journal.forget(*(entry.sequence for entry in present[common:]))
+            # With what the dialogue does not show: a repair whose call goes would be a result without one.
+            kept = {entry.sequence for entry in present[:common]}
+            await self._handle.journal.forget(*(m.sequence for m in memories if m.sequence not in kept))
         sequences = [entry.sequence for entry in present[:common]] + [receipt.sequence for receipt in receipts]
         self._of_memory = []
         count = 0
@@ -157,17 +174,20 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
                 self._of_memory.append((sequences[count - 1] if count else 0, message))
             else:
                 count += 1
-        self._is_loaded = False
+        self._is_begun = True
+        self._is_whole = False
 
     async def close(self) -> None:
         """Closes the journal if it was opened here, for a path. Nothing is deleted."""
         await self._handle.close()
 
     async def _load(self) -> None:
-        """At the first use: records the initial messages of a new conversation, and repairs open tool calls."""
-        if self._is_loaded:
+        """Records the initial messages of a new conversation, once, and repairs tool calls that were left open."""
+        if not self._is_begun:
+            await self._record_initial_messages()
+            self._is_begun = True
+        if self._is_whole:
             return
-        await self._record_initial_messages()
         repairs = (await self._read()).repairs
         if repairs:
             await self._handle.journal.add_all([self._repair(sequence, result) for sequence, result in repairs])
@@ -177,15 +197,16 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
                 self._conversation,
                 self.path,
             )
-        self._is_loaded = True
+        self._is_whole = True
 
     async def _record_initial_messages(self) -> None:
         initial = [m for m in self._initial_messages or [] if not _is_of_memory(m)]
         if not initial or await self._handle.journal.count(self._conversation) > 0:
             return
         new = [to_new_memory(message, self._conversation) for message in initial]
-        for index, (message, memory) in enumerate(zip(initial, new, strict=True)):
-            memory.idempotency_key = f"initial-message/{index}/{_digest(message.model_dump_json())}"
+        digest = _digest("".join(message.model_dump_json() for message in initial))
+        for index, memory in enumerate(new):
+            memory.idempotency_key = f"initial-messages/{digest}/{index}"
         await self._handle.journal.add_all(new)
 
     def _repair(self, sequence: int, result: FunctionExecutionResultMessage) -> NewMemory:
@@ -198,12 +219,12 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
     async def _read(self, *, is_whole: bool = False) -> Dialogue:
         limit = None if is_whole else self._limit
         memories = await self._handle.journal.memories(self._conversation, last=limit)
-        return in_order([_recorded(memory) for memory in memories], is_cut=limit is not None and len(memories) == limit)
+        return in_order(map(_recorded, memories))
 
     @classmethod
     def _from_config(cls, config: JournalChatCompletionContextConfig) -> Self:
         return cls(
-            config.path,
+            for_config(config.path, config.create, config.read_only),
             config.conversation,
             limit=config.limit or None,
             initial_messages=config.initial_messages,
@@ -217,6 +238,7 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
             limit=self._limit or 0,
             initial_messages=self._initial_messages,
             create=self._handle.create,
+            read_only=self._handle.read_only,
         )
 
 

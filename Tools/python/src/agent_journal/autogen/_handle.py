@@ -18,7 +18,6 @@ class JournalHandle:
     """
 
     def __init__(self, journal_or_path: JournalOrPath, *, create: bool = True) -> None:
-        self.create = create
         self.is_owned = not isinstance(journal_or_path, (AsyncJournal, Journal))
         if isinstance(journal_or_path, AsyncJournal):
             self._journal = journal_or_path
@@ -26,6 +25,9 @@ class JournalHandle:
             self._journal = AsyncJournal.over(journal_or_path)
         else:
             self._journal = AsyncJournal(journal_or_path, create=create)
+        # What a journal that was handed over says, else the argument.
+        self.create = self._journal.journal.create
+        self.read_only = self._journal.journal.read_only
 
     @property
     def journal(self) -> AsyncJournal:
@@ -39,3 +41,21 @@ class JournalHandle:
     async def close(self) -> None:
         if self.is_owned:
             await self._journal.close()
+
+
+def for_config(path: str, create: bool, read_only: bool) -> JournalOrPath:
+    """What a component's configuration says of its journal."""
+    return AsyncJournal(path, create=create, read_only=True) if read_only else path
+
+
+def checked(conversation: str, limit: int | None) -> int | None:
+    """The limit. Raises TypeError or ValueError for a conversation or a limit that can be none."""
+    if not isinstance(conversation, str):
+        raise TypeError(f"the conversation is of type {type(conversation).__name__}; it is a str")
+    if not conversation:
+        raise ValueError("the conversation's name is empty")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
+        raise TypeError(f"limit is of type {type(limit).__name__}; it is an int, or None for all")
+    if limit is not None and limit <= 0:
+        raise ValueError(f"limit is {limit}; it is at least 1, or None for all")
+    return limit

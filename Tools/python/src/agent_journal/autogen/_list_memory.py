@@ -22,15 +22,23 @@ def import_list_memory(journal: Journal, conversation: str, dumped: ComponentMod
     Repeating it adds nothing: each content has a key made of its place and its value, if its metadata has none. Raises
     ValueError for the component of anything else.
     """
-    model = dumped if isinstance(dumped, ComponentModel) else ComponentModel.model_validate(dict(dumped))
-    if model.provider != _PROVIDER:
-        raise ValueError(f"the component's provider is {model.provider}, not {_PROVIDER}")
-    contents = [MemoryContent.model_validate(content) for content in model.config.get("memory_contents", [])]
+    contents = check_list_memory(dumped)
     new = [to_new_memory(content, conversation) for content in contents]
     for index, (content, memory) in enumerate(zip(contents, new, strict=True)):
         if memory.idempotency_key is None:
             memory.idempotency_key = f"list-memory/{index}/{_digest(content)}"
     return sum(not receipt.is_replayed for receipt in journal.add_all(new)) if new else 0
+
+
+def check_list_memory(dumped: ComponentModel | Mapping[str, Any]) -> list[MemoryContent]:
+    """The contents of a dumped ListMemory. Raises ValueError for the component of anything else."""
+    model = dumped if isinstance(dumped, ComponentModel) else ComponentModel.model_validate(dict(dumped))
+    if model.provider != _PROVIDER:
+        raise ValueError(f"the component's provider is {model.provider}, not {_PROVIDER}")
+    contents = model.config.get("memory_contents", [])
+    if not isinstance(contents, list):
+        raise ValueError("the component's memory_contents is no list")
+    return [MemoryContent.model_validate(content) for content in contents]
 
 
 def _digest(content: MemoryContent) -> str:

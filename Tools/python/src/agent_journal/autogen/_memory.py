@@ -25,7 +25,7 @@ from typing_extensions import Self
 from agent_journal import Journal, JournalError, Memory, NoJournalError
 
 from ._content import to_memory_content, to_new_memory
-from ._handle import JournalHandle, JournalOrPath
+from ._handle import JournalHandle, JournalOrPath, checked, for_config
 
 Recall: TypeAlias = Callable[[str, Sequence[Memory]], Sequence[Memory] | Awaitable[Sequence[Memory]]]
 """Chooses what is remembered: given the text asked for and all memories, oldest first, returns the best ones, best
@@ -54,6 +54,8 @@ class JournalMemoryConfig(BaseModel):
     """At most so many memories are returned, the newest; 0 for all."""
     create: bool = True
     """Whether a journal is made if there is none at the path."""
+    read_only: bool = False
+    """Whether nothing is written to the directory."""
 
 
 class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
@@ -69,6 +71,7 @@ class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
         limit: At most so many memories are returned, the newest of them; None for all.
         recall: Chooses what is returned in place of the newest. It is given every memory of the conversation.
         create: Whether a journal is made if there is none at the path. False where a missing volume must be an error.
+            For a journal that is handed over, that one's own setting holds.
     """
 
     component_type = "memory"
@@ -84,11 +87,9 @@ class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
         recall: Recall | None = None,
         create: bool = True,
     ) -> None:
-        if limit is not None and limit <= 0:
-            raise ValueError(f"limit is {limit}; it is at least 1, or None for all")
+        self._limit = checked(conversation, limit)
         self._handle = JournalHandle(journal_or_path, create=create)
         self._conversation = conversation
-        self._limit = limit
         self._recall = recall
 
     @property
@@ -143,9 +144,7 @@ class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
         """
         if kwargs:
             raise TypeError(f"query() does not know {', '.join(sorted(kwargs))}; it knows metadata and limit")
-        if limit is not None and limit <= 0:
-            raise ValueError(f"limit is {limit}; it is at least 1")
-        found = await _cancellable(self._find(query, metadata, limit or self._limit), cancellation_token)
+        found = await _cancellable(self._find(query, metadata, checked(self._conversation, limit)), cancellation_token)
         return MemoryQueryResult(results=[to_memory_content(memory) for memory in found])
 
     async def update_context(self, model_context: ChatCompletionContext) -> UpdateContextResult:
@@ -155,7 +154,7 @@ class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
         """
         messages = await model_context.get_messages()
         asked = str(messages[-1].content) if messages and self._recall else ""
-        found = sorted(await self._find(asked, None, self._limit), key=lambda memory: memory.sequence)
+        found = sorted(await self._find(asked, None, None), key=lambda memory: memory.sequence)
         results = [to_memory_content(memory) for memory in found]
         if results:
             lines = [f"{number}. {_text(content)}" for number, content in enumerate(results, 1)]
@@ -177,13 +176,18 @@ class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
         await self._handle.close()
 
     async def _find(
-        self, query: str | MemoryContent, metadata: Mapping[str, Any] | None, limit: int | None
+        self, query: str | MemoryContent, metadata: Mapping[str, Any] | None, asked: int | None
     ) -> list[Memory]:
+        limit = self._limit if asked is None else asked
         if self._recall is not None:
             candidates = await self._newest(metadata, None)
             chosen = self._recall(str(query.content) if isinstance(query, MemoryContent) else query, candidates)
-            ranked = list(await chosen if inspect.isawaitable(chosen) else chosen)
-            return ranked[:limit]
+            ranked: Any = await chosen if inspect.isawaitable(chosen) else chosen
+            if not isinstance(ranked, Sequence) or not all(isinstance(memory, Memory) for memory in ranked):
+                raise TypeError("recall() is to return a sequence of the memories that it was given")
+            return list(ranked[:limit])
+        if metadata or asked is not None:  # What the caller leaves out is not to be told.
+            return await self._newest(metadata, limit)
         found = await self._newest(metadata, None if limit is None else limit + 1)
         if limit is None or len(found) <= limit:
             return found
@@ -218,12 +222,14 @@ class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
         )
 
     def _count_text(self) -> str:
-        """Makes no journal: one that is not open yet is opened for this only if it is there."""
+        """Writes nothing: a journal that is not open yet is opened for this for reading only, if it is there."""
         journal = self._handle.journal.journal
         try:
             if journal.is_open:
                 return f"count={journal.count(self._conversation)}"
-            with Journal(self.path, create=False) as opened:
+            opened = Journal(self.path, create=False, read_only=True, lock_timeout=1)
+            opened._is_silent = True
+            with opened:
                 return f"count={opened.count(self._conversation)}"
         except NoJournalError:
             return "no journal there yet"
@@ -232,13 +238,18 @@ class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
 
     @classmethod
     def _from_config(cls, config: JournalMemoryConfig) -> Self:
-        return cls(config.path, config.conversation, limit=config.limit or None, create=config.create)
+        journal_or_path = for_config(config.path, config.create, config.read_only)
+        return cls(journal_or_path, config.conversation, limit=config.limit or None, create=config.create)
 
     def _to_config(self) -> JournalMemoryConfig:
         if self._recall is not None:
             raise NotImplementedError("a JournalMemory with a recall function cannot be dumped: a function is no config")
         return JournalMemoryConfig(
-            path=self.path, conversation=self._conversation, limit=self._limit or 0, create=self._handle.create
+            path=self.path,
+            conversation=self._conversation,
+            limit=self._limit or 0,
+            create=self._handle.create,
+            read_only=self._handle.read_only,
         )
 
 

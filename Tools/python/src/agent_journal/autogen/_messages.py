@@ -49,7 +49,7 @@ def to_message(memory: Memory) -> LLMMessage:
     """The message that a memory is. Raises ValueError for a memory that is none."""
     try:
         message = _message(memory)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OSError, TypeError, ValueError) as error:  # OSError: of an image
         raise ValueError(
             f"memory {memory.sequence} of conversation {memory.conversation} is no chat message ({error}); "
             "give the dialogue a conversation of its own"
@@ -67,7 +67,7 @@ def _message(memory: Memory) -> LLMMessage:
         return UserMessage.model_validate({"content": content, "source": source})
     if memory.role == "assistant":
         thought = metadata.get("thought")
-        if "tool_calls" in metadata:
+        if metadata.get("tool_calls"):
             calls: Any = [_service_call(call) for call in metadata["tool_calls"]]
             return AssistantMessage(content=calls, source=source, thought=thought or content or None)
         if not isinstance(content, str):
@@ -75,7 +75,7 @@ def _message(memory: Memory) -> LLMMessage:
         return AssistantMessage(content=content, source=source, thought=thought)
     if memory.role == "tool":
         if isinstance(content, str):
-            name = str(metadata.get("name", ""))
+            name = str(metadata.get("name") or "")
             results = [FunctionExecutionResult(content=content, name=name, call_id=metadata["tool_call_id"])]
         else:
             results = [FunctionExecutionResult.model_validate(result) for result in content]

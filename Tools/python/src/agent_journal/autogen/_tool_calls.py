@@ -89,12 +89,12 @@ class Dialogue:
     """What to append: the sequence of a message with calls that have no result, and the result."""
 
 
-def in_order(recorded: Iterable[Recorded], *, is_cut: bool = False) -> Dialogue:
+def in_order(recorded: Iterable[Recorded]) -> Dialogue:
     """The dialogue with each result behind its call.
 
     A result belongs to the nearest message before it that has a call of its id without a result; ids may recur. A
-    result without such a message stays where it is, unless the dialogue is cut: its call is then before the cut, and
-    it is left out, as AutoGen's own bounded contexts do.
+    result without such a message is left out, as no chat completion service accepts one: its call is before a limit,
+    or was forgotten, or the result was recorded twice.
     """
     turns: list[_Turn] = []
     for entry in recorded:
@@ -103,9 +103,7 @@ def in_order(recorded: Iterable[Recorded], *, is_cut: bool = False) -> Dialogue:
             turn = _turn_of(entry, message, turns)
             if turn is not None:
                 turn.take(entry, message)
-                continue
-            if is_cut:
-                continue
+            continue
         calls = isinstance(message, AssistantMessage) and not isinstance(message.content, str)
         turns.append(_Turn(entry, [c for c in message.content if isinstance(c, FunctionCall)] if calls else []))
     messages: list[Recorded] = []
