@@ -81,21 +81,10 @@ final class Engine: Sendable {
     // MARK: Enqueueing
 
     /// Puts a request at the end of the queue.
-    func enqueue(_ request: Request) {
-        let (isRefused, isCommitting) = queue.withLock { queue in
-            guard !queue.isStopping else { return (true, false) }
-            queue.pending.append(request)
-            return (false, queue.isCommitting)
-        }
-        if isRefused {
-            request.complete(.failure(Engine.closed))
-        } else if !isCommitting {
-            queue.signal()
-        }
-    }
+    func enqueue(_ request: Request) { enqueue(CollectionOfOne(request)) }
 
     /// Puts several requests at the end of the queue, for one commit if they are not too long.
-    func enqueue(_ requests: [Request]) {
+    func enqueue(_ requests: some Collection<Request> & Sendable) {
         guard !requests.isEmpty else { return }
         let (isRefused, isCommitting) = queue.withLock { queue in
             guard !queue.isStopping else { return (true, false) }

@@ -49,6 +49,10 @@ extension ModelRun {
             try compare(
                 try view.memories(in: name), model.memories(in: name, after: count), "\(what), \(short(name))"
             )
+            let held = try view.count(of: name)
+            try require(
+                held == model.memories(in: name, after: count).count,
+                "\(what), \(short(name)): \(held) memories")
         }
         let total = try view.count
         try require(total == model.memories(after: count).count, "\(what): \(total) memories")

@@ -415,6 +415,26 @@ def test_after_a_fork_parent_and_child_go_on(journal: Journal) -> None:
     assert journal.count() == 9
 
 
+def test_integers_of_any_length_that_others_added_are_read(journal: Journal, tmp_path: Path) -> None:
+    values = [10**5000 + 7, -(10**4999), 3]
+    lines = [f'{{"conversation":"c","content":{{"n":{digits(value)}}}}}\n' for value in values]
+    (tmp_path / "lines.jsonl").write_text("".join(lines))
+    command = [sys.executable, "-m", "agent_journal", "import", str(journal.path), str(tmp_path / "lines.jsonl")]
+    subprocess.run(command, check=True, capture_output=True)
+    assert [memory.content for memory in journal.memories("c")] == [{"n": value} for value in values]
+    assert len(list(journal.follow(timeout=0))) == 3
+
+
+def digits(value: int) -> str:
+    """As `str`, which refuses so many."""
+    sign, value = ("-" if value < 0 else ""), abs(value)
+    parts = []
+    while value >= 10**600:
+        value, part = divmod(value, 10**600)
+        parts.append(f"{part:0600}")
+    return sign + "".join([str(value), *reversed(parts)])
+
+
 def test_statistics(journal: Journal) -> None:
     journal.add_all([NewMemory(f"memory {number}") for number in range(100)], "c")
     found = journal.stats()

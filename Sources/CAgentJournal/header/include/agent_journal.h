@@ -158,7 +158,7 @@ int aj_count(aj_journal *journal, const char *conversation, uint64_t *count, aj_
 // {"conversation", "memories"} each.
 int aj_conversations(aj_journal *journal, const char *prefix, aj_buffer *conversations, aj_error **error);
 
-// How large the journal is: an object on one line, as `agent-journal stats --json` gives it. Reads the log.
+// How large the journal is: an object on one line, as `agent-journal stats --json` gives it, but for who has it open. Reads the log.
 int aj_stats(aj_journal *journal, aj_buffer *stats, aj_error **error);
 
 // Following.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-import weakref
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -50,8 +49,9 @@ class _Turns:
 
     To hand an add to another thread and its receipt back wakes two sleeping processors, which takes as long as a quick
     disk's sync. A task that is alone need not pay that: where no other process has the journal open, and the last adds took
-    less than a millisecond, it waits for the disk itself. After 10 ms of that one add goes to the thread, while others run; if they add too, they are found waiting,
-    and from then on the thread adds them together. The library does the same for tasks of Swift.
+    less than a millisecond, it waits for the disk itself. After 10 ms of that one add goes to the thread, while others run;
+    if they add too, they are found waiting, and from then on the thread adds them together. The library does the same for
+    tasks of Swift.
     """
 
     LONGEST_ADD = 0.001
@@ -88,8 +88,7 @@ class _Turns:
 class Adder:
     """The adds of one journal. For any event loops, also several at once."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = weakref.ref(journal)
+    def __init__(self) -> None:
         self.after_fork()
 
     def after_fork(self) -> None:
@@ -99,12 +98,12 @@ class Adder:
         self._is_running = False
         self._turns = _Turns()
 
-    async def add(self, line: bytes) -> Receipt:
-        journal = self._present()
+    async def add(self, journal: Journal, line: bytes) -> Receipt:
+        """Adds a line to the journal that this belongs to, which nothing here keeps from going when it is not used."""
         journal._check_writable()
         with self._lock:
             is_now = self._turns.allows(len(line))
-        handle = journal._handle_if_open() if is_now else None
+        handle = journal._handle if is_now else None
         if handle is not None and not _may_wait(handle):
             receipt = self._add_now(handle, line)
             if receipt is not None:
@@ -120,11 +119,6 @@ class Adder:
         with self._lock:
             if self._is_running:
                 self._queue.put(None)
-
-    def _present(self) -> Journal:
-        journal = self._journal()
-        assert journal is not None, "whoever adds has the journal"
-        return journal
 
     def _add_now(self, handle: Handle, line: bytes) -> Receipt | None:
         """None when another thread closed the journal: then nothing was done."""

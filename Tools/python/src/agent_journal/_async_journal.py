@@ -109,7 +109,7 @@ class AsyncJournal:
         return await self._add(conversation, memory)
 
     def _add(self, conversation: str, memory: NewMemory) -> Coroutine[Any, Any, Receipt]:
-        return self._journal._adder.add(_values.line(conversation, memory))
+        return self._journal._adder.add(self._journal, _values.line(conversation, memory))
 
     async def add_all(self, memories: Iterable[NewMemory], conversation: str | None = None) -> list[Receipt]:
         """Adds memories as one batch: all of them or none. See `Journal.add_all`."""
@@ -148,7 +148,7 @@ class AsyncJournal:
         return await _in_pool(lambda: self._journal.conversations(prefix))
 
     async def stats(self) -> dict[str, Any]:
-        """How large the journal is: what `agent-journal stats --json` says. Reads the log."""
+        """How large the journal is. See `Journal.stats`."""
         return await _in_pool(self._journal.stats)
 
     async def follow(self, *, after: int = 0, timeout: float | None = None) -> AsyncIterator[Event]:
@@ -210,17 +210,14 @@ async def _in_thread(work: Callable[[], T]) -> T:
     future: Future[T] = Future()
 
     def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
         try:
             result = work()
-        except BaseException as error:
-            _finish(future, lambda: future.set_exception(error))
+        except BaseException as error:  # Whoever waits must hear of it.
+            future.set_exception(error)
         else:
-            _finish(future, lambda: future.set_result(result))
+            future.set_result(result)
 
     threading.Thread(target=run, name="agent_journal follower", daemon=True).start()
     return await asyncio.wrap_future(future)
-
-
-def _finish(future: Future[Any], settle: Callable[[], None]) -> None:
-    if future.set_running_or_notify_cancel():
-        settle()

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _errors, _library, _values
 from ._adder import Adder
-from ._json import decode
 from ._library import Handle, logger
 from ._values import Content, Event, Memory, NewMemory, Receipt
 
@@ -67,7 +66,7 @@ class Journal:
         self._lock = threading.Lock()
         self._handle: Handle | None = None
         self._is_silent = False
-        self._adder = Adder(self)
+        self._adder = Adder()
         _journals.add(self)
         if not os.path.isabs(given):
             _tell_once(given, self._path)
@@ -147,9 +146,6 @@ class Journal:
             except _errors.JournalError as error:
                 if error.code != "closed" or self._handle is handle:
                     raise
-
-    def _handle_if_open(self) -> Handle | None:
-        return self._handle
 
     # Adding
 
@@ -243,7 +239,7 @@ class Journal:
         ]
 
     def stats(self) -> dict[str, Any]:
-        """How large the journal is: what `agent-journal stats --json` says. Reads the log."""
+        """How large the journal is: what `agent-journal stats --json` says, but for who has it open. Reads the log."""
         found: dict[str, Any] = self._lines("aj_stats")[0]
         return found
 

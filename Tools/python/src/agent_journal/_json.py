@@ -12,6 +12,7 @@ JSON: TypeAlias = Union[None, bool, int, float, str, list["JSON"], dict[str, "JS
 
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 encode = _encoder.encode
+_DIGITS = 600  # So many at once are taken in any setting of the interpreter.
 quote = json.encoder.encode_basestring  # A text as JSON.
 
 
@@ -38,4 +39,19 @@ def require_json(value: object, place: str) -> None:
 
 
 def decode(line: bytes) -> Any:
-    return json.loads(line)
+    """What JSON says, also integers of more digits than `int` takes from a text: others may have added them."""
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return json.loads(line, parse_int=_long_int)
+
+
+def _long_int(text: str) -> int:
+    value = 0
+    digits = text.removeprefix("-")
+    for start in range(0, len(digits), _DIGITS):
+        part = digits[start : start + _DIGITS]
+        value = value * 10 ** len(part) + int(part)
+    return -value if text.startswith("-") else value

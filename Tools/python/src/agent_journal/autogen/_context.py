@@ -15,7 +15,7 @@ from typing_extensions import Self
 
 from agent_journal import Memory, NewMemory
 
-from ._handle import JournalHandle, JournalOrPath, checked, for_config
+from ._handle import JournalHandle, JournalOrPath, check_conversation, check_limit, for_config
 from ._messages import to_message, to_new_memory
 from ._tool_calls import Dialogue, Recorded, in_order
 
@@ -81,9 +81,11 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
         create: bool = True,
     ) -> None:
         super().__init__(initial_messages)
-        self._limit = checked(conversation, limit)
+        check_conversation(conversation)
+        check_limit(limit)
         self._handle = JournalHandle(journal_or_path, create=create)
         self._conversation = conversation
+        self._limit = limit
         self._is_begun = False
         """Whether the initial messages are recorded, or are not to be."""
         self._is_whole = False

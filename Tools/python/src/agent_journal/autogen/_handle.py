@@ -48,14 +48,17 @@ def for_config(path: str, create: bool, read_only: bool) -> JournalOrPath:
     return AsyncJournal(path, create=create, read_only=True) if read_only else path
 
 
-def checked(conversation: str, limit: int | None) -> int | None:
-    """The limit. Raises TypeError or ValueError for a conversation or a limit that can be none."""
+def check_conversation(conversation: str) -> None:
+    """Raises TypeError or ValueError for what can be no name of a conversation."""
     if not isinstance(conversation, str):
         raise TypeError(f"the conversation is of type {type(conversation).__name__}; it is a str")
     if not conversation:
         raise ValueError("the conversation's name is empty")
+
+
+def check_limit(limit: int | None) -> None:
+    """Raises TypeError or ValueError for what can be no limit."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
         raise TypeError(f"limit is of type {type(limit).__name__}; it is an int, or None for all")
     if limit is not None and limit <= 0:
         raise ValueError(f"limit is {limit}; it is at least 1, or None for all")
-    return limit

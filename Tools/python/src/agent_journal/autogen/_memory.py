@@ -25,7 +25,7 @@ from typing_extensions import Self
 from agent_journal import Journal, JournalError, Memory, NoJournalError
 
 from ._content import to_memory_content, to_new_memory
-from ._handle import JournalHandle, JournalOrPath, checked, for_config
+from ._handle import JournalHandle, JournalOrPath, check_conversation, check_limit, for_config
 
 Recall: TypeAlias = Callable[[str, Sequence[Memory]], Sequence[Memory] | Awaitable[Sequence[Memory]]]
 """Chooses what is remembered: given the text asked for and all memories, oldest first, returns the best ones, best
@@ -87,9 +87,11 @@ class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
         recall: Recall | None = None,
         create: bool = True,
     ) -> None:
-        self._limit = checked(conversation, limit)
+        check_conversation(conversation)
+        check_limit(limit)
         self._handle = JournalHandle(journal_or_path, create=create)
         self._conversation = conversation
+        self._limit = limit
         self._recall = recall
 
     @property
@@ -144,7 +146,8 @@ class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
         """
         if kwargs:
             raise TypeError(f"query() does not know {', '.join(sorted(kwargs))}; it knows metadata and limit")
-        found = await _cancellable(self._find(query, metadata, checked(self._conversation, limit)), cancellation_token)
+        check_limit(limit)
+        found = await _cancellable(self._find(query, metadata, limit), cancellation_token)
         return MemoryQueryResult(results=[to_memory_content(memory) for memory in found])
 
     async def update_context(self, model_context: ChatCompletionContext) -> UpdateContextResult:
