@@ -33,7 +33,10 @@ let package = Package(
         .target(name: "CanonicalJSON", swiftSettings: strict),
         .target(
             name: "SegmentLog",
-            dependencies: ["CZlib", "CanonicalJSON", "JournalFileSystem", system],
+            dependencies: [
+                "CZlib", "CanonicalJSON", "JournalFileSystem", system,
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: strict),
         .target(
             name: "AgentJournal",

@@ -43,6 +43,8 @@ public struct CompactionReport: Sendable, Hashable {
     public var packedBytesBefore: UInt64
     /// Their lengths after, in bytes; nil in a dry run, because only packing tells.
     public var packedBytesAfter: UInt64?
+    /// What was erased, or would be; nil when that was not asked for.
+    public var erasure: ErasureReport?
     /// Whether nothing was done.
     public var isDryRun: Bool
 
@@ -71,26 +73,35 @@ extension Journal {
     /// it leaves a journal that holds the same; calling it again goes on.
     /// - Parameters:
     ///   - retention: What to keep of the past: what `events`, `view(at:)` and the tool's `log` can look back to.
+    ///   - erasingForgotten: Erases what was forgotten before this call: no byte of the content, metadata, mime type, role and
+    ///     idempotency key of a forgotten memory is in any file of the journal afterwards, nor the name of a conversation that holds
+    ///     no memory any more. Their sequences and the times stay; so do retries of their keys, whose receipts say `isErased`.
+    ///     Interrupted, it leaves some of it, and the next call that erases goes on. See <doc:Erasure>.
     ///   - dryRun: Changes nothing, and says what would go. A journal that is open for reading only can say it too.
     /// - Throws: `clockUncertain` when the retention is a duration and the clock is far from the last event; `diskFull`,
     ///   `damaged`, `system`; what was done by then is done.
-    /// - Complexity: rewrites the segments that are not packed yet.
+    /// - Complexity: rewrites the segments that are not packed yet. Erasing reads the newest snapshot, rewrites the snapshots, and
+    ///   copies those segments that hold what is forgotten; where names of conversations go it reads all.
     @discardableResult
     public func compact(
-        keepingHistory retention: Retention = .all, dryRun: Bool = false
+        keepingHistory retention: Retention = .all, erasingForgotten: Bool = false, dryRun: Bool = false
     ) async throws(JournalError) -> CompactionReport {
-        let engine = try engine
-        let now = try segmentLog.options.now()
+        let (engine, segmentLog) = (try engine, try segmentLog)
+        let now = segmentLog.options.now()
+        var report: CompactionReport
         if dryRun, engine.isReadOnly {
             try checkOpen()
             // By the last event's time a retention is checked: so the state is that of now.
             _ = try engine.now()
-            return try CompactionRun(engine: engine, now: now).plan(retention)
+            report = try CompactionRun(engine: engine, now: now, isErasing: erasingForgotten).plan(retention)
+        } else {
+            report = try await maintain { engine throws(JournalError) in
+                let compaction = CompactionRun(engine: engine, now: now, isErasing: erasingForgotten)
+                return dryRun ? try compaction.plan(retention) : try compaction.run(retention)
+            }
         }
-        return try await maintain { engine throws(JournalError) in
-            let compaction = CompactionRun(engine: engine, now: now)
-            return dryRun ? try compaction.plan(retention) : try compaction.run(retention)
-        }
+        report.erasure?.journal = segmentLog.identity.journal.description
+        return report
     }
 
     /// Runs a job on the maintenance thread.

@@ -83,10 +83,12 @@ extension Journal {
         }
     }
 
-    package func compactNow(keepingHistory retention: Retention) throws(JournalError) -> CompactionReport {
+    package func compactNow(
+        keepingHistory retention: Retention, erasingForgotten: Bool = false
+    ) throws(JournalError) -> CompactionReport {
         let now = try segmentLog.options.now()
         return try maintainAndWait { engine throws(JournalError) in
-            try CompactionRun(engine: engine, now: now).run(retention)
+            try CompactionRun(engine: engine, now: now, isErasing: erasingForgotten).run(retention)
         }
     }
 

@@ -168,8 +168,6 @@ public final class JournalView: Sendable {
     public func digest() throws -> String {
         var hash = SHA256()
         try export { piece in piece.withUnsafeBytes { hash.update(bufferPointer: $0) } }
-        let digits = Array("0123456789abcdef".utf8)
-        return String(
-            decoding: hash.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return String(decoding: Hexadecimal.digits(of: hash.finalize()), as: UTF8.self)
     }
 }

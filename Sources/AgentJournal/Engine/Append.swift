@@ -115,6 +115,14 @@ struct Append: Sendable {
 
     static func floor(_ sequence: UInt64) -> Append { record(EventEncoder.floor(sequence)) }
 
+    static func erasureBegun(through sequence: UInt64, key: [UInt8]) -> Append {
+        record(EventEncoder.erasureBegun(through: sequence, key: key))
+    }
+
+    static func erasureDone(through sequence: UInt64) -> Append {
+        record(EventEncoder.erasureDone(through: sequence))
+    }
+
     private static func record(_ encoded: EventEncoder.Encoded) -> Append {
         Append(
             action: .record(encoded), events: EncodedEvents(raw: encoded.bytes, count: 1),

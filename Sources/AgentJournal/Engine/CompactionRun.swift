@@ -4,16 +4,27 @@ import SegmentLog
 /// One compaction. On the maintenance thread.
 ///
 /// In this order, so that a crash between any two steps leaves a journal that holds the same: the floor as an event; a
-/// snapshot that covers it; segments dropped, the oldest first; segments packed, each for itself.
+/// snapshot that covers it; segments dropped, the oldest first; what is forgotten erased (see `ErasureRun`); segments packed,
+/// each for itself.
 struct CompactionRun {
     let engine: Engine
     let now: Int64
+    /// Whether what is forgotten is erased.
+    let isErasing: Bool
 
     /// By so much the clock may be before or behind the last event, in microseconds: 30 days.
     private static let clockTolerance: Int64 = 30 * 86_400 * 1_000_000
 
     /// What would be done.
     func plan(_ retention: Retention) throws(JournalError) -> CompactionReport {
+        var report = try planWithoutErasure(retention)
+        if isErasing, let snapshots = engine.snapshots {
+            report.erasure = try ErasureRun(engine: engine, files: snapshots).plan()
+        }
+        return report
+    }
+
+    private func planWithoutErasure(_ retention: Retention) throws(JournalError) -> CompactionReport {
         let last = engine.log.visibleSequence
         let floor = try floor(retention)
         return try asJournalError { () throws(LogError) in
@@ -52,12 +63,12 @@ struct CompactionRun {
     }
 
     private func runAlone(_ retention: Retention) throws(JournalError) -> CompactionReport {
-        var report = try plan(retention)
+        var report = try planWithoutErasure(retention)
         report.isDryRun = false
         let lettingAllGo = retention == .none && report.removed.contains { $0.sequences != nil }
         if !lettingAllGo, report.floor > engine.box.withLock({ $0.layer.floor }) {
             let floor = report.floor
-            try engine.betweenCommits { () throws(JournalError) in try engine.record(floor: floor) }
+            try engine.betweenCommits { () throws(JournalError) in _ = try engine.record(.floor(floor)) }
         }
         report.snapshotSequence = try engine.takeSnapshot(sealing: 0, lettingAllGo: lettingAllGo)
         // What other processes added behind the record is kept.
@@ -73,6 +84,9 @@ struct CompactionRun {
         }
         if let snapshots = engine.snapshots { try engine.removeOldSnapshots(snapshots) }
         report.firstSequence = engine.log.firstSequence
+        if isErasing, let snapshots = engine.snapshots {
+            report.erasure = try ErasureRun(engine: engine, files: snapshots).run()
+        }
         try pack(&report)
         engine.logger.info(
             "journal compacted",

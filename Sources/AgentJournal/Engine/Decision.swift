@@ -43,7 +43,10 @@ struct Decision {
         for (index, item) in items.enumerated() {
             let key = item.key.map { BatchKey(item.conversation, $0) }
             if let first = known[index] ?? key.flatMap({ added[$0] }) {
-                receipts.append(Receipt(sequence: first.sequence, recorded: first.recorded, isReplayed: true))
+                receipts.append(
+                    Receipt(
+                        sequence: first.sequence, recorded: first.recorded, isReplayed: true,
+                        isErased: first.isErased))
                 continue
             }
             let receipt = apply(item.encoded, &state)
@@ -63,13 +66,14 @@ struct Decision {
         for (index, item) in items.enumerated() {
             guard let key = item.key else { continue }
             if let record = try state.known(Array(item.conversation.utf8), key) {
-                guard record.hash == Decision.hash(item.encoded) else {
+                // Of one that is erased nobody knows any more what it was.
+                guard record.isErased || record.hash == Decision.hash(item.encoded) else {
                     throw conflict(item, index, first: "sequence \(record.sequence)")
                 }
                 known[index] = Receipt(
                     sequence: record.sequence,
                     recorded: Timestamp(clampingMicrosecondsSince1970: record.recordedMicroseconds),
-                    isReplayed: true)
+                    isReplayed: true, isErased: record.isErased)
             } else if let earlier = inBatch.updateValue(index, forKey: BatchKey(item.conversation, key)) {
                 let isSame = items[earlier].encoded.withBody { Decision.isSame($0, item.encoded) }
                 guard isSame else { throw conflict(item, index, first: "item \(earlier) of the same batch") }
@@ -144,7 +148,8 @@ struct Decision {
         guard let name = try state.conversation(ofAdd: sequence) else { throw noSuch(sequence) }
         let item = Append.Item(
             conversation: String(decoding: name, as: UTF8.self),
-            encoded: EventEncoder.added(conversation: String(decoding: name, as: UTF8.self), memory),
+            encoded: EventEncoder.added(
+                conversation: String(decoding: name, as: UTF8.self), memory, replaces: sequence),
             key: memory.idempotencyKey.map { Array($0.utf8) })
         // A repeated replace has its receipt already; the memory it replaced is gone by then.
         if let first = try knownReceipts([item], state)[0] { return Outcome(receipts: [first], events: nil) }

@@ -21,6 +21,7 @@ extension Engine {
                 if isDoubtful(at: bound) { try renewBetweenCommits() }
                 let box = box
                 try catchUp(box, to: bound)
+                if box.withLock({ liesUponErased($0) }) { try renewBetweenCommits() }
                 try renewIfLarge(box)
                 // Else another state took its place meanwhile, and this one may lack what came between.
                 if self.box === box { return (box, bound) }
@@ -64,12 +65,24 @@ extension Engine {
     func catchUp(to head: LogHead) throws(JournalError) {
         if isDoubtful(head.rewind) { try renew(to: head.lastSequence, head.rewind) }
         do throws(JournalError) {
-            try box.withLock { (state) throws(JournalError) in try catchUp(&state, to: head.lastSequence) }
+            let isErased = try box.withLock { (state) throws(JournalError) in
+                try catchUp(&state, to: head.lastSequence)
+                return liesUponErased(state)
+            }
+            if isErased { try renew(to: head.lastSequence, head.rewind) }
         } catch {
             // A compaction of another process let go of it since; the snapshot has it.
             guard error.code == .noSuchPoint else { throw error }
             try renew(to: head.lastSequence, head.rewind)
         }
+    }
+
+    /// Whether the state lies upon what was erased since, by another process: what is there now takes its place.
+    private func liesUponErased(_ state: borrowing State) -> Bool {
+        let through = state.layer.erasure.through
+        guard state.below.erasedThrough < through else { return false }
+        // Once: where the snapshots that are there say otherwise, they are not of this journal's making.
+        return settledErasure.exchange(through, ordering: .acquiringAndReleasing) != through
     }
 
     /// Whether the state may have events that the log does not have, or has other ones in their places.

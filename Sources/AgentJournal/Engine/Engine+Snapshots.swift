@@ -79,13 +79,15 @@ extension Engine {
         guard let snapshots, !isReadOnly else {
             throw JournalError(.closed, "The journal is open for reading only; it takes no snapshots")
         }
+        // What another process erased must not be written again from what this state lies upon.
+        _ = try now()
         var isLeftOver = false
         let below = try betweenCommits { () throws(JournalError) -> Below in
             if isPoisoned { throw Engine.poisoned }
             // What other processes wrote, and is in the state, is durable before a snapshot covers it.
             try asJournalError { () throws(LogError) in try log.sync() }
             if isDoubtful(at: log.visibleSequence) { try renew(to: log.visibleSequence, log.rewind) }
-            if lettingAllGo { try record(floor: log.visibleSequence + 1) }
+            if lettingAllGo { try record(.floor(log.visibleSequence + 1)) }
             let state = box.withLock { $0 }
             // A frozen layer that could not be written is tried again, before another is frozen upon it.
             isLeftOver = state.below.layer != nil
@@ -130,10 +132,11 @@ extension Engine {
     /// A snapshot ends the segment, unless it is so short that reading it again costs nothing.
     static let sealedBytes: UInt64 = 1 << 20
 
-    /// Records that history up to a sequence is let go. Only between commits.
-    func record(floor: UInt64) throws(JournalError) {
-        switch commit([Append.floor(floor)])[0] {
-        case .success: return
+    /// Records what the journal itself has to say. Only between commits.
+    @discardableResult
+    func record(_ append: Append) throws(JournalError) -> Receipt {
+        switch commit([append])[0] {
+        case .success(let receipts): return receipts[0]
         case .failure(let error as JournalError): throw error
         case .failure(let error): throw JournalError(.system, "\(error)")
         }
@@ -198,11 +201,19 @@ extension Below {
         meta.lastSequence = layer.lastSequence
         meta.recordedMicroseconds = layer.lastRecordedMicroseconds
         meta.floor = layer.floor
+        meta.erasure = layer.erasure
+        meta.memories = try writer.memoryCount()
+        return meta.encoded
+    }
+}
+
+extension TableWriter {
+    /// How many memories were written.
+    func memoryCount() throws(LogError) -> UInt64 {
         do {
-            meta.memories = try writer.entryCount(StateKeys.memories)
+            return try entryCount(StateKeys.memories)
         } catch {
             throw LogError(system: error)
         }
-        return meta.encoded
     }
 }

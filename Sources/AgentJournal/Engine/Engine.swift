@@ -29,6 +29,8 @@ final class Engine: Sendable {
     let settledRewinds: Atomic<UInt64>
     /// What the state says of events behind this one may not be what became of them: this engine wrote them, and failed.
     let doubtfulAfter = Atomic<UInt64>(.max)
+    /// The erasure of another process of which this state has let go.
+    let settledErasure = Atomic<UInt64>(0)
     /// How those that wait for events are woken, by the number of their iterator.
     let followers = Monitor<[UInt64: @Sendable () -> Void]>([:])
     private let isPoisonedFlag = Atomic<Bool>(false)

@@ -50,10 +50,19 @@ package protocol EventLog: AnyObject, Sendable {
     func pack(
         _ name: SegmentName, level: Int32, onlyIfSmaller: Bool, shouldContinue: () -> Bool
     ) throws(LogError) -> PackResult?
+    /// Rewrites a sealed segment with other events in the places of some; nil when nothing changes.
+    func erase(
+        _ name: SegmentName, level: Int32, isAffected: Bool, shouldContinue: () -> Bool,
+        _ rewrite: @escaping EventRewriter.Body
+    ) throws(LogError) -> EraseResult?
+    /// Random bits.
+    var random: @Sendable () -> UInt64 { get }
     /// Whether a failure ended writing for good.
     var isPoisoned: Bool { get }
     /// Ends cleanly.
     func close() throws(LogError)
 }
 
-extension SegmentLog: EventLog {}
+extension SegmentLog: EventLog {
+    package var random: @Sendable () -> UInt64 { options.random }
+}

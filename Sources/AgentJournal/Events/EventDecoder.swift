@@ -49,6 +49,9 @@ extension EventFields {
         case Field.timestamp:
             timestampMicroseconds = Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
         case Field.target: target = value
+        case Field.was: was = value
+        case Field.erasure: erasure = value
+        case Field.replaces: replaces = value
         case 1..<Field.firstOptional: try passOver(field)
         default: break
         }
@@ -67,6 +70,9 @@ extension EventFields {
         case Field.metadata: metadata = range
         case Field.key: key = range
         case Field.label: label = range
+        case Field.leaf: leaf = range
+        case Field.keyHash: keyHash = range
+        case Field.erasureKey: erasureKey = range
         default: try passOver(field)
         }
         if field >= Field.mimeType, field <= Field.metadata, content != nil {
@@ -93,6 +99,16 @@ extension EventFields {
         case Kind.flushed: break
         case Kind.floor:
             guard target ?? 0 > 0 else { throw .malformed("a floor lacks its sequence") }
+        case Kind.erased:
+            guard was ?? 0 > 0, leaf?.count == EventFields.leafBytes, erasure ?? 0 > 0,
+                keyHash.map({ $0.count == EventFields.keyHashBytes }) ?? true
+            else { throw .malformed("an erased event lacks a part") }
+        case Kind.erasureBegun:
+            guard target ?? 0 > 0, erasureKey?.count == EventFields.erasureKeyBytes else {
+                throw .malformed("an erasure lacks a part")
+            }
+        case Kind.erasureDone:
+            guard target ?? 0 > 0 else { throw .malformed("an erasure lacks its sequence") }
         case 0: throw .malformed("the event has no kind")
         case ..<Kind.firstOptional: throw .unsupported("event kind \(kind)")
         default: break
@@ -105,6 +121,13 @@ extension EventFields {
     func floor(at sequence: UInt64) throws(EventProblem) -> UInt64? {
         guard kind == Kind.floor, let target else { return nil }
         guard target <= sequence else { throw .malformed("a floor is above its own sequence") }
+        return target
+    }
+
+    /// Up to where an erasure goes, which this event, with `sequence`, begins or ends; nil when it is of another kind.
+    func erasedThrough(at sequence: UInt64) throws(EventProblem) -> UInt64? {
+        guard kind == Kind.erasureBegun || kind == Kind.erasureDone, let target else { return nil }
+        guard target < sequence else { throw .malformed("an erasure goes beyond its own sequence") }
         return target
     }
 }

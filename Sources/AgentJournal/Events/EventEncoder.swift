@@ -16,7 +16,8 @@ struct EventEncoder {
         }
     }
 
-    static func added(conversation: String, _ memory: NewMemory) -> Encoded {
+    /// - Parameter replaces: The memory whose place it takes, which the event before it forgets.
+    static func added(conversation: String, _ memory: NewMemory, replaces: UInt64? = nil) -> Encoded {
         encode(kind: EventFields.Kind.added) { body in
             body.field(EventFields.Field.conversation, conversation)
             switch memory.content {
@@ -33,6 +34,7 @@ struct EventEncoder {
                 body.number(EventFields.Field.timestamp, UInt64(bitPattern: (time << 1) ^ (time >> 63)))
             }
             if let key = memory.idempotencyKey { body.field(EventFields.Field.key, key) }
+            if let replaces { body.number(EventFields.Field.replaces, replaces) }
         }
     }
 
@@ -50,6 +52,33 @@ struct EventEncoder {
     /// History up to a sequence is let go.
     static func floor(_ sequence: UInt64) -> Encoded {
         encode(kind: EventFields.Kind.floor) { $0.number(EventFields.Field.target, sequence) }
+    }
+
+    /// What was forgotten up to a sequence is being erased.
+    static func erasureBegun(through sequence: UInt64, key: [UInt8]) -> Encoded {
+        encode(kind: EventFields.Kind.erasureBegun) { body in
+            body.number(EventFields.Field.target, sequence)
+            body.field(EventFields.Field.erasureKey, key)
+        }
+    }
+
+    /// What was forgotten up to a sequence is erased.
+    static func erasureDone(through sequence: UInt64) -> Encoded {
+        encode(kind: EventFields.Kind.erasureDone) { $0.number(EventFields.Field.target, sequence) }
+    }
+
+    /// What is left of an event that is erased.
+    static func erased(_ tombstone: Tombstone) -> Encoded {
+        encode(kind: EventFields.Kind.erased) { body in
+            if let conversation = tombstone.conversation {
+                body.field(EventFields.Field.conversation, conversation)
+            }
+            if let target = tombstone.target { body.number(EventFields.Field.target, target) }
+            body.number(EventFields.Field.was, tombstone.was)
+            body.field(EventFields.Field.leaf, tombstone.leaf)
+            if let keyHash = tombstone.keyHash { body.field(EventFields.Field.keyHash, keyHash) }
+            body.number(EventFields.Field.erasure, tombstone.erasure)
+        }
     }
 
     static func flushed(label: String?) -> Encoded {

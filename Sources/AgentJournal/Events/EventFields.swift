@@ -10,6 +10,12 @@ struct EventFields {
         static let flushed: UInt64 = 4
         /// History up to `target` is let go: its segments may be gone.
         static let floor: UInt64 = 5
+        /// What is left of an event that was erased.
+        static let erased: UInt64 = 6
+        /// What was forgotten up to `target` is being erased.
+        static let erasureBegun: UInt64 = 7
+        /// What was forgotten up to `target` is erased.
+        static let erasureDone: UInt64 = 8
         /// Unknown kinds from here on may be passed over.
         static let firstOptional: UInt64 = 64
     }
@@ -26,9 +32,19 @@ struct EventFields {
         static let key = 10
         static let target = 11
         static let label = 12
+        static let was = 13
+        static let leaf = 14
+        static let keyHash = 15
+        static let erasure = 16
+        static let erasureKey = 17
         /// Unknown fields from here on may be passed over.
         static let firstOptional = 32
+        static let replaces = 32
     }
+    /// How many bytes a leaf, the hash of a key and the key of an erasure have.
+    static let leafBytes = 32
+    static let keyHashBytes = 16
+    static let erasureKeyBytes = 32
 
     var kind: UInt64 = 0
     var conversation: Range<Int>?
@@ -41,6 +57,15 @@ struct EventFields {
     var key: Range<Int>?
     var target: UInt64?
     var label: Range<Int>?
+    /// Of an erased event, what kind it was.
+    var was: UInt64?
+    var leaf: Range<Int>?
+    var keyHash: Range<Int>?
+    /// Of an erased event, the sequence of the erasure that it was erased by.
+    var erasure: UInt64?
+    var erasureKey: Range<Int>?
+    /// Of an added memory, the one whose place it takes.
+    var replaces: UInt64?
     /// From the tag of the content to the end of the metadata.
     var compared: Range<Int> = 0..<0
 }

@@ -19,18 +19,37 @@ enum EventLine {
         case EventFields.Kind.cleared: kind = "cleared"
         case EventFields.Kind.flushed: kind = "flushed"
         case EventFields.Kind.floor: (kind, target) = ("let_go", fields.target)
+        case EventFields.Kind.erased: (kind, target) = ("erased", fields.target)
+        case EventFields.Kind.erasureBegun: (kind, target) = ("erasure_begun", fields.target)
+        case EventFields.Kind.erasureDone: (kind, target) = ("erasure_done", fields.target)
         default: (kind, unknown) = ("unknown", fields.kind)
         }
         let recorded = Timestamp(clampingMicrosecondsSince1970: event.recordedMicroseconds)
         let members: KeyValuePairs<String, JSONValue?> = [
-            "conversation": text(fields.conversation), "kind": .string(Array(kind.utf8)),
-            "label": text(fields.label), "number": unknown.map(number),
+            "conversation": text(fields.conversation), "erasure": fields.erasure.map(number),
+            "kind": .string(Array(kind.utf8)),
+            "label": text(fields.label),
+            "leaf": fields.leaf.map { .string(Hexadecimal.digits(of: bytes[$0])) },
+            "number": unknown.map(number),
             "recorded": .string(Array(recorded.description.utf8)), "sequence": number(event.sequence),
             "target": target.map(number),
+            "was": fields.was.map { .string(Array(ErasedKind($0).word.utf8)) },
         ]
         let object = JSONValue.object(
             members.compactMap { key, value in value.map { JSONMember(key: Array(key.utf8), value: $0) } })
         object.appendCanonical(to: &output)
         output.append(UInt8(ascii: "\n"))
+    }
+}
+
+extension ErasedKind {
+    /// The kind's word in lines of events.
+    package var word: String {
+        switch self {
+        case .added: "added"
+        case .forgotten: "forgotten"
+        case .cleared: "cleared"
+        case .unknown: "unknown"
+        }
     }
 }

@@ -41,6 +41,13 @@ extension Event {
             case EventFields.Kind.cleared: .cleared(conversation: text(fields.conversation)!)
             case EventFields.Kind.flushed: .flushed(label: text(fields.label))
             case EventFields.Kind.floor: .historyLetGo(through: fields.target!)
+            case EventFields.Kind.erased:
+                .erased(
+                    Erased(
+                        kind: ErasedKind(fields.was!), conversation: text(fields.conversation),
+                        target: fields.target, leaf: Array(bytes[fields.leaf!]), erasure: fields.erasure!))
+            case EventFields.Kind.erasureBegun: .erasureBegun(through: fields.target!)
+            case EventFields.Kind.erasureDone: .erasureDone(through: fields.target!)
             default: .unknown(fields.kind)
             }
         self.init(

@@ -7,9 +7,14 @@ final class Below: Sendable {
     /// The oldest first. More than one only while a long history is replayed.
     let tables: [TableReader]
 
+    /// What was forgotten up to here is erased from all tables; `.max` where there are none.
+    let erasedThrough: UInt64
+
     init(_ layer: Layer? = nil, tables: [TableReader] = []) {
         self.layer = layer
         self.tables = tables
+        // What a replay spilled has no meta block, and is not in the directory.
+        erasedThrough = tables.compactMap { StateMeta($0.meta)?.erasure.through }.min() ?? .max
     }
 
     /// What has been forgotten by what is newer, of one conversation.
@@ -166,7 +171,9 @@ final class Below: Sendable {
         if let layer, let number = layer.conversation(ofAdd: sequence) { return layer.names.names[number] }
         let key = StateKeys.sequence(sequence)
         for table in tables.reversed() {
-            if let found = try find(key, in: table) { return Array(found.value) }
+            guard let found = try find(key, in: table) else { continue }
+            let isErased = found.value.first == StateKeys.erasedMark
+            return Array(found.value.dropFirst(isErased ? 1 : 0))
         }
         return nil
     }
@@ -188,6 +195,18 @@ final class Below: Sendable {
         for table in tables.reversed() {
             guard let found = try find(tableKey, in: table) else { continue }
             guard let value = KeyValue(found.value) else { throw Below.malformed(table) }
+            return value
+        }
+        return nil
+    }
+
+    /// The add whose key, which is erased, has a hash.
+    func erasedKey(_ hash: [UInt8]) throws(JournalError) -> KeyValue? {
+        if let known = layer?.erasedKeys[hash] { return known }
+        let tableKey = StateKeys.erasedKey(hash)
+        for table in tables.reversed() {
+            guard let found = try find(tableKey, in: table) else { continue }
+            guard let value = KeyValue(found.value), value.isErased else { throw Below.malformed(table) }
             return value
         }
         return nil

@@ -47,6 +47,24 @@ struct Layer: Sendable {
         var place: Arena.Place
     }
 
+    /// An add, in the order of the sequences.
+    struct Added {
+        var sequence: UInt64
+        var conversation: UInt32
+        /// The memory is erased; only the add's place is left.
+        var isErased = false
+    }
+
+    /// What a layer lies upon, in short.
+    struct Base: Sendable {
+        var sequence: UInt64 = 0
+        var recordedMicroseconds: Int64 = 0
+        var floor: UInt64 = 0
+        var erasure = ErasureState()
+        /// A table below, up to this sequence, from which the memories that are forgotten up to `through` are erased already.
+        var erased: (sequence: UInt64, through: UInt64) = (0, 0)
+    }
+
     /// A bound that every event is at or below; one less than what stands for never.
     static let everything = UInt64.max - 1
 
@@ -59,12 +77,16 @@ struct Layer: Sendable {
     /// The latest flush with each label.
     private(set) var labels: [[UInt8]: UInt64] = [:]
     /// Which conversation the add with a sequence belongs to, in order of the sequences.
-    private(set) var added: [(sequence: UInt64, conversation: UInt32)] = []
+    private(set) var added: [Added] = []
+    /// The adds whose keys are erased, by the hashes of these.
+    private(set) var erasedKeys: [[UInt8]: KeyValue] = [:]
     /// The last event applied.
     private(set) var lastSequence: UInt64
     private(set) var lastRecordedMicroseconds: Int64
     /// History up to here was let go.
     private(set) var floor: UInt64
+    private(set) var erasure: ErasureState
+    private let erasedBelow: (sequence: UInt64, through: UInt64)
     /// Events applied to this layer.
     private(set) var eventCount: UInt64 = 0
     /// Bytes of events in it, with a guess of what it keeps beside them.
@@ -73,11 +95,21 @@ struct Layer: Sendable {
     /// What an entry, its place among the added, and its share of a list's spare room take.
     private static let entryBytes = 96
 
-    init(upon base: (sequence: UInt64, recordedMicroseconds: Int64, floor: UInt64) = (0, 0, 0)) {
+    init(upon base: Base = Base()) {
         baseSequence = base.sequence
         lastSequence = base.sequence
         lastRecordedMicroseconds = base.recordedMicroseconds
         floor = base.floor
+        erasure = base.erasure
+        erasedBelow = base.erased
+    }
+
+    /// An empty layer that lies upon this one.
+    func next() -> Layer {
+        Layer(
+            upon: Base(
+                sequence: lastSequence, recordedMicroseconds: lastRecordedMicroseconds, floor: floor,
+                erasure: erasure, erased: erasedBelow))
     }
 
     /// Applies the next event.
@@ -88,21 +120,42 @@ struct Layer: Sendable {
     ) throws(EventProblem) {
         let fields = try EventFields(bytes)
         let floor = try fields.floor(at: sequence)
+        let erasedThrough = try fields.erasedThrough(at: sequence)
         skip(to: sequence, recordedMicroseconds: recordedMicroseconds)
         eventCount += 1
         if fields.kind == EventFields.Kind.flushed, let label = fields.label {
             labels[Array(bytes[label])] = sequence
         }
         if let floor { self.floor = max(self.floor, floor) }
+        if let erasedThrough { note(fields, bytes, erasedThrough) }
+        if fields.kind == EventFields.Kind.erased, let hash = fields.keyHash {
+            memoryBytes += 2 * Layer.entryBytes
+            erasedKeys[Array(bytes[hash])] = KeyValue(
+                sequence: sequence, recordedMicroseconds: recordedMicroseconds, hash: [])
+        }
         guard let range = fields.conversation else { return }
         let number = conversation(named: UnsafeRawBufferPointer(rebasing: bytes[range]))
         switch fields.kind {
         case EventFields.Kind.added: add(bytes, fields, number, sequence, recordedMicroseconds)
         case EventFields.Kind.forgotten: remove(fields.target!, from: number, at: sequence)
         case EventFields.Kind.cleared: clear(number, at: sequence)
+        case EventFields.Kind.erased where fields.was == EventFields.Kind.added:
+            added.append(Added(sequence: sequence, conversation: UInt32(number), isErased: true))
+            memoryBytes += Layer.entryBytes / 2
         default: break
         }
         conversations[number].lastSequence = sequence
+    }
+
+    private mutating func note(
+        _ fields: EventFields, _ bytes: UnsafeRawBufferPointer, _ erasedThrough: UInt64
+    ) {
+        if fields.kind == EventFields.Kind.erasureBegun {
+            erasure.begunThrough = max(erasure.begunThrough, erasedThrough)
+            erasure.key = Array(bytes[fields.erasureKey!])
+        } else {
+            erasure.through = max(erasure.through, erasedThrough)
+        }
     }
 
     /// Passes over a sequence that holds nothing this version knows, or that was lost (when salvaging).
@@ -128,7 +181,7 @@ struct Layer: Sendable {
         memoryBytes += bytes.count + Layer.entryBytes
         conversations[number].entries.append(
             Entry(sequence: sequence, recordedMicroseconds: recordedMicroseconds, place: place))
-        added.append((sequence, UInt32(number)))
+        added.append(Added(sequence: sequence, conversation: UInt32(number)))
         guard let key = fields.key else { return }
         memoryBytes += key.count + Layer.entryBytes
         // The first add with a key is the one that counts; a log never holds a second.
@@ -139,6 +192,8 @@ struct Layer: Sendable {
 
     private mutating func remove(_ target: UInt64, from number: Int, at sequence: UInt64) {
         guard target > baseSequence else {
+            // It is erased from there already.
+            if target <= erasedBelow.sequence, sequence <= erasedBelow.through { return }
             if conversations[number].clearedAt == .max {
                 conversations[number].removedBelow[target] = sequence
                 memoryBytes += Layer.entryBytes / 2
@@ -169,7 +224,7 @@ struct Layer: Sendable {
         return (number, index)
     }
 
-    /// The conversation that the add with this sequence belonged to, also when the memory is forgotten.
+    /// The conversation that the add with this sequence belonged to, also when the memory is forgotten, or erased.
     func conversation(ofAdd target: UInt64) -> Int? {
         let index = added.partitionIndex { $0.sequence >= target }
         guard index < added.count, added[index].sequence == target else { return nil }
@@ -180,17 +235,4 @@ struct Layer: Sendable {
 
     /// By how many memories the whole differs from what lies below, not counting what clears took from there.
     var liveDifference: Int { conversations.reduce(0) { $0 + $1.liveDifference } }
-}
-
-extension Array {
-    /// The first index whose element satisfies the predicate, in an array where all behind it do too.
-    func partitionIndex(where predicate: (Element) -> Bool) -> Int {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if predicate(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
 }

@@ -6,15 +6,16 @@ import SegmentLog
 /// written to where it is read from.
 final class LayerSource: TableSource {
     private enum Section {
-        case conversations, keys, labels, memories, sequences, end
+        case conversations, erasedKeys, keys, labels, memories, sequences, end
     }
 
     private let layer: Layer
     private var section = Section.conversations
-    /// The next in the section: a place in `order`, `keys`, `labels` or among the added.
+    /// The next in the section: a place in `order`, `erasedKeys`, `keys`, `labels` or among the added.
     private var next = 0
     /// Conversations in order of their names.
     private let order: [Int]
+    private let erasedKeys: [[UInt8]]
     private let keys: [Layer.Key]
     private let labels: [[UInt8]]
     private var conversation = OpenConversation()
@@ -50,6 +51,7 @@ final class LayerSource: TableSource {
                     : rank[$0.conversation] < rank[$1.conversation]
             }
         }
+        erasedKeys = layer.erasedKeys.keys.sorted { $0.lexicographicallyPrecedes($1) }
         labels = layer.labels.keys.sorted { $0.lexicographicallyPrecedes($1) }
         hold()
     }
@@ -68,6 +70,9 @@ final class LayerSource: TableSource {
             switch section {
             case .conversations:
                 if next < order.count { return holdConversation(order[next]) }
+                enter(.erasedKeys)
+            case .erasedKeys:
+                if next < erasedKeys.count { return holdErasedKey(erasedKeys[next]) }
                 enter(.keys)
             case .keys:
                 if next < keys.count { return holdKey(keys[next]) }
@@ -99,6 +104,12 @@ final class LayerSource: TableSource {
         next += 1
         heldKey.append(StateKeys.conversation(layer.names.names[number]))
         heldValue.append(ConversationValue(layer.conversations[number]).encoded)
+    }
+
+    private func holdErasedKey(_ hash: [UInt8]) {
+        next += 1
+        heldKey.append(StateKeys.erasedKey(hash))
+        heldValue.append(layer.erasedKeys[hash]!.encoded)
     }
 
     private func holdKey(_ key: Layer.Key) {
@@ -160,11 +171,12 @@ final class LayerSource: TableSource {
     }
 
     private func holdSequence() {
-        let (sequence, number) = layer.added[next]
+        let added = layer.added[next]
         next += 1
         heldKey.append(StateKeys.sequences)
-        heldKey.appendBigEndian(sequence)
-        heldValue.append(layer.names.names[Int(number)])
+        heldKey.appendBigEndian(added.sequence)
+        if added.isErased { heldValue.append(StateKeys.erasedMark) }
+        heldValue.append(layer.names.names[Int(added.conversation)])
     }
 
     private static func hash(of event: UnsafeRawBufferPointer) -> [UInt8] {

@@ -25,7 +25,10 @@ struct State: Sendable {
             throw JournalError(
                 .damaged, "\(table.path) does not say what it covers", path: table.path)
         }
-        layer = Layer(upon: (meta.lastSequence, meta.recordedMicroseconds, meta.floor))
+        layer = Layer(
+            upon: Layer.Base(
+                sequence: meta.lastSequence, recordedMicroseconds: meta.recordedMicroseconds,
+                floor: meta.floor, erasure: meta.erasure, erased: (meta.lastSequence, meta.erasure.through)))
         below = Below(tables: [table])
     }
 
@@ -52,7 +55,11 @@ struct State: Sendable {
     /// The first add with an idempotency key.
     func known(_ name: [UInt8], _ key: [UInt8]) throws(JournalError) -> KeyValue? {
         if let known = layer.known(name, key) { return known }
-        return try below.key(name, key)
+        if let known = try below.key(name, key) { return known }
+        guard !layer.erasure.key.isEmpty else { return nil }
+        let hash = StateKeys.hash(ofKey: key, in: name, erasureKey: layer.erasure.key)
+        if let known = layer.erasedKeys[hash] { return known }
+        return try below.erasedKey(hash)
     }
 
     /// The conversation that the add with this sequence belonged to, also when the memory is forgotten.
@@ -82,9 +89,4 @@ struct State: Sendable {
     func frozen() -> State {
         State(layer.next(), upon: Below(layer, tables: below.tables))
     }
-}
-
-extension Layer {
-    /// An empty layer that lies upon this one.
-    func next() -> Layer { Layer(upon: (lastSequence, lastRecordedMicroseconds, floor)) }
 }

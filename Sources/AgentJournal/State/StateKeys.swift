@@ -1,18 +1,20 @@
 import Crypto
 import SegmentLog
 
-/// How the memory state lies in a table: keys of five sections, in this order, and their values. docs/format.md has them
+/// How the memory state lies in a table: keys of six sections, in this order, and their values. docs/format.md has them
 /// to the byte.
 ///
 ///     C name                 flags, number of memories, last sequence
+///     E hash                 sequence, recorded
 ///     K name 00 key          sequence, recorded, hash of what a repeated add is compared by
 ///     L label                sequence
 ///     M name 00 sequence     recorded, the event without its kind and conversation
-///     S sequence             name
+///     S sequence             name; behind 00 when the memory is erased
 ///
 /// No name holds a zero byte, so it ends one without changing the order. Sequences are big-endian, for their order.
 enum StateKeys {
     static let conversations = UInt8(ascii: "C")
+    static let erasedKeys = UInt8(ascii: "E")
     static let keys = UInt8(ascii: "K")
     static let labels = UInt8(ascii: "L")
     static let memories = UInt8(ascii: "M")
@@ -21,7 +23,7 @@ enum StateKeys {
     /// How many raw bytes make a block. Keys are looked up one at a time, memories read in runs.
     static func blockBytes(_ section: UInt8) -> Int {
         switch section {
-        case keys: 8 << 10
+        case keys, erasedKeys: 8 << 10
         case sequences, conversations: 16 << 10
         default: 64 << 10
         }
@@ -29,6 +31,7 @@ enum StateKeys {
 
     static func conversation(_ name: [UInt8]) -> [UInt8] { [conversations] + name }
     static func key(_ name: [UInt8], _ key: [UInt8]) -> [UInt8] { [keys] + name + [0] + key }
+    static func erasedKey(_ hash: [UInt8]) -> [UInt8] { [erasedKeys] + hash }
     static func label(_ label: [UInt8]) -> [UInt8] { [labels] + label }
     static func memories(of name: [UInt8]) -> [UInt8] { [memories] + name + [0] }
     static func memory(_ name: [UInt8], _ sequence: UInt64) -> [UInt8] {
@@ -49,6 +52,17 @@ enum StateKeys {
         hash.update(bufferPointer: bytes)
         return Array(hash.finalize().prefix(16))
     }
+
+    /// By what the idempotency key of an erased memory is found: the first 16 bytes of HMAC-SHA256, under the journal's erasure
+    /// key, of conversation, a zero byte and key.
+    static func hash(ofKey key: [UInt8], in name: [UInt8], erasureKey: [UInt8]) -> [UInt8] {
+        let code = HMAC<SHA256>.authenticationCode(
+            for: name + [0] + key, using: SymmetricKey(data: erasureKey))
+        return Array(code.prefix(EventFields.keyHashBytes))
+    }
+
+    /// Of an add whose memory is erased: behind this byte, with which no name begins, comes the conversation's name.
+    static let erasedMark: UInt8 = 0
 
     /// Conversations' values add up; of all else the newer counts.
     static let combine: TableCombine = { key, older, newer in
@@ -99,7 +113,9 @@ struct ConversationValue {
 struct KeyValue {
     var sequence: UInt64
     var recordedMicroseconds: Int64
+    /// Empty of a memory that is erased.
     var hash: [UInt8]
+    var isErased: Bool { hash.isEmpty }
 
     var encoded: [UInt8] {
         var bytes: [UInt8] = []
@@ -163,6 +179,19 @@ enum MemoryValue {
     }
 }
 
+/// What is known of erasures, as events and snapshots tell it.
+struct ErasureState: Sendable, Hashable {
+    /// What was forgotten up to here is erased.
+    var through: UInt64 = 0
+    /// An erasure up to here was begun.
+    var begunThrough: UInt64 = 0
+    /// Under which the idempotency keys of erased memories are hashed; empty before the first erasure.
+    var key: [UInt8] = []
+
+    /// Whether one was begun and not ended.
+    var isUnfinished: Bool { begunThrough > through }
+}
+
 /// What a snapshot says of the whole, in its meta block.
 struct StateMeta {
     var lastSequence: UInt64 = 0
@@ -171,6 +200,8 @@ struct StateMeta {
     var memories: UInt64 = 0
     /// History up to here was let go.
     var floor: UInt64 = 0
+    /// What was forgotten up to `erasure.through` is not in this snapshot.
+    var erasure = ErasureState()
 
     var encoded: [UInt8] {
         var bytes: [UInt8] = []
@@ -178,27 +209,32 @@ struct StateMeta {
         bytes.appendVarint(zigzag(recordedMicroseconds))
         bytes.appendVarint(memories)
         bytes.appendVarint(floor)
-        return bytes
+        guard erasure != ErasureState() else { return bytes }
+        bytes.appendVarint(erasure.through)
+        bytes.appendVarint(erasure.begunThrough)
+        return bytes + erasure.key
     }
 
     init() {}
 
     /// Later versions may append to it.
     init?(_ bytes: [UInt8]) {
-        let numbers = bytes.withUnsafeBytes { bytes -> [UInt64]? in
+        let read = bytes.withUnsafeBytes { bytes -> (numbers: [UInt64], end: Int) in
             var offset = 0
             var numbers: [UInt64] = []
-            while numbers.count < 4 {
-                guard let number = Varint.read(bytes, &offset) else { return nil }
-                numbers.append(number)
-            }
-            return numbers
+            while numbers.count < 6, let number = Varint.read(bytes, &offset) { numbers.append(number) }
+            return (numbers, offset)
         }
-        guard let numbers else { return nil }
+        let numbers = read.numbers
+        guard numbers.count >= 4 else { return nil }
         lastSequence = numbers[0]
         recordedMicroseconds = unzigzag(numbers[1])
         memories = numbers[2]
         floor = numbers[3]
+        guard numbers.count > 4 else { return }
+        let key = bytes[read.end...].prefix(EventFields.erasureKeyBytes)
+        guard numbers.count == 6, key.count == EventFields.erasureKeyBytes else { return nil }
+        erasure = ErasureState(through: numbers[4], begunThrough: numbers[5], key: Array(key))
     }
 }
 

@@ -19,8 +19,28 @@ public struct Event: Sendable, Hashable {
         case flushed(label: String?)
         /// The history up to this sequence was let go by a compaction.
         case historyLetGo(through: UInt64)
+        /// It is erased by a compaction; this is what is left of it.
+        case erased(Erased)
+        /// What was forgotten up to this sequence is being erased.
+        case erasureBegun(through: UInt64)
+        /// What was forgotten up to this sequence is erased.
+        case erasureDone(through: UInt64)
         /// An event of a later version that may be passed over.
         case unknown(UInt64)
+    }
+
+    /// What is left of an event that is erased, beside its sequence and when it was recorded.
+    public struct Erased: Sendable, Hashable {
+        /// What it was.
+        public var kind: ErasedKind
+        /// Of a memory, its conversation, unless that holds no memory any more.
+        public var conversation: String?
+        /// What it forgot.
+        public var target: UInt64?
+        /// HMAC-SHA256 of it under a salt that is erased with it. 32 bytes.
+        public var leaf: [UInt8]
+        /// The sequence of the event that says which erasure it was.
+        public var erasure: UInt64
     }
 
     /// The conversation it belongs to, if it belongs to one.
@@ -28,7 +48,8 @@ public struct Event: Sendable, Hashable {
         switch kind {
         case .added(let memory): memory.conversation
         case .forgotten(_, let conversation), .cleared(let conversation): conversation
-        case .flushed, .historyLetGo, .unknown: nil
+        case .erased(let erased): erased.conversation
+        case .flushed, .historyLetGo, .erasureBegun, .erasureDone, .unknown: nil
         }
     }
 }

@@ -6,8 +6,12 @@ public struct Receipt: Sendable, Hashable {
     public var recorded: Timestamp
     /// True when an add with this idempotency key was there already: the receipt is the first one's.
     public var isReplayed: Bool
+    /// True when that first memory was forgotten and erased since. Whether this one has the same content nobody can tell any
+    /// more; it is taken for the same, and not added.
+    public var isErased: Bool
 
-    package init(sequence: UInt64, recorded: Timestamp, isReplayed: Bool) {
+    package init(sequence: UInt64, recorded: Timestamp, isReplayed: Bool, isErased: Bool = false) {
+        self.isErased = isErased
         self.sequence = sequence
         self.recorded = recorded
         self.isReplayed = isReplayed

@@ -131,7 +131,7 @@ extension ExpectedHistory.Event {
         case .flushed(let label): self = .flushed(label: label)
         case .historyLetGo(let through) where through == event.sequence: self = .letGo
         case .historyLetGo(let through) where through < event.sequence: self = .letGoBeside
-        case .historyLetGo, .unknown: return nil
+        case .historyLetGo, .erased, .erasureBegun, .erasureDone, .unknown: return nil
         }
     }
 }

@@ -8,6 +8,12 @@ import JournalFileSystem
 ///     16  8  recorded time             24  4  previous: the header CRC of the frame before
 ///     28  4  zero
 ///
+/// Behind it, of an erased segment, what is left of its secret, 40 bytes for each node (see `EventSalts`):
+///
+///     0   4  first event, counted from the segment's first
+///     4   1  level                     5   3  zero
+///     8  32  key
+///
 /// The trailer:
 ///
 ///     0   8  magic 89 41 4A 49 0D 0A 1A 0A
@@ -21,6 +27,7 @@ import JournalFileSystem
 /// Nothing is lost with it: the frames are found without, one after the other.
 struct PackedFooter: Hashable, Sendable {
     static let entryLength = 32
+    static let seedLength = 40
     static let trailerLength = 56
     static let magic: UInt64 = 0x0A1A_0A0D_494A_4189
 
@@ -39,10 +46,14 @@ struct PackedFooter: Hashable, Sendable {
     var end: UInt64
     /// The header CRC of the last frame; that of the segment's header when there is none.
     var chain: UInt32
+    /// Of an erased segment, what is left of its secret.
+    var salts: EventSalts?
 
     /// Index and trailer.
     func encoded(_ header: SegmentHeader) -> [UInt8] {
-        let indexLength = blocks.count * PackedFooter.entryLength
+        let seeds = salts?.seeds ?? []
+        let seedsAt = blocks.count * PackedFooter.entryLength
+        let indexLength = seedsAt + seeds.count * PackedFooter.seedLength
         var bytes = [UInt8](repeating: 0, count: indexLength + PackedFooter.trailerLength)
         let end = end
         bytes.withUnsafeMutableBytes { all in
@@ -52,6 +63,12 @@ struct PackedFooter: Hashable, Sendable {
                 all.setLittle(block.firstSequence, at + 8)
                 all.setLittle(block.recordedMicroseconds, at + 16)
                 all.setLittle(block.previous, at + 24)
+            }
+            for (number, seed) in seeds.enumerated() {
+                let at = seedsAt + number * PackedFooter.seedLength
+                all.setLittle(seed.start, at)
+                all[at + 4] = seed.level
+                UnsafeMutableRawBufferPointer(rebasing: all[(at + 8)...]).copyBytes(from: seed.key)
             }
             let index = UnsafeRawBufferPointer(rebasing: all[..<indexLength])
             let out = UnsafeMutableRawBufferPointer(rebasing: all[indexLength...])
@@ -63,6 +80,7 @@ struct PackedFooter: Hashable, Sendable {
             out.setLittle(original.end, 32)
             out.setLittle(original.chain, 40)
             out.setLittle(chain, 44)
+            out.setLittle(UInt32(seeds.count), 48)
             let crc = PackedFooter.checksum(
                 UnsafeRawBufferPointer(out), header, offset: end + UInt64(indexLength))
             out.setLittle(crc, 52)
@@ -89,7 +107,7 @@ struct PackedFooter: Hashable, Sendable {
             let footer = trailer.withUnsafeBytes { trailer in
                 index.withUnsafeBytes { PackedFooter(trailer: trailer, index: $0, header) }
             }
-            return footer.isPossible ? footer : nil
+            return footer?.isPossible == true ? footer : nil
         }
     }
 
@@ -104,20 +122,31 @@ struct PackedFooter: Hashable, Sendable {
     private static func indexPlace(
         _ trailer: UnsafeRawBufferPointer, _ header: SegmentHeader, offset: UInt64
     ) -> (offset: UInt64, crc: UInt32)? {
+        let seeds: UInt32 = trailer.count == trailerLength ? trailer.little(48) : 0
         guard trailer.count == trailerLength, trailer.little(0, as: UInt64.self) == magic,
-            trailer.little(48, as: UInt32.self) == 0,
+            header.isErased || seeds == 0,
             trailer.little(52) == checksum(trailer, header, offset: offset)
         else { return nil }
         let start: UInt64 = trailer.little(8)
         let number: UInt32 = trailer.little(16)
         guard start >= SegmentHeader.framesOffset, start <= offset, start == aligned8(start),
-            offset - start == UInt64(number) * UInt64(entryLength)
+            offset - start == UInt64(number) * UInt64(entryLength) + UInt64(seeds) * UInt64(seedLength)
         else { return nil }
         return (start, trailer.little(20))
     }
 
-    private init(trailer: UnsafeRawBufferPointer, index: UnsafeRawBufferPointer, _ header: SegmentHeader) {
-        blocks = stride(from: 0, to: index.count, by: PackedFooter.entryLength).map { at in
+    private init?(trailer: UnsafeRawBufferPointer, index: UnsafeRawBufferPointer, _ header: SegmentHeader) {
+        let seedsAt = index.count - Int(trailer.little(48, as: UInt32.self)) * PackedFooter.seedLength
+        if header.isErased {
+            let seeds = stride(from: seedsAt, to: index.count, by: PackedFooter.seedLength).map { at in
+                EventSalts.Seed(
+                    start: index.little(at), level: index[at + 4],
+                    key: Array(index[(at + 8)..<(at + PackedFooter.seedLength)]))
+            }
+            guard let salts = EventSalts(seeds: seeds) else { return nil }
+            self.salts = salts
+        }
+        blocks = stride(from: 0, to: seedsAt, by: PackedFooter.entryLength).map { at in
             Block(
                 offset: index.little(at), firstSequence: index.little(at + 8),
                 recordedMicroseconds: index.little(at + 16), previous: index.little(at + 24))
@@ -129,7 +158,11 @@ struct PackedFooter: Hashable, Sendable {
         chain = trailer.little(44)
     }
 
-    init(blocks: [Block], original: SegmentHeader.Predecessor, end: UInt64, chain: UInt32) {
+    init(
+        blocks: [Block], original: SegmentHeader.Predecessor, end: UInt64, chain: UInt32,
+        salts: EventSalts? = nil
+    ) {
+        self.salts = salts
         self.blocks = blocks
         self.original = original
         self.end = end

@@ -5,7 +5,7 @@
 ///     12  4  segment id                16 16  journal UUID
 ///     32  8  first sequence            40  8  creation time, microseconds since 1970
 ///     48  4  salt                      52  4  flags
-///     56 32  secret
+///     56 32  secret; zeros in an erased segment
 ///     88  4  predecessor's original id 92  4  predecessor's chain value
 ///     96  8  predecessor's last sequence
 ///     104 8  predecessor's end
@@ -41,6 +41,9 @@ package struct SegmentHeader: Hashable, Sendable {
     /// The frames are packed: independent blocks and an index.
     static let packedFlag: UInt32 = 1
     package var isPacked: Bool { flags & SegmentHeader.packedFlag != 0 }
+    /// Events were erased: there is no secret, and what is left of it is in the footer. Only a packed segment is erased.
+    static let erasedFlag: UInt32 = 2
+    package var isErased: Bool { flags & SegmentHeader.erasedFlag != 0 }
 
     /// Where, logically, the segment continues from.
     package struct Predecessor: Hashable, Sendable {
@@ -71,8 +74,16 @@ package struct SegmentHeader: Hashable, Sendable {
         header.id = id
         header.salt = salt
         // Flags that may be ignored are kept.
-        header.flags = flags & ~0xFFFF | SegmentHeader.packedFlag
+        header.flags = flags & (~0xFFFF | SegmentHeader.erasedFlag) | SegmentHeader.packedFlag
         header.replacedID = self.id
+        return header
+    }
+
+    /// The same of a segment of whose events some are erased: without the secret.
+    func erased(id: UInt32, salt: UInt32) -> SegmentHeader {
+        var header = packed(id: id, salt: salt)
+        header.flags |= SegmentHeader.erasedFlag
+        header.secret = [0, 0, 0, 0]
         return header
     }
 
@@ -145,10 +156,11 @@ package struct SegmentHeader: Hashable, Sendable {
         zero = bytes.little(120)
     }
 
-    /// Whether this version can read the segment. It rewrites none but to pack it.
+    /// Whether this version can read the segment. It rewrites none but to pack it, or to erase.
     package var isSupported: Bool {
-        minimumReader <= SegmentHeader.version && flags & 0xFFFF & ~SegmentHeader.packedFlag == 0
-            && (isPacked || originalID == id)
+        let known = SegmentHeader.packedFlag | SegmentHeader.erasedFlag
+        return minimumReader <= SegmentHeader.version && flags & 0xFFFF & ~known == 0
+            && (isPacked || (originalID == id && !isErased))
     }
 
     /// Whether a file of that name may begin with this header.
@@ -160,5 +172,6 @@ package struct SegmentHeader: Hashable, Sendable {
             && createdMicroseconds.magnitude < bound && (predecessor?.lastSequence ?? 0) < bound
             && (predecessor?.end ?? 0) < bound
             && (isPacked ? originalID <= replacedID && replacedID < id : replacedID == 0)
+            && (!isErased || secret.allSatisfy { $0 == 0 })
     }
 }

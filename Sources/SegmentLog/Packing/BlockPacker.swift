@@ -41,6 +41,13 @@ struct BlockPacker: ~Copyable {
         }
     }
 
+    /// Copies a frame of a packed segment, with what is stored of it.
+    mutating func addAsItIs(_ frame: FrameCursor.Frame, _ stored: UnsafeRawBufferPointer) {
+        finishBlock()
+        note(time: frame.recordedMicroseconds)
+        frames.appendCopy(frame, stored)
+    }
+
     private mutating func add(_ event: UnsafeRawBufferPointer, time: Int64) {
         let more = event.count + PackedGroups.largestGroupBytes
         if events.count + tableBytes + more > limit { finishBlock() }
@@ -92,7 +99,7 @@ struct BlockPacker: ~Copyable {
     mutating func clearPending() { frames.clearPending() }
 
     /// Whether a payload is so many events, each behind a tag and its length.
-    private static func isSeries(_ payload: UnsafeRawBufferPointer, of count: UInt32) -> Bool {
+    static func isSeries(_ payload: UnsafeRawBufferPointer, of count: UInt32) -> Bool {
         var at = 0
         var found: UInt32 = 0
         while at < payload.count {

@@ -19,9 +19,8 @@ struct SealedSegmentWalk {
         }
         footer = entry.header.isPacked ? try PackedFooter.read(opened, entry.header) : nil
         guard let end = entry.end(footer), footer != nil || !(needsFooter && entry.header.isPacked) else {
-            throw LogProblem(
-                file: paths.relative(entry.path), kind: .index, message: "the index at the end is damaged"
-            ).error(in: paths)
+            opened.close()
+            throw SealedSegmentWalk.indexProblem(entry, paths)
         }
         file = opened
         cursor = FrameCursor(
@@ -55,6 +54,24 @@ struct SealedSegmentWalk {
         return LogProblem(
             file: paths.relative(entry.path), offset: cursor.offset, kind: .frame, lost: lost,
             message: message
+        ).error(in: paths)
+    }
+
+    /// Of an erased segment, what is left of its secret.
+    var seeds: EventSalts? { footer?.salts }
+
+    /// What gives the salts of those events that are not erased.
+    func salts() throws(LogError) -> EventSalts {
+        if let seeds { return seeds }
+        guard !entry.header.isErased else { throw indexProblem }
+        return EventSalts(secret: entry.header.secret)
+    }
+
+    private var indexProblem: LogError { SealedSegmentWalk.indexProblem(entry, paths) }
+
+    private static func indexProblem(_ entry: CatalogEntry, _ paths: JournalPaths) -> LogError {
+        LogProblem(
+            file: paths.relative(entry.path), kind: .index, message: "the index at the end is damaged"
         ).error(in: paths)
     }
 

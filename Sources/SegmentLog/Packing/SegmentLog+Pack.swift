@@ -26,36 +26,52 @@ extension SegmentLog {
         try maintenance.withLock { (maintenance) throws(LogError) -> PackResult? in
             try finishRemovals(&maintenance)
             guard let entry = entries.dropLast().first(where: { $0.header.name == name }) else { return nil }
-            let id = try newSegmentID()
-            let salt = UInt32(truncatingIfNeeded: options.random())
-            let header = entry.header.packed(id: id, salt: salt)
+            let header = entry.header.packed(
+                id: try newSegmentID(), salt: UInt32(truncatingIfNeeded: options.random()))
             let replacement = CatalogEntry(
                 path: paths.segment(header.name), header: header, ending: entry.ending)
-            let original = try SealedSegmentWalk(
-                entry, paths, fileSystem: options.fileSystem, maximumRawBytes: identity.maximumFrameBytes)
-            // Up to the end, because a removed file's blocks are freed when it is closed: adds do not wait for that.
-            defer { original.file.close() }
-            do throws(LogError) {
-                if let result = try makeReplacement(original, entry, replacement, level, shouldContinue),
-                    !onlyIfSmaller || result.bytesAfter < result.bytesBefore
-                {
-                    try install(replacement, insteadOf: entry, &maintenance)
-                    return result
-                }
-                try discard(replacement, &maintenance)
-                return nil
-            } catch {
-                // The error that led here says more than one of the removal, which is tried again.
-                try? discard(replacement, &maintenance)
-                throw error
-            }
+            return try replace(
+                entry, by: replacement, level, shouldContinue, onlyIfSmaller: onlyIfSmaller, &maintenance)
         }
+    }
+
+    /// Makes the replacement of a segment and installs it.
+    ///
+    /// - Parameter rewrite: says what takes an event's place; nil keeps all.
+    func replace(
+        _ entry: CatalogEntry, by replacement: CatalogEntry, _ level: Int32, _ shouldContinue: () -> Bool,
+        _ rewrite: EventRewriter.Body? = nil, onlyIfSmaller: Bool, _ maintenance: inout Maintenance
+    ) throws(LogError) -> PackResult? {
+        let original = try walk(through: entry)
+        // Up to the end, because a removed file's blocks are freed when it is closed: adds do not wait for that.
+        defer { original.file.close() }
+        do throws(LogError) {
+            if let result = try makeReplacement(
+                original, entry, replacement, level, shouldContinue, rewrite),
+                !onlyIfSmaller || result.bytesAfter < result.bytesBefore
+            {
+                try install(replacement, insteadOf: entry, &maintenance)
+                return result
+            }
+            try discard(replacement, &maintenance)
+            return nil
+        } catch {
+            // The error that led here says more than one of the removal, which is tried again.
+            try? discard(replacement, &maintenance)
+            throw error
+        }
+    }
+
+    func walk(through entry: CatalogEntry) throws(LogError) -> SealedSegmentWalk {
+        try SealedSegmentWalk(
+            entry, paths, fileSystem: options.fileSystem, maximumRawBytes: identity.maximumFrameBytes,
+            needsFooter: entry.header.isErased)
     }
 
     /// Writes the replacement under its unfinished name, durable and compared with what it replaces.
     private func makeReplacement(
         _ original: SealedSegmentWalk, _ entry: CatalogEntry, _ replacement: CatalogEntry, _ level: Int32,
-        _ shouldContinue: () -> Bool
+        _ shouldContinue: () -> Bool, _ rewrite: EventRewriter.Body?
     ) throws(LogError) -> PackResult? {
         let unfinished = replacement.unfinishedPath
         let fileSystem = options.fileSystem
@@ -63,16 +79,23 @@ extension SegmentLog {
         let packer = BlockPacker(replacement.header, level: level, maximumRawBytes: maximum)
         var output = try PackedFile(unfinished, packer, fileSystem)
         defer { output.file.close() }
-        guard let digest = try output.write(original, entry.ending!, shouldContinue) else { return nil }
-        var written = replacement
-        written.path = unfinished
+        let written: EventDigest?
+        if let rewrite {
+            var rewriter = EventRewriter(entry, try original.salts(), rewrite)
+            written = try output.write(original, entry.ending!, &rewriter, shouldContinue)
+        } else {
+            written = try output.write(original, entry.ending!, shouldContinue)
+        }
+        guard let digest = written else { return nil }
+        var unnamed = replacement
+        unnamed.path = unfinished
         let again = try SealedSegmentWalk(
-            written, paths, fileSystem: fileSystem, maximumRawBytes: maximum, needsFooter: true)
+            unnamed, paths, fileSystem: fileSystem, maximumRawBytes: maximum, needsFooter: true)
         defer { again.file.close() }
         guard try again.digest() == digest else {
             throw LogError(
                 .damaged,
-                "\(paths.relative(entry.path)) was not packed: what was written is not what is read back. Nothing was "
+                "\(paths.relative(entry.path)) was not rewritten: what was written is not what is read back. Nothing was "
                     + "changed; the disk or the memory of this machine is failing", path: unfinished)
         }
         let lengths = try asLogError { () throws(FileSystemError) in

@@ -16,6 +16,8 @@ package final class FrameCursor {
     /// Of a packed frame, the frames that it was made of, and the frame itself.
     private var groups = PackedGroups()
     private var packed: Frame?
+    /// That frame as it stands in the file; nil when the one that was returned last is not part of one.
+    package private(set) var block: Frame?
     /// Where in `raw` the payload of the frame is that was returned last; nil when it is all of it.
     private var part: Range<Int>?
 
@@ -127,6 +129,7 @@ package final class FrameCursor {
         chain = found.headerCRC
         nextSequence = frame.lastSequence + 1
         isUnlinked = false
+        block = groups.hasMore ? frame : nil
         guard groups.hasMore else { return .frame(frame) }
         packed = frame
         return .frame(nextGroup())
@@ -153,6 +156,7 @@ package final class FrameCursor {
     private func dropGroups() {
         groups.removeAll()
         part = nil
+        block = nil
     }
 
     /// Reads the recorded time and, for `.payload`, the data. Returns a step only when something is wrong.
@@ -220,6 +224,13 @@ package final class FrameCursor {
         }
         recordedMicroseconds = recorded
         return nil
+    }
+
+    /// Calls with what is stored of a frame behind its header: recorded time and data.
+    func withStored<R>(_ frame: Frame, _ body: (UnsafeRawBufferPointer) -> R) throws(LogError) -> R {
+        try window.withBytes(
+            at: frame.offset + UInt64(FrameHeader.length), length: Int(frame.header.storedLength)
+        ) { (stored) throws(LogError) in body(stored) }
     }
 
     private func isPaddingClean(_ frame: Frame) throws(LogError) -> Bool {

@@ -91,6 +91,21 @@ struct FrameWriter: ~Copyable {
         raw.shrink(above: 4 * FrameWriter.frameBytes)
     }
 
+    /// Copies a frame that needs none before it from another file of the same segment. Time and data are in what is stored;
+    /// its header alone is another.
+    mutating func appendCopy(_ original: FrameCursor.Frame, _ stored: UnsafeRawBufferPointer) {
+        precondition(original.header.flags.contains(.restart), "a frame is copied that needs another")
+        let start = pending.count
+        pending.appendZeros(FrameHeader.length)
+        pending.append(stored)
+        mustRestart = true
+        let flags = original.header.flags.subtracting(.followsSync)
+        complete(
+            start: start, payloadCRC: original.header.payloadCRC, rawLength: Int(original.header.rawLength),
+            count: Int(original.header.eventCount), time: original.recordedMicroseconds, flags: flags,
+            type: original.header.type)
+    }
+
     /// The pending frames are written.
     mutating func clearPending() {
         pending.removeAll()
@@ -155,21 +170,31 @@ struct FrameWriter: ~Copyable {
         start: Int, crc: UInt32, rawLength: Int, count: Int, time: Int64, flags: FrameHeader.Flags,
         followsSync: inout Bool, type: UInt8 = FrameHeader.eventsType
     ) {
-        let storedLength = pending.count - start - FrameHeader.length
         // The varint is at most ten bytes and ends at its first byte below 128.
         let body = UnsafeRawBufferPointer(rebasing: pending.bytes[(start + FrameHeader.length)...])
         let varintLength = body.firstIndex { $0 < 0x80 }! + 1
         let payloadCRC = FrameHeader.payloadCRC(
             raw: crc, data: UnsafeRawBufferPointer(rebasing: body[varintLength...]),
             varint: UnsafeRawBufferPointer(rebasing: body[..<varintLength]))
+        complete(
+            start: start, payloadCRC: payloadCRC, rawLength: rawLength, count: count, time: time,
+            flags: followsSync ? flags.union(.followsSync) : flags, type: type)
+        followsSync = false
+    }
+
+    /// Writes the header of the frame that starts at `start`, behind which its time and data are pending.
+    private mutating func complete(
+        start: Int, payloadCRC: UInt32, rawLength: Int, count: Int, time: Int64, flags: FrameHeader.Flags,
+        type: UInt8
+    ) {
+        let storedLength = pending.count - start - FrameHeader.length
         pending.appendZeros(Int(aligned8(UInt64(pending.count - start))) - (pending.count - start))
         let firstSequence = lastSequence + 1
         var frame = FrameHeader(
             payloadCRC: payloadCRC, previous: chain, storedLength: UInt32(storedLength),
             rawLength: UInt32(rawLength), sequenceOffset: UInt32(firstSequence - header.firstSequence),
-            eventCount: UInt32(count), flags: followsSync ? flags.union(.followsSync) : flags)
+            eventCount: UInt32(count), flags: flags)
         frame.type = type
-        followsSync = false
         let place = UnsafeMutableRawBufferPointer(
             rebasing: pending.mutableBytes[start..<(start + FrameHeader.length)])
         chain = frame.encode(into: place, segment: header, offset: end)

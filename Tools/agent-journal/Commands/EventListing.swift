@@ -1,4 +1,5 @@
 import AgentJournal
+import CanonicalJSON
 import SystemPackage
 
 /// Which events are listed: both ends included.
@@ -182,6 +183,14 @@ struct EventLines {
         case .cleared(let conversation): ("cleared", conversation)
         case .flushed(let label): ("flushed", label ?? "")
         case .historyLetGo(let sequence): ("let go", "history up to \(sequence)")
+        case .erased(let erased):
+            (
+                "erased",
+                [erased.conversation, "\(erased.kind.word)\(erased.target.map { " \($0)" } ?? "")"]
+                    .compactMap { $0 }.joined(separator: "  ")
+            )
+        case .erasureBegun(let through): ("erasing", "what was forgotten up to \(through)")
+        case .erasureDone(let through): ("erasure", "of what was forgotten up to \(through) is done")
         case .unknown(let number): ("unknown", "kind \(number), of a later version")
         }
     }
@@ -205,6 +214,7 @@ struct EventLines {
         var conversation: String?
         var target: UInt64?
         var label: String?
+        var erased: Event.Erased?
         let kind: String
         switch event.kind {
         case .added(let memory): return JSONLine.object(memory.exportMembers(kind: "added"))
@@ -212,15 +222,21 @@ struct EventLines {
         case .cleared(let name): (kind, conversation) = ("cleared", name)
         case .flushed(let name): (kind, label) = ("flushed", name)
         case .historyLetGo(let sequence): (kind, target) = ("let_go", sequence)
+        case .erased(let left):
+            (kind, target, conversation, erased) = ("erased", left.target, left.conversation, left)
+        case .erasureBegun(let through): (kind, target) = ("erasure_begun", through)
+        case .erasureDone(let through): (kind, target) = ("erasure_done", through)
         case .unknown(let number): (kind, target) = ("unknown", number)
         }
         let isUnknown = kind == "unknown"
         return JSONLine.object([
-            "conversation": conversation.map { .text($0) }, "kind": .text(kind),
-            "label": label.map { .text($0) },
+            "conversation": conversation.map { .text($0) }, "erasure": erased.map { .number($0.erasure) },
+            "kind": .text(kind), "label": label.map { .text($0) },
+            "leaf": erased.map { .string(Hexadecimal.digits(of: $0.leaf)) },
             "number": isUnknown ? target.map { .number($0) } : nil,
             "recorded": .text(event.recorded.description),
             "sequence": .number(event.sequence), "target": isUnknown ? nil : target.map { .number($0) },
+            "was": erased.map { .text($0.kind.word) },
         ])
     }
 }

@@ -37,8 +37,7 @@ struct ForgetCommand: AsyncParsableCommand {
         commandName: "forget", abstract: "Forget memories.",
         discussion: """
             All of them, or none: a sequence that is no memory's, or is forgotten already, refuses the command. Their \
-            bytes stay in the log until `compact --erase` of a later version removes them; views of the past still \
-            show them.
+            bytes stay in the log until `compact --erase` removes them; views of the past still show them.
 
               agent-journal forget ./memory 17
               agent-journal forget ./memory 17 18 21 --json
@@ -76,8 +75,7 @@ struct ClearCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clear", abstract: "Forget all memories of a conversation.",
         discussion: """
-            Their bytes stay in the log until `compact --erase` of a later version removes them; views of the past still \
-            show them.
+            Their bytes stay in the log until `compact --erase` removes them; views of the past still show them.
 
               agent-journal clear ./memory support/user-42
               agent-journal clear ./memory support/user-42 --json

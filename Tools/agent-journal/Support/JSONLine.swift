@@ -86,7 +86,8 @@ extension Receipt {
     /// The receipt of an append to a conversation.
     func json(conversation: String?, target: UInt64? = nil, label: String? = nil) -> [UInt8] {
         JSONLine.object([
-            "conversation": conversation.map { .text($0) }, "label": label.map { .text($0) },
+            "conversation": conversation.map { .text($0) }, "erased": isErased ? .bool(true) : nil,
+            "label": label.map { .text($0) },
             "recorded": .text(recorded.description), "replayed": .bool(isReplayed),
             "sequence": .number(sequence),
             "target": target.map { .number($0) },

@@ -1,33 +1,7 @@
 import AgentJournal
 import ArgumentParser
 import CanonicalJSON
-
-/// `snapshot`: the state as it is now, for the next opening.
-struct SnapshotCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "snapshot", abstract: "Write the present state to a snapshot, so that opening is quick.",
-        discussion: """
-            Opening reads the newest snapshot and replays what came after it. Agents take snapshots by themselves, in the \
-            background.
-
-              agent-journal snapshot ./memory
-            """)
-
-    @OptionGroup var journal: JournalArgument
-    @OptionGroup var output: OutputOptions
-
-    func run() async throws {
-        try await journal.write(output.console) { journal in
-            let sequence = try await journal.snapshot()
-            try await withOutput { out in
-                guard !output.json else {
-                    return try out.write(JSONLine.object(["snapshot_sequence": .number(sequence)]))
-                }
-                try out.line("snapshot of sequence \(sequence)")
-            }
-        }
-    }
-}
+import SystemPackage
 
 /// `compact`: smaller, and without the history that is not to be kept.
 struct CompactCommand: AsyncParsableCommand {
@@ -41,6 +15,12 @@ struct CompactCommand: AsyncParsableCommand {
               agent-journal compact ./memory
               agent-journal compact ./memory --keep-history 90d --dry-run
               agent-journal compact ./memory --keep-history none
+
+            What was forgotten stays in the files until it is erased: --erase removes every byte of it, from the log and \
+            the snapshots, and of conversations without a memory their names. Copies elsewhere, backups too, are not \
+            touched. The receipt says what was erased from which files, for whoever asked for it.
+
+              agent-journal compact ./memory --erase --receipt receipt.json
             """)
 
     @OptionGroup var journal: JournalArgument
@@ -50,23 +30,39 @@ struct CompactCommand: AsyncParsableCommand {
             valueName: "duration"),
         transform: Retention.parse)
     var keepHistory = Retention.all
+    @Flag(help: "Erase what is forgotten.")
+    var erase = false
+    @Option(
+        help: ArgumentHelp("Write there what was erased, as JSON.", valueName: "file"), completion: .file())
+    var receipt: String?
     @Flag(help: "Change nothing; say what would go, and how much that frees.")
     var dryRun = false
     @OptionGroup var output: OutputOptions
 
+    func validate() throws {
+        if receipt != nil, !erase { throw ValidationError("--receipt is of an erasure: give --erase too") }
+        if receipt != nil, dryRun {
+            throw ValidationError("--dry-run erases nothing, so there is no receipt")
+        }
+    }
+
     func run() async throws {
+        // Before anything is erased: what cannot be written must not be learned of behind it.
+        let receiptFile = try receipt.map { try ReceiptFile($0) }
         // What changes nothing works beside a running agent, and in a directory that may not be written.
         let report =
             dryRun
             ? try await journal.read(output.console) { try await compact($0) }
             : try await journal.write(output.console) { try await compact($0) }
+        if let erasure = report.erasure { try receiptFile?.write(JSONLine.line(erasure.json)) }
         try await withOutput { out in
             try out.write(output.json ? JSONLine.object(report.members) : Array(report.text.utf8))
         }
     }
 
     private func compact(_ journal: Journal) async throws -> CompactionReport {
-        try await journal.compact(keepingHistory: keepHistory, dryRun: dryRun)
+        try await journal.compact(
+            keepingHistory: keepHistory, erasingForgotten: erase, dryRun: dryRun)
     }
 }
 
@@ -88,10 +84,76 @@ extension Retention {
     }
 }
 
+/// Where a receipt goes.
+private struct ReceiptFile {
+    let path: FilePath
+    let file: FileDescriptor
+
+    init(_ path: String) throws {
+        self.path = FilePath(path)
+        do {
+            file = try FileDescriptor.open(
+                self.path, .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite])
+        } catch let error as Errno {
+            throw Failure(error, "The receipt cannot be written; nothing was done", path: self.path)
+        }
+    }
+
+    func write(_ bytes: [UInt8]) throws {
+        do {
+            try file.closeAfter { _ = try file.writeAll(bytes) }
+        } catch let error as Errno {
+            throw Failure(
+                error, "It is erased, but the receipt cannot be written; run the command again with --json",
+                path: path)
+        }
+    }
+}
+
+extension ErasureReport {
+    fileprivate var json: JSONValue {
+        .object([
+            "conversations": .number(conversations),
+            "events": .array(
+                events.map { event in
+                    .object([
+                        "file": .text(event.file), "kind": .text(event.kind.word),
+                        "leaf": .string(Hexadecimal.digits(of: event.leaf)),
+                        "recorded": .text(event.recorded.description), "sequence": .number(event.sequence),
+                    ])
+                }),
+            "files": .array(
+                files.map { file in
+                    .object([
+                        "bytes_after": file.bytesAfter.map { .number($0) },
+                        "bytes_before": .number(file.bytesBefore), "file": .text(file.file),
+                        "replaced_by": file.replacedBy.map { .text($0) },
+                    ])
+                }),
+            "journal": .text(journal), "memories": .number(memories),
+            "recorded": recorded.map { .text($0.description) },
+            "sequence": sequence.map { .number($0) }, "through": .number(through),
+        ])
+    }
+
+    fileprivate func lines(isDryRun: Bool) -> [String] {
+        let would = isDryRun ? "would be " : ""
+        guard sequence != nil || isDryRun else { return ["nothing to erase"] }
+        return files.map { file in
+            "\(would)rewritten: \(file.file)"
+                + (file.replacedBy.flatMap { $0 == file.file ? nil : " as \($0)" } ?? "")
+        } + [
+            "\(would)erased: \(isDryRun ? memories : events.count) \(isDryRun ? "memories" : "events"), "
+                + "\(conversations) conversations' names"
+        ]
+    }
+}
+
 extension CompactionReport {
     fileprivate var members: KeyValuePairs<String, JSONValue?> {
         [
-            "dry_run": .bool(isDryRun), "first_sequence": .number(firstSequence), "floor": .number(floor),
+            "dry_run": .bool(isDryRun), "erasure": erasure.map(\.json),
+            "first_sequence": .number(firstSequence), "floor": .number(floor),
             "freed_bytes": .number(freedBytes),
             "packed_bytes_after": packedBytesAfter.map { .number($0) },
             "packed_bytes_before": .number(packedBytesBefore), "packed_segments": .number(packedSegments),
@@ -119,6 +181,7 @@ extension CompactionReport {
         let after = packedBytesAfter.map { ", \($0) after" } ?? ", where that makes them smaller"
         lines.append("\(would)packed: \(packedSegments) segments of \(packedBytesBefore) bytes\(after)")
         lines.append("snapshot: sequence \(snapshotSequence)")
+        if let erasure { lines += erasure.lines(isDryRun: isDryRun) }
         if floor > 0 { lines.append("history begins with sequence \(firstSequence)") }
         return lines.map { $0 + "\n" }.joined()
     }

@@ -1,0 +1,72 @@
+import SegmentLog
+
+/// What an erasure leaves of a journal: told by a snapshot of the sequence up to which it goes.
+///
+/// All of it follows from which memories and conversations are there: so it is the same when it is told again, of what an
+/// interrupted erasure left.
+struct ErasureScope: Sendable {
+    /// What is behind this is not touched.
+    let through: UInt64
+    /// By sequence, whether it is that of a memory that is there: a bit each.
+    private var live: [UInt64]
+    /// The adds whose memories are forgotten and not yet erased, in order.
+    private(set) var forgotten: [UInt64] = []
+    /// Conversations without a memory, whose names are still known.
+    private(set) var emptied: Set<[UInt8]> = []
+    private let table: TableReader
+
+    /// - Complexity: reads the snapshot, and keeps a bit for each event that it covers.
+    init(_ table: TableReader) throws(LogError) {
+        self.table = table
+        through = table.sequence
+        live = Array(repeating: 0, count: Int(table.sequence / 64) + 1)
+        try ErasureScope.forEach(StateKeys.memories, of: table) { key, _ in
+            let sequence = StateKeys.sequence(ofMemory: key)
+            if sequence <= table.sequence { live[Int(sequence / 64)] |= 1 << (sequence % 64) }
+        }
+        try ErasureScope.forEach(StateKeys.sequences, of: table) { key, value in
+            let sequence = StateKeys.sequence(ofMemory: key)
+            if value.first != StateKeys.erasedMark, !isLive(sequence) { forgotten.append(sequence) }
+        }
+        try ErasureScope.forEach(StateKeys.conversations, of: table) { key, value in
+            if ConversationValue(value)?.memories == 0 { emptied.insert(Array(key.dropFirst())) }
+        }
+    }
+
+    /// Calls with the entries of a section.
+    static func forEach(
+        _ section: UInt8, of table: TableReader,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+    ) throws(LogError) {
+        let cursor = TableCursor(table, isCaching: false)
+        try cursor.seek([section])
+        while let key = cursor.key, key[0] == section {
+            body(key, cursor.value)
+            try cursor.advance()
+        }
+    }
+
+    /// Whether there is nothing to erase, as far as the snapshot knows.
+    var isEmpty: Bool { forgotten.isEmpty && emptied.isEmpty }
+
+    /// Whether the memory that was added with a sequence is there.
+    func isLive(_ sequence: UInt64) -> Bool {
+        sequence <= through && live[Int(sequence / 64)] & 1 << (sequence % 64) != 0
+    }
+
+    /// Whether a conversation that is named up to there holds no memory.
+    ///
+    /// - Parameter isResuming: the snapshot may have forgotten the name already, by an erasure that was not ended.
+    func isEmptied(_ name: UnsafeRawBufferPointer, isResuming: Bool) throws(LogError) -> Bool {
+        guard isResuming else { return !emptied.isEmpty && emptied.contains(Array(name)) }
+        let key = StateKeys.conversation(Array(name))
+        guard let found = try table.find(key) else { return true }
+        return ConversationValue(found.value)?.memories == 0
+    }
+
+    /// Whether a segment with these sequences holds something that is forgotten.
+    func touches(_ sequences: ClosedRange<UInt64>) -> Bool {
+        let index = forgotten.partitionIndex { $0 >= sequences.lowerBound }
+        return index < forgotten.count && forgotten[index] <= sequences.upperBound
+    }
+}
