@@ -104,7 +104,7 @@ let package = Package(
         .testTarget(
             name: "AgentJournalTests",
             dependencies: [
-                "AgentJournal", "CanonicalJSON", "SegmentLog", "JournalFileSystem", "JournalTesting",
+                "AgentJournal", "CZlib", "CanonicalJSON", "SegmentLog", "JournalFileSystem", "JournalTesting",
                 system, .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Golden"], swiftSettings: strict),
@@ -130,7 +130,8 @@ if Context.environment["AGENT_JOURNAL_FUZZ"] != nil {
         .executableTarget(
             name: "journal-fuzz",
             dependencies: [
-                "AgentJournal", "CanonicalJSON", "SegmentLog", "JournalFileSystem", "JournalTesting", system,
+                "AgentJournal", "CZlib", "CanonicalJSON", "SegmentLog", "JournalFileSystem", "JournalTesting",
+                system,
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tools/fuzz", exclude: ["corpus", "run"], swiftSettings: strict))

@@ -9,7 +9,7 @@ struct Explore: ParsableCommand {
             "Cuts the power at every call of many workloads, opens every disk that could be left, and checks the promises.",
         discussion: """
             Every workload up to --length steps is tried, and then longer ones by seed, until --seconds have passed. The steps:
-            a add, b batch, f flush, o forget, c clear, r rotate, s snapshot, p compact, d drop history, x close and open;
+            a add, b batch, f flush, o forget, c clear, r rotate, s snapshot, p compact, d drop history, z erase, x close and open;
             in the longer ones also k kill and open, e replace, l large add.
 
               crash-explorer                          some minutes

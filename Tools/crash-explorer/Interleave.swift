@@ -50,7 +50,8 @@ struct Interleave: ParsableCommand {
         settings.secondCrashOneOf = 0
         settings.stopOneOf = replay == nil ? stopOneOf : 1
         settings.only = replay
-        var workloads = InterleavedWorkload.pairs + InterleavedWorkload.triples
+        var workloads =
+            InterleavedWorkload.pairs + InterleavedWorkload.erasures + InterleavedWorkload.triples
         if let text = workload ?? replay.map({ String($0.prefix { !"@#".contains($0) }) }) {
             guard let workload = InterleavedWorkload(text) else {
                 throw ValidationError("A workload is written like ab(a|d); see --help")

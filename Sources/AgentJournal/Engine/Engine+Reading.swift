@@ -21,7 +21,7 @@ extension Engine {
                 if isDoubtful(at: bound) { try renewBetweenCommits() }
                 let box = box
                 try catchUp(box, to: bound)
-                if box.withLock({ liesUponErased($0) }) { try renewBetweenCommits() }
+                try letGoOfErased()
                 try renewIfLarge(box)
                 // Else another state took its place meanwhile, and this one may lack what came between.
                 if self.box === box { return (box, bound) }
@@ -67,7 +67,7 @@ extension Engine {
         do throws(JournalError) {
             let isErased = try box.withLock { (state) throws(JournalError) in
                 try catchUp(&state, to: head.lastSequence)
-                return liesUponErased(state)
+                return holdsErased(state)
             }
             if isErased { try renew(to: head.lastSequence, head.rewind) }
         } catch {
@@ -77,11 +77,15 @@ extension Engine {
         }
     }
 
-    /// Whether the state lies upon what was erased since, by another process: what is there now takes its place.
-    private func liesUponErased(_ state: borrowing State) -> Bool {
+    /// Lets go of what was erased since, by another process: of snapshots that were rewritten, and of what is in memory.
+    func letGoOfErased() throws(JournalError) {
+        if box.withLock({ holdsErased($0) }) { try renewBetweenCommits() }
+    }
+
+    private func holdsErased(_ state: borrowing State) -> Bool {
         let through = state.layer.erasure.through
-        guard state.below.erasedThrough < through else { return false }
-        // Once: where the snapshots that are there say otherwise, they are not of this journal's making.
+        guard state.below.erasedThrough < through || state.layer.baseSequence < through else { return false }
+        // Once: where there is no snapshot that is newer, the state comes from the log again.
         return settledErasure.exchange(through, ordering: .acquiringAndReleasing) != through
     }
 

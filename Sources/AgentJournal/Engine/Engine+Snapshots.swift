@@ -79,8 +79,9 @@ extension Engine {
         guard let snapshots, !isReadOnly else {
             throw JournalError(.closed, "The journal is open for reading only; it takes no snapshots")
         }
-        // What another process erased must not be written again from what this state lies upon.
+        // What another process erased must not be written again.
         _ = try now()
+        try letGoOfErased()
         var isLeftOver = false
         let below = try betweenCommits { () throws(JournalError) -> Below in
             if isPoisoned { throw Engine.poisoned }
@@ -202,6 +203,8 @@ extension Below {
         meta.recordedMicroseconds = layer.lastRecordedMicroseconds
         meta.floor = layer.floor
         meta.erasure = layer.erasure
+        // Beside an erasure that is not ended the table below may be ahead of it.
+        meta.erasedThrough = max(layer.erasure.through, erasedThrough == .max ? 0 : erasedThrough)
         meta.memories = try writer.memoryCount()
         return meta.encoded
     }

@@ -120,8 +120,7 @@ struct ErasureRun {
         }
         let changes = try ErasedTable(
             table, erasure.scope, isResuming: erasure.isResuming, erasureKey: erasure.key)
-        meta.erasure.through = max(meta.erasure.through, erasure.scope.through)
-        meta.erasure.begunThrough = max(meta.erasure.begunThrough, erasure.scope.through)
+        meta.erasedThrough = max(meta.erasedThrough, erasure.scope.through)
         meta.erasure.key = erasure.key
         let maintenance = engine.maintenance
         return try files.write(
@@ -146,8 +145,10 @@ struct ErasureRun {
         let maintenance = engine.maintenance
         for segment in try asJournalError({ () throws(LogError) in try engine.log.sealedSegments() }) {
             let first = segment.name.firstSequence
-            guard first <= segment.lastSequence, first <= erasure.scope.through else { continue }
-            let isAffected = erasure.scope.touches(first...segment.lastSequence)
+            guard first <= erasure.scope.through else { continue }
+            // One without events may have bytes behind its end, as any that is not packed.
+            let isAffected =
+                first <= segment.lastSequence && erasure.scope.touches(first...segment.lastSequence)
             // What is packed holds nothing but its events, and of these only the forgotten ones, if no name goes.
             guard isAffected || erasure.looksEverywhere || !segment.isPacked else { continue }
             let erased = Mutex<[ErasureReport.ErasedEvent]>([])

@@ -14,7 +14,7 @@ final class Below: Sendable {
         self.layer = layer
         self.tables = tables
         // What a replay spilled has no meta block, and is not in the directory.
-        erasedThrough = tables.compactMap { StateMeta($0.meta)?.erasure.through }.min() ?? .max
+        erasedThrough = tables.compactMap { StateMeta($0.meta)?.erasedThrough }.min() ?? .max
     }
 
     /// What has been forgotten by what is newer, of one conversation.

@@ -28,7 +28,7 @@ struct State: Sendable {
         layer = Layer(
             upon: Layer.Base(
                 sequence: meta.lastSequence, recordedMicroseconds: meta.recordedMicroseconds,
-                floor: meta.floor, erasure: meta.erasure, erased: (meta.lastSequence, meta.erasure.through)))
+                floor: meta.floor, erasure: meta.erasure, erased: (meta.lastSequence, meta.erasedThrough)))
         below = Below(tables: [table])
     }
 

@@ -200,8 +200,9 @@ struct StateMeta {
     var memories: UInt64 = 0
     /// History up to here was let go.
     var floor: UInt64 = 0
-    /// What was forgotten up to `erasure.through` is not in this snapshot.
     var erasure = ErasureState()
+    /// What was forgotten up to here is erased from this snapshot; from the segments perhaps not yet.
+    var erasedThrough: UInt64 = 0
 
     var encoded: [UInt8] {
         var bytes: [UInt8] = []
@@ -209,9 +210,10 @@ struct StateMeta {
         bytes.appendVarint(zigzag(recordedMicroseconds))
         bytes.appendVarint(memories)
         bytes.appendVarint(floor)
-        guard erasure != ErasureState() else { return bytes }
+        guard erasure != ErasureState() || erasedThrough > 0 else { return bytes }
         bytes.appendVarint(erasure.through)
         bytes.appendVarint(erasure.begunThrough)
+        bytes.appendVarint(erasedThrough)
         return bytes + erasure.key
     }
 
@@ -222,7 +224,7 @@ struct StateMeta {
         let read = bytes.withUnsafeBytes { bytes -> (numbers: [UInt64], end: Int) in
             var offset = 0
             var numbers: [UInt64] = []
-            while numbers.count < 6, let number = Varint.read(bytes, &offset) { numbers.append(number) }
+            while numbers.count < 7, let number = Varint.read(bytes, &offset) { numbers.append(number) }
             return (numbers, offset)
         }
         let numbers = read.numbers
@@ -233,8 +235,9 @@ struct StateMeta {
         floor = numbers[3]
         guard numbers.count > 4 else { return }
         let key = bytes[read.end...].prefix(EventFields.erasureKeyBytes)
-        guard numbers.count == 6, key.count == EventFields.erasureKeyBytes else { return nil }
+        guard numbers.count == 7, key.count == EventFields.erasureKeyBytes else { return nil }
         erasure = ErasureState(through: numbers[4], begunThrough: numbers[5], key: Array(key))
+        erasedThrough = numbers[6]
     }
 }
 

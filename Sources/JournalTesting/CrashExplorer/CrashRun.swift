@@ -51,7 +51,9 @@ final class CrashRun {
     func perform(_ step: CrashStep) throws {
         try note {
             switch step {
-            case .drop: try drop()
+            case .drop:
+                try compact(recording: .letGo) { _ = try $0.compactNow(keepingHistory: .none) }
+            case .erase: try compact(recording: .erasure) { try CrashRun.erase($0) }
             case .close:
                 try journal!.closeNow()
                 try open()
@@ -90,7 +92,7 @@ final class CrashRun {
         case .rotate: return .keeping { try $0.endSegmentNow() }
         case .snapshot: return .keeping { _ = try $0.snapshotNow() }
         case .compact: return .keeping { _ = try $0.compactNow(keepingHistory: .all) }
-        case .drop, .close, .kill: return nil
+        case .drop, .erase, .close, .kill: return nil
         }
     }
 
@@ -130,17 +132,25 @@ final class CrashRun {
         acknowledged = history.lastSequence
     }
 
-    private func drop() throws {
+    static func erase(_ journal: Journal) throws {
+        _ = try journal.compactNow(keepingHistory: .all, erasingForgotten: true)
+    }
+
+    /// Does what records events of one kind: that history goes, or that an erasure begins, and is done.
+    private func compact(
+        recording event: ExpectedHistory.Event, _ body: (Journal) throws -> Void
+    ) throws {
         defer {
-            // That history goes is an event, where there was any; and one more where it was tried again.
-            while history.lastSequence < journal!.lastSequence { history.append([.letGo]) }
+            // As many as there was something to record of, and more where it was tried again.
+            while history.lastSequence < journal!.lastSequence { history.append([event]) }
         }
         do {
-            _ = try journal!.compactNow(keepingHistory: .none)
+            try body(journal!)
         } catch {
-            // What is shown is durable; a floor that is not may have been written all the same.
-            let isShown = history.lastSequence < journal!.lastSequence
-            if isShown { acknowledged = journal!.lastSequence } else { history.append([.letGo]) }
+            // What is shown is durable; an event that is not may have been written all the same.
+            while history.lastSequence < journal!.lastSequence { history.append([event]) }
+            acknowledged = max(acknowledged, journal!.lastSequence)
+            history.append([event])
             throw error
         }
         acknowledged = journal!.lastSequence

@@ -17,6 +17,8 @@ package enum CrashStep: Character, Sendable, CaseIterable {
     case compact = "p"
     /// Compacts and lets history go.
     case drop = "d"
+    /// Compacts and erases what is forgotten.
+    case erase = "z"
     /// Closes cleanly and opens again.
     case close = "x"
     /// The process is killed, and another opens.
@@ -30,7 +32,7 @@ package enum CrashStep: Character, Sendable, CaseIterable {
 
     /// Those of which every workload up to a length is tried.
     package static let exhaustive: [CrashStep] = [
-        .add, .batch, .flush, .forget, .clear, .rotate, .snapshot, .compact, .drop, .close,
+        .add, .batch, .flush, .forget, .clear, .rotate, .snapshot, .compact, .drop, .erase, .close,
     ]
 }
 
@@ -53,6 +55,7 @@ package struct CrashWorkload: Hashable, Sendable, CustomStringConvertible, Lossl
     package var isWorthwhile: Bool {
         var live = 0
         var inFirst = 0
+        var hasForgotten = false
         for step in steps {
             switch step {
             case .add, .large:
@@ -63,11 +66,17 @@ package struct CrashWorkload: Hashable, Sendable, CustomStringConvertible, Lossl
                 inFirst += 2
             case .forget, .replace:
                 if live == 0 { return false }
+                hasForgotten = true
                 // Which conversation it is of does not matter here: a clear of an emptied one is a step all the same.
                 if step == .forget { live -= 1 }
             case .clear:
                 live -= min(live, inFirst)
                 inFirst = 0
+                hasForgotten = true
+            case .erase:
+                // With nothing to erase it is a compaction.
+                if !hasForgotten { return false }
+                hasForgotten = false
             case .flush, .rotate, .snapshot, .compact, .drop, .close, .kill, .retry: break
             }
         }

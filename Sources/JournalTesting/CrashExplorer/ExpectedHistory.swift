@@ -29,6 +29,8 @@ struct ExpectedHistory: Sendable {
         case letGo
         /// History was let go while other processes appended: up to this event, or up to one before it.
         case letGoBeside
+        /// An erasure begins, or is done.
+        case erasure
     }
 
     /// The event with sequence `n` at `n - 1`.
@@ -71,7 +73,7 @@ struct ExpectedHistory: Sendable {
             case .added(let added): live.append(Item(sequence: UInt64(index) + 1, added: added))
             case .forgotten(let target, _): live.removeAll { $0.sequence == target }
             case .cleared(let name): live.removeAll { $0.added.conversation == name }
-            case .flushed, .letGo, .letGoBeside: break
+            case .flushed, .letGo, .letGoBeside, .erasure: break
             }
         }
         live.sort { ($0.added.conversation, $0.sequence) < ($1.added.conversation, $1.sequence) }
@@ -101,6 +103,24 @@ struct ExpectedHistory: Sendable {
         events.prefix(Int(sequence)).lastIndex(of: .flushed(label: label)).map { UInt64($0) + 1 }
     }
 
+    /// Whether an event may be erased, up to an event of the log.
+    mutating func mayBeErased(_ sequence: UInt64, at last: UInt64) -> Bool {
+        let erasures = events.prefix(Int(last)).indices.filter { events[$0] == .erasure }
+        return erasures.contains { isErased(sequence, through: UInt64($0)) }
+    }
+
+    /// Whether an event is erased by an erasure of all up to an event.
+    mutating func isErased(_ sequence: UInt64, through: UInt64) -> Bool {
+        guard sequence <= through else { return false }
+        let live = live(at: through)
+        switch events[Int(sequence) - 1] {
+        case .added: return !live.contains { $0.sequence == sequence }
+        case .forgotten(_, let name), .cleared(let name):
+            return !live.contains { $0.added.conversation == name }
+        case .flushed, .letGo, .letGoBeside, .erasure: return false
+        }
+    }
+
     /// Up to where history was let go, at or before a sequence; 0 when it was not.
     func floor(at sequence: UInt64) -> UInt64 {
         let index = events.prefix(Int(sequence)).lastIndex { $0 == .letGo || $0 == .letGoBeside }
@@ -122,6 +142,18 @@ extension ExpectedHistory.Event {
         found == self || (self == .letGoBeside && found == .letGo)
     }
 
+    /// Whether this is what is left of it.
+    func allows(erased left: AgentJournal.Event.Erased) -> Bool {
+        switch self {
+        case .added(let added):
+            left.kind == .added && left.conversation ?? added.conversation == added.conversation
+        case .forgotten(let target, _):
+            left.kind == .forgotten && left.target == target && left.conversation == nil
+        case .cleared: left.kind == .cleared && left.conversation == nil
+        case .flushed, .letGo, .letGoBeside, .erasure: false
+        }
+    }
+
     /// What was recorded; nil for what no workload does.
     init?(_ event: AgentJournal.Event) {
         switch event.kind {
@@ -131,6 +163,9 @@ extension ExpectedHistory.Event {
         case .flushed(let label): self = .flushed(label: label)
         case .historyLetGo(let through) where through == event.sequence: self = .letGo
         case .historyLetGo(let through) where through < event.sequence: self = .letGoBeside
+        case .erasureBegun(let through) where through < event.sequence,
+            .erasureDone(let through) where through < event.sequence:
+            self = .erasure
         case .historyLetGo, .erased, .erasureBegun, .erasureDone, .unknown: return nil
         }
     }

@@ -122,6 +122,12 @@ final class InterleavedRun {
                 return []
             }
         }
+        if step == .erase {
+            return CrashWork(events: [.erasure]) {
+                try CrashRun.erase($0)
+                return []
+            }
+        }
         return base.work(step, isBeside: index > 0) ?? .keeping { _ in }
     }
 
@@ -154,6 +160,7 @@ final class InterleavedRun {
         let groups = try groups(of: live, outcomes)
         let killed = live.contains(0) ? [] : processes[0].work.events
         let isDropping = processes.contains { $0.step == .drop }
+        let isErasing = processes.contains { $0.step == .erase }
         var histories: [ExpectedHistory] = []
         func extend(_ history: ExpectedHistory, _ killed: [ExpectedHistory.Event]) {
             let next = history.lastSequence + 1
@@ -165,6 +172,7 @@ final class InterleavedRun {
             if let group = groups[next] { return extend(history.with(group), killed) }
             if !killed.isEmpty { extend(history.with(killed), []) }
             if isDropping { extend(history.with([.letGoBeside]), killed) }
+            if isErasing { extend(history.with([.erasure]), killed) }
         }
         extend(base.history, killed)
         guard !histories.isEmpty else {
@@ -187,7 +195,7 @@ final class InterleavedRun {
         of live: Range<Int>, _ outcomes: [Outcome]
     ) throws -> [UInt64: [ExpectedHistory.Event]] {
         var groups: [UInt64: [ExpectedHistory.Event]] = [:]
-        for index in live where processes[index].step != .drop {
+        for index in live where ![.drop, .erase].contains(processes[index].step) {
             let fresh = outcomes[index].receipts.filter { !$0.isReplayed }
             guard let first = fresh.first else { continue }
             let events = processes[index].work.events
@@ -210,7 +218,7 @@ final class InterleavedRun {
         guard let error else { return }
         switch (error as? JournalError)?.code {
         // One process at a time does these.
-        case .busy where [.snapshot, .compact, .drop].contains(step): return
+        case .busy where [.snapshot, .compact, .drop, .erase].contains(step): return
         // Another process forgot it first.
         case .noSuchMemory where step == .forget: return
         default: throw Examination.Broken("\(step) beside another process: \(error)")

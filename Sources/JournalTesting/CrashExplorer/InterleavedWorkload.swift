@@ -38,6 +38,15 @@ package struct InterleavedWorkload: Hashable, Sendable, CustomStringConvertible,
         }
     }.filter(\.isWorthwhile)
 
+    /// An erasure beside each other step, when there are forgotten memories in a snapshot, and in two segments.
+    package static let erasures: [InterleavedWorkload] = ["arsabo", "abrco"].flatMap { before in
+        CrashStep.exhaustive.flatMap { step in
+            [[CrashStep.erase, step], [step, .erase]].map { steps in
+                InterleavedWorkload(before: CrashWorkload(before)!, steps: steps)
+            }
+        }
+    }.filter(\.isWorthwhile)
+
     /// Three processes that append, or rotate, or let history go.
     package static let triples: [InterleavedWorkload] = ["", "ab"].flatMap { before in
         [CrashStep.add, .batch, .rotate, .drop].flatMap { first in

@@ -13,7 +13,10 @@ extension Model {
         var change = Change()
         var isNew = false
         for (name, memory) in items {
-            if let first = first(name, memory, change) {
+            if let sequence = memory.idempotencyKey.flatMap({ erased(name, $0) }) {
+                change.receipts.append((sequence, true))
+                change.erased.insert(sequence)
+            } else if let first = first(name, memory, change) {
                 guard first.isSame(as: memory) else { return .failure(.keyConflict) }
                 change.receipts.append((first.sequence, true))
             } else {
@@ -54,15 +57,16 @@ extension Model {
     }
 
     func forget(_ sequence: UInt64, in name: String) -> Result<Change, Failure> {
-        guard let memory = added(sequence), memory.conversation.isSame(name) else {
-            return .failure(.noSuchMemory)
-        }
+        guard owner(of: sequence)?.isSame(name) == true else { return .failure(.noSuchMemory) }
         return forget([sequence])
     }
 
     func replace(_ sequence: UInt64, in name: String, with memory: NewMemory) -> Result<Change, Failure> {
-        guard let old = added(sequence), old.conversation.isSame(name) else { return .failure(.noSuchMemory) }
+        guard let owner = owner(of: sequence), owner.isSame(name) else { return .failure(.noSuchMemory) }
         if let failure = invalid(memory) { return .failure(failure) }
+        if let first = memory.idempotencyKey.flatMap({ erased(name, $0) }) {
+            return .success(Change(receipts: [(first, true)], erased: [first]))
+        }
         if let first = first(name, memory, Change()) {
             guard first.isSame(as: memory) else { return .failure(.keyConflict) }
             return .success(Change(receipts: [(first.sequence, true)]))
@@ -71,9 +75,9 @@ extension Model {
         let added = lastSequence + (mistake == .replaceKeepsTheOld ? 1 : 2)
         var change = Change()
         if mistake != .replaceKeepsTheOld {
-            change.kinds.append(.forgotten(sequence, conversation: old.conversation))
+            change.kinds.append(.forgotten(sequence, conversation: owner))
         }
-        change.kinds.append(.added(Memory(added, old.conversation, memory)))
+        change.kinds.append(.added(Memory(added, owner, memory)))
         change.receipts = [(added, false)]
         return .success(change)
     }
@@ -99,12 +103,14 @@ extension Model {
 
     // MARK: What is there already
 
-    /// The memory with a sequence, if it was ever added.
-    private func added(_ sequence: UInt64) -> Memory? {
-        guard events.indices.contains(Int(sequence) - 1),
-            case .added(let memory) = events[Int(sequence) - 1].kind
-        else { return nil }
-        return memory
+    /// The conversation of the memory with a sequence, if it was ever added, and its name is not erased.
+    private func owner(of sequence: UInt64) -> String? {
+        guard events.indices.contains(Int(sequence) - 1) else { return nil }
+        switch events[Int(sequence) - 1].kind {
+        case .added(let memory): return memory.conversation
+        case .erased(let left) where left.kind == .added: return left.conversation
+        default: return nil
+        }
     }
 
     private func live(_ sequence: UInt64) -> Memory? {

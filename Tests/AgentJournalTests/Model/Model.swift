@@ -11,7 +11,7 @@ struct Model: Sendable {
         case clearKeepsTheLast, forgetForgetsNothing, labelMeansTheFirst, keysAreForgotten,
             batchKeepsRepeatedKeys
         case conversationsAreUnsorted, beforeIsInclusive, expectingIsIgnored, lettingGoIsIgnored,
-            replaceKeepsTheOld
+            replaceKeepsTheOld, erasureForgetsKeys, erasureKeepsNames
     }
 
     /// A refusal that is expected.
@@ -32,6 +32,8 @@ struct Model: Sendable {
     private(set) var firstSequence: UInt64 = 1
     /// History up to here was let go.
     private(set) var floor: UInt64 = 0
+    /// The first adds with idempotency keys that are erased since.
+    var erasedKeys: [(conversation: String, key: String, sequence: UInt64)] = []
     /// The sequences of the snapshots that are kept, in order.
     private(set) var snapshots: [UInt64] = []
 
@@ -48,6 +50,8 @@ struct Model: Sendable {
     struct Change: Sendable {
         var kinds: [Event.Kind] = []
         var receipts: [(sequence: UInt64, isReplayed: Bool)] = []
+        /// Those of the receipts that are of erased memories.
+        var erased: Set<UInt64> = []
     }
 
     /// Records what the journal has recorded, at the time that it gave.
@@ -90,6 +94,9 @@ struct Model: Sendable {
         let base = first == 1 ? newest : snapshots.first { $0 + 1 >= first }
         snapshots.removeAll { $0 != newest && $0 != base }
     }
+
+    /// Something else stands in the place of an event.
+    mutating func put(_ kind: Event.Kind, at sequence: UInt64) { events[Int(sequence) - 1].kind = kind }
 
     /// For asking what a point would mean, were all history still there.
     mutating func pretendToReachBack() { firstSequence = 1 }

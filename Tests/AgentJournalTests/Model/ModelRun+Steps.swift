@@ -25,7 +25,8 @@ extension ModelRun {
             }
         case 75..<78: try await addConcurrently()
         case 78..<82: try await takeSnapshot()
-        case 82..<86: try await compact()
+        case 82..<84: try await compact()
+        case 84..<86: try await erase()
         case 86..<89: try await reopen()
         case 89..<91: try await kill()
         case 91..<93: try await cutPower()
@@ -146,6 +147,14 @@ extension ModelRun {
         let planned = try await journal.compact(keepingHistory: retention, dryRun: true)
         try require(planned.isDryRun && journal.lastSequence == before.last, "a dry run changed something")
         let report = try await journal.compact(keepingHistory: retention)
+        try await takeLetGo(report, retention, before)
+    }
+
+    /// Records in the model what a compaction let go.
+    private mutating func takeLetGo(
+        _ report: CompactionReport, _ retention: Retention,
+        _ before: (last: UInt64, floor: UInt64, first: UInt64)
+    ) async throws {
         try checkLetGo(report, retention, before)
         var recorded = max(clock.now, model.events.last?.recorded ?? .earliest)
         if report.floor > before.floor, report.firstSequence <= before.last + 1 {
@@ -156,6 +165,43 @@ extension ModelRun {
         try require(
             report.snapshotSequence == model.lastSequence,
             "compacted with a snapshot of \(report.snapshotSequence)")
+    }
+
+    /// Half the time as if it were interrupted by a power cut, and done again.
+    private mutating func erase() async throws {
+        let retention = random.pick([Retention.all, .all, .all, .none])
+        steps.append("erase, keeping \(retention)")
+        let before = (last: model.lastSequence, floor: model.floor, first: model.firstSequence)
+        let planned = try await journal.compact(
+            keepingHistory: retention, erasingForgotten: true, dryRun: true)
+        try require(journal.lastSequence == before.last, "a dry run changed something")
+        let report = try await journal.compact(keepingHistory: retention, erasingForgotten: true)
+        try await takeLetGo(report, retention, before)
+        guard let erasure = report.erasure else { throw difference("no receipt of an erasure") }
+        let through = model.lastSequence
+        let expected = model.erasable(through: through, erasure: through + 1)
+        try require(
+            planned.erasure?.memories == erasure.memories
+                && planned.erasure?.conversations == erasure.conversations,
+            "planned \(String(describing: planned.erasure)), done \(erasure)")
+        let isNothing = erasure.memories == 0 && erasure.conversations == 0
+        try require(expected.isEmpty == isNothing, "erased \(erasure), expected \(expected)")
+        guard let recorded = erasure.recorded else {
+            return try require(isNothing, "\(erasure.memories) memories are erased without a record of it")
+        }
+        try require(erasure.sequence == through + 1 && erasure.through == through, "\(erasure)")
+        try checkTime(recorded)
+        var leaves: [UInt64: [UInt8]] = [:]
+        for event in erasure.events { leaves[event.sequence] = event.leaf }
+        let fresh = expected.filter { entry in
+            guard entry.key >= model.firstSequence else { return false }
+            if case .erased = model.events[Int(entry.key) - 1].kind { return false }
+            return true
+        }
+        try require(
+            erasure.events.map(\.sequence) == fresh.keys.sorted(),
+            "erased \(erasure.events.map(\.sequence)), expected \(fresh.keys.sorted())")
+        model.erase(through: through, at: recorded, leaves: leaves)
     }
 
     /// Where the log is cut is the affair of its segments; what the model knows is what must not go.

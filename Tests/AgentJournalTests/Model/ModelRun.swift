@@ -129,7 +129,8 @@ struct ModelRun {
     mutating func take(_ receipts: [Receipt], _ change: Model.Change) async throws {
         try require(
             receipts.map(\.sequence) == change.receipts.map(\.sequence)
-                && receipts.map(\.isReplayed) == change.receipts.map(\.isReplayed),
+                && receipts.map(\.isReplayed) == change.receipts.map(\.isReplayed)
+                && receipts.allSatisfy { $0.isErased == change.erased.contains($0.sequence) },
             "\(receipts), expected \(change.receipts)")
         var recorded: Timestamp?
         for receipt in receipts where !receipt.isReplayed {
