@@ -10,11 +10,7 @@ extension Journal {
         let visible = engine.log.visibleSequence
         switch point {
         case .sequence(let sequence):
-            guard sequence <= visible else {
-                throw JournalError(
-                    .noSuchPoint,
-                    "There is no sequence \(sequence) yet; the last event has sequence \(visible)")
-            }
+            guard sequence <= visible else { throw Journal.notReached(sequence, visible) }
             return try replayed(upTo: sequence, progress)
         case .date(let date):
             let recorded = date.microsecondsSince1970
@@ -23,6 +19,11 @@ extension Journal {
             return JournalView(state, engine: engine)
         case .label(let label): return try replayed(upTo: try flush(labelled: label), progress)
         }
+    }
+
+    static func notReached(_ sequence: UInt64, _ last: UInt64) -> JournalError {
+        JournalError(
+            .noSuchPoint, "There is no sequence \(sequence) yet; the last event has sequence \(last)")
     }
 
     private func replayed(
@@ -52,7 +53,7 @@ extension Journal {
     package var reachesBack: Bool { get throws(JournalError) { try engine.presentFirstSequence() <= 1 } }
 
     /// The sequence of the latest flush with this label.
-    private func flush(labelled label: String) throws(JournalError) -> UInt64 {
+    func flush(labelled label: String) throws(JournalError) -> UInt64 {
         let name = Array(label.utf8)
         let (latest, bound) = try engine.read { (box, bound) throws(JournalError) in
             (try box.label(name), bound)

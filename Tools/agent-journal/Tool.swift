@@ -20,7 +20,8 @@ struct Tool: AsyncParsableCommand {
         subcommands: [
             AddCommand.self, ImportCommand.self, ExportCommand.self, ShowCommand.self, LogCommand.self,
             FlushCommand.self,
-            ForgetCommand.self, ClearCommand.self, ReplaceCommand.self, ReplayCommand.self,
+            ForgetCommand.self, ClearCommand.self, ReplaceCommand.self, HistoryCommand.self, DiffCommand.self,
+            ReplayCommand.self,
             SnapshotCommand.self, CompactCommand.self, VerifyCommand.self, StatsCommand.self,
             DoctorCommand.self,
         ])

@@ -20,7 +20,7 @@ extension Memory {
             metadata: fields.metadata.map { Metadata(canonicalBytes: array($0)) } ?? [:],
             timestamp: fields.timestampMicroseconds.map { Timestamp(clampingMicrosecondsSince1970: $0) }
                 ?? recorded,
-            recorded: recorded, idempotencyKey: text(fields.key))
+            recorded: recorded, idempotencyKey: text(fields.key), replaces: fields.replaces)
     }
 }
 

@@ -18,6 +18,8 @@ public struct Memory: Sendable, Hashable, Identifiable {
     public var recorded: Timestamp
     /// The idempotency key it was added with.
     public var idempotencyKey: String?
+    /// The memory whose place it took, which was forgotten with its add.
+    public var replaces: UInt64?
 
     /// The sequence.
     public var id: UInt64 { sequence }

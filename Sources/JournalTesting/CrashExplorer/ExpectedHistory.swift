@@ -103,10 +103,13 @@ struct ExpectedHistory: Sendable {
         events.prefix(Int(sequence)).lastIndex(of: .flushed(label: label)).map { UInt64($0) + 1 }
     }
 
-    /// Whether an event may be erased, up to an event of the log.
+    /// Whether an event may be erased, when the log ends with another. Up to where an erasure goes other processes may have
+    /// added to before it began.
     mutating func mayBeErased(_ sequence: UInt64, at last: UInt64) -> Bool {
-        let erasures = events.prefix(Int(last)).indices.filter { events[$0] == .erasure }
-        return erasures.contains { isErased(sequence, through: UInt64($0)) }
+        guard let erasure = events.prefix(Int(last)).lastIndex(of: .erasure), erasure >= sequence else {
+            return false
+        }
+        return (sequence...UInt64(erasure)).contains { isErased(sequence, through: $0) }
     }
 
     /// Whether an event is erased by an erasure of all up to an event.

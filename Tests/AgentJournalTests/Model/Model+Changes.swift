@@ -77,7 +77,9 @@ extension Model {
         if mistake != .replaceKeepsTheOld {
             change.kinds.append(.forgotten(sequence, conversation: owner))
         }
-        change.kinds.append(.added(Memory(added, owner, memory)))
+        var new = Memory(added, owner, memory)
+        if mistake != .replaceKeepsTheOld { new.replaces = sequence }
+        change.kinds.append(.added(new))
         change.receipts = [(added, false)]
         return .success(change)
     }

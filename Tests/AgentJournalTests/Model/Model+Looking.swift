@@ -81,3 +81,69 @@ extension String {
     /// Compared as bytes.
     func isSame(_ other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 }
+
+/// What became of memories, and of conversations.
+extension Model {
+    func history(of sequence: UInt64) -> Result<MemoryHistory, Failure> {
+        guard events.indices.contains(Int(sequence) - 1) else { return .failure(.noSuchMemory) }
+        let first = events[Int(sequence) - 1]
+        var history: MemoryHistory
+        var erasure: UInt64?
+        switch first.kind {
+        case .added(let memory):
+            history = MemoryHistory(
+                sequence: sequence, conversation: memory.conversation, memory: memory,
+                changes: [
+                    .init(
+                        sequence: sequence, recorded: first.recorded,
+                        kind: .added(replacing: memory.replaces))
+                ])
+        case .erased(let left) where left.kind == .added:
+            erasure = left.erasure
+            history = MemoryHistory(
+                sequence: sequence, conversation: left.conversation,
+                changes: [.init(sequence: sequence, recorded: first.recorded, kind: .added(replacing: nil))])
+        default: return .failure(sequence < firstSequence ? .noSuchPoint : .noSuchMemory)
+        }
+        if memories(after: lastSequence).contains(where: { $0.sequence == sequence }) {
+            return .success(history)
+        }
+        guard sequence >= firstSequence else { return .failure(.noSuchPoint) }
+        if let end = events.dropFirst(Int(sequence)).first(where: { ends(history, $0) }) {
+            history.changes.append(
+                .init(sequence: end.sequence, recorded: end.recorded, kind: kind(of: end, history)))
+        }
+        if let erasure {
+            history.changes.append(
+                .init(sequence: erasure, recorded: events[Int(erasure) - 1].recorded, kind: .erased))
+        }
+        return .success(history)
+    }
+
+    private func ends(_ history: MemoryHistory, _ event: Event) -> Bool {
+        switch event.kind {
+        case .forgotten(let target, _): target == history.sequence
+        case .cleared(let name): history.conversation?.isSame(name) == true
+        case .erased(let left): left.kind == .forgotten && left.target == history.sequence
+        default: false
+        }
+    }
+
+    private func kind(of event: Event, _ history: MemoryHistory) -> MemoryHistory.Change.Kind {
+        if case .cleared = event.kind { return .cleared }
+        if event.sequence < lastSequence, case .added(let next) = events[Int(event.sequence)].kind,
+            next.replaces == history.sequence
+        {
+            return .replaced(by: next.sequence)
+        }
+        return .forgotten
+    }
+
+    func diff(of name: String, from: UInt64, to: UInt64) -> ConversationDiff {
+        let (before, after) = (memories(in: name, after: from), memories(in: name, after: to))
+        return ConversationDiff(
+            from: from, to: to,
+            added: after.filter { memory in !before.contains { $0.sequence == memory.sequence } },
+            removed: before.filter { memory in !after.contains { $0.sequence == memory.sequence } })
+    }
+}

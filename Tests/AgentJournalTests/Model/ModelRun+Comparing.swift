@@ -10,7 +10,9 @@ extension ModelRun {
         try await compareState(journal, "the journal")
         if random.next() % 3 == 0, let reader { try await compareState(reader, "the reader") }
         try await compareFollowed()
-        switch random.next() % 5 {
+        switch random.next() % 7 {
+        case 5: try await compareHistory()
+        case 6: try await compareDiff()
         case 0: try await comparePages()
         case 1: try await comparePoint()
         case 2: try await compareEvents()
@@ -96,6 +98,47 @@ extension ModelRun {
         guard let sequence = sequence(of: point) else { throw difference("\(point) can be looked at") }
         try require(view.sequence == sequence, "\(point): a view of \(view.sequence), expected \(sequence)")
         try compare(view, after: sequence, "\(point)")
+    }
+
+    private mutating func compareHistory() async throws {
+        let sequence = random.next() % 8 == 0 ? model.lastSequence + random.next() % 3 : sequence()
+        let journal = random.next() % 3 == 0 ? reader ?? journal : journal
+        let expected = model.history(of: sequence)
+        do {
+            let found = try await journal.history(of: sequence)
+            guard case .success(let history) = expected, found == history else {
+                throw difference("the history of \(sequence): \(found), expected \(expected)")
+            }
+        } catch let error as JournalError {
+            guard case .failure(let failure) = expected, error.code == failure.code else {
+                throw difference("the history of \(sequence): \(error), expected \(expected)")
+            }
+        }
+    }
+
+    private mutating func compareDiff() async throws {
+        let (from, to) = (point(), point())
+        let name = random.pick(Self.names)
+        let journal = random.next() % 3 == 0 ? reader ?? journal : journal
+        let found: ConversationDiff
+        do {
+            found = try await journal.conversation(name).diff(from: from, to: to)
+        } catch {
+            try require(
+                error.code == .noSuchPoint && (mayRefuse(from) || mayRefuse(to)),
+                "the diff from \(from) to \(to): \(error)")
+            return
+        }
+        // Beyond what may be looked at as a whole the log may still tell what changed.
+        var reaching = model
+        reaching.pretendToReachBack()
+        guard case .success(let first) = reaching.sequence(at: from),
+            case .success(let second) = reaching.sequence(at: to)
+        else { throw difference("there is a diff from \(from) to \(to)") }
+        let expected = model.diff(of: name, from: first, to: second)
+        try require(
+            found == expected && found.added.elementsEqual(expected.added) { $0.isSame(as: $1) },
+            "the diff of \(short(name)) from \(from) to \(to): \(found), expected \(expected)")
     }
 
     /// What a point means, when it may be looked at.
