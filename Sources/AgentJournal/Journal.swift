@@ -79,7 +79,7 @@ public final class Journal: Sendable {
         return Journal(directory: directory, options: options, attachment: attachment)
     }
 
-    private static func absolute(_ path: FilePath, _ fileSystem: any FileSystem) throws(JournalError)
+    static func absolute(_ path: FilePath, _ fileSystem: any FileSystem) throws(JournalError)
         -> FilePath
     {
         guard !path.isEmpty else {

@@ -22,7 +22,8 @@ struct Tool: AsyncParsableCommand {
             FlushCommand.self,
             ForgetCommand.self, ClearCommand.self, ReplaceCommand.self, HistoryCommand.self, DiffCommand.self,
             ReplayCommand.self,
-            SnapshotCommand.self, CompactCommand.self, VerifyCommand.self, StatsCommand.self,
+            SnapshotCommand.self, CompactCommand.self, BackupCommand.self, VerifyCommand.self,
+            StatsCommand.self,
             DoctorCommand.self,
         ])
 }

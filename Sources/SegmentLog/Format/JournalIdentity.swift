@@ -8,6 +8,8 @@ package import JournalFileSystem
 package struct JournalIdentity: Hashable, Sendable {
     package static let format = 1
     package static let fileName = "journal.json"
+    /// In a copy that a backup has not finished, in place of that.
+    static let incompleteName = "journal.json.incomplete"
 
     package var minimumReader = JournalIdentity.format
     package var journal: JournalUUID

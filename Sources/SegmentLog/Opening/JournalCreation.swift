@@ -34,6 +34,13 @@ struct JournalCreation {
             try fileSystem.names(inDirectory: directory)
         }
         if names.contains(JournalIdentity.fileName) { return .journal }
+        if names.contains(JournalIdentity.incompleteName) {
+            throw LogError(
+                .damaged,
+                "\(directory) is a backup that was interrupted. Run it again; or, if the journal is gone, rename "
+                    + "\(JournalIdentity.incompleteName) to \(JournalIdentity.fileName) and run `agent-journal verify`",
+                path: directory.appending(JournalIdentity.incompleteName))
+        }
         // A volume's own directory does not make it somebody else's.
         let own: Set = ["lock", "log", "snapshots", "lost+found", JournalIdentity.fileName + ".new"]
         if let foreign = names.filter({ !own.contains($0) }).min() {

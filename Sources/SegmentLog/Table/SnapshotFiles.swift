@@ -10,7 +10,7 @@ package struct SnapshotFiles: Sendable {
     package let cache: BlockCache
 
     package static let suffix = ".snapshot"
-    private static let unfinishedSuffix = ".new"
+    static let unfinishedSuffix = ".new"
     private static let digits = 20
 
     /// - Parameters:
