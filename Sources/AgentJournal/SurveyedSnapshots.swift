@@ -58,6 +58,22 @@ struct SurveyedSnapshots {
             }
     }
 
+    /// The files of those that are damaged.
+    var damagedFiles: [FilePath] { damaged.map(\.path) }
+
+    /// The memories that the newest sound one has, or else those that can still be read in the damaged ones, in order of their
+    /// sequences.
+    ///
+    /// - Complexity: they are all in memory.
+    func memories() throws(LogError) -> [Survivor] {
+        guard let table = sound.first?.table else { return try survivors() }
+        var found: [Survivor] = []
+        try ErasureScope.forEach(StateKeys.memories, of: table) { key, value in
+            if let survivor = Survivor(key, value) { found.append(survivor) }
+        }
+        return found.sorted { $0.sequence < $1.sequence }
+    }
+
     /// The memories that can still be read in the damaged ones, in order of their sequences, each once.
     ///
     /// - Complexity: they are all in memory.

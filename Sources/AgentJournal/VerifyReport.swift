@@ -57,6 +57,8 @@ public struct VerifyReport: Sendable, Hashable {
     public var lastSequence: UInt64
     /// What is wrong, in the order of the files.
     public var problems: [Problem]
+    /// Events that a repair recorded as lost, by sequence.
+    public var losses: [ClosedRange<UInt64>]
     /// What is no damage and worth knowing: a torn write set aside, a close that was not clean.
     public var notes: [String]
 
@@ -69,6 +71,7 @@ public struct VerifyReport: Sendable, Hashable {
         frames = survey.frameCount
         events = survey.eventCount
         lastSequence = survey.lastSequence
+        losses = survey.losses
         problems = survey.problems.map { Problem($0) } + more
         notes = survey.notes
     }
@@ -112,7 +115,7 @@ extension Journal {
     /// What is wrong with the events of a frame whose checksums are right.
     ///
     /// - Parameter letGo: Called with each floor.
-    private static func problem(
+    static func problem(
         in payload: UnsafeRawBufferPointer, of frame: FrameCursor.Frame, letGo: (UInt64) -> Void = { _ in }
     ) -> String? {
         var count: UInt32 = 0

@@ -23,6 +23,7 @@ struct Tool: AsyncParsableCommand {
             ForgetCommand.self, ClearCommand.self, ReplaceCommand.self, HistoryCommand.self, DiffCommand.self,
             ReplayCommand.self,
             SnapshotCommand.self, CompactCommand.self, BackupCommand.self, VerifyCommand.self,
+            RepairCommand.self,
             StatsCommand.self,
             DoctorCommand.self,
         ])

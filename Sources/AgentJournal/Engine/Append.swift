@@ -123,6 +123,8 @@ struct Append: Sendable {
         record(EventEncoder.erasureDone(through: sequence))
     }
 
+    static func lost(_ range: ClosedRange<UInt64>) -> Append { record(EventEncoder.lost(range)) }
+
     private static func record(_ encoded: EventEncoder.Encoded) -> Append {
         Append(
             action: .record(encoded), events: EncodedEvents(raw: encoded.bytes, count: 1),

@@ -55,6 +55,8 @@ package protocol EventLog: AnyObject, Sendable {
         _ name: SegmentName, level: Int32, isAffected: Bool, shouldContinue: () -> Bool,
         _ rewrite: @escaping EventRewriter.Body
     ) throws(LogError) -> EraseResult?
+    /// Removes what a repair set aside.
+    func removeDamaged() throws(LogError)
     /// Random bits.
     var random: @Sendable () -> UInt64 { get }
     /// Whether a failure ended writing for good.

@@ -48,6 +48,8 @@ struct ErasureRun {
     }
 
     func run() throws(JournalError) -> ErasureReport {
+        // What a repair set aside may hold anything.
+        try asJournalError { () throws(LogError) in try engine.log.removeDamaged() }
         // Nothing ever happened where there is no snapshot now.
         guard let table = engine.box.withLock({ $0.below.tables.last }), !table.meta.isEmpty else {
             return ErasureReport()

@@ -36,7 +36,12 @@ struct EventCursor {
             }
             guard !read.header.isSkippable else {
                 lastSequence = read.lastSequence
-                continue
+                guard read.header.isLost else { continue }
+                let first = max(read.firstSequence, after + 1)
+                return Found(
+                    fields: EventFields(lost: first...read.lastSequence),
+                    bytes: UnsafeRawBufferPointer(start: nil, count: 0), sequence: first,
+                    recordedMicroseconds: read.recordedMicroseconds)
             }
             frame = read
             events = EventIterator(reader.payload)

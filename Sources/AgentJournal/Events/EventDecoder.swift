@@ -51,6 +51,7 @@ extension EventFields {
         case Field.target: target = value
         case Field.was: was = value
         case Field.erasure: erasure = value
+        case Field.first: first = value
         case Field.replaces: replaces = value
         case 1..<Field.firstOptional: try passOver(field)
         default: break
@@ -109,6 +110,10 @@ extension EventFields {
             }
         case Kind.erasureDone:
             guard target ?? 0 > 0 else { throw .malformed("an erasure lacks its sequence") }
+        case Kind.lost:
+            guard let first, let target, first > 0, first <= target, target < 1 << 62 else {
+                throw .malformed("a loss lacks its sequences")
+            }
         case 0: throw .malformed("the event has no kind")
         case ..<Kind.firstOptional: throw .unsupported("event kind \(kind)")
         default: break

@@ -67,6 +67,14 @@ struct EventEncoder {
         encode(kind: EventFields.Kind.erasureDone) { $0.number(EventFields.Field.target, sequence) }
     }
 
+    /// Events are lost.
+    static func lost(_ range: ClosedRange<UInt64>) -> Encoded {
+        encode(kind: EventFields.Kind.lost) { body in
+            body.number(EventFields.Field.target, range.upperBound)
+            body.number(EventFields.Field.first, range.lowerBound)
+        }
+    }
+
     /// What is left of an event that is erased.
     static func erased(_ tombstone: Tombstone) -> Encoded {
         encode(kind: EventFields.Kind.erased) { body in

@@ -16,6 +16,8 @@ struct EventFields {
         static let erasureBegun: UInt64 = 7
         /// What was forgotten up to `target` is erased.
         static let erasureDone: UInt64 = 8
+        /// Events from `first` to `target` are lost; a repair recorded it.
+        static let lost: UInt64 = 9
         /// Unknown kinds from here on may be passed over.
         static let firstOptional: UInt64 = 64
     }
@@ -37,6 +39,7 @@ struct EventFields {
         static let keyHash = 15
         static let erasure = 16
         static let erasureKey = 17
+        static let first = 18
         /// Unknown fields from here on may be passed over.
         static let firstOptional = 32
         static let replaces = 32
@@ -64,8 +67,19 @@ struct EventFields {
     /// Of an erased event, the sequence of the erasure that it was erased by.
     var erasure: UInt64?
     var erasureKey: Range<Int>?
+    /// Of a loss, the first event.
+    var first: UInt64?
     /// Of an added memory, the one whose place it takes.
     var replaces: UInt64?
     /// From the tag of the content to the end of the metadata.
     var compared: Range<Int> = 0..<0
+
+    init() {}
+
+    /// Of a frame of lost events.
+    init(lost range: ClosedRange<UInt64>) {
+        kind = Kind.lost
+        first = range.lowerBound
+        target = range.upperBound
+    }
 }

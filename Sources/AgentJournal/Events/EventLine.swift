@@ -22,6 +22,7 @@ enum EventLine {
         case EventFields.Kind.erased: (kind, target) = ("erased", fields.target)
         case EventFields.Kind.erasureBegun: (kind, target) = ("erasure_begun", fields.target)
         case EventFields.Kind.erasureDone: (kind, target) = ("erasure_done", fields.target)
+        case EventFields.Kind.lost: (kind, target) = ("lost", fields.target)
         default: (kind, unknown) = ("unknown", fields.kind)
         }
         let recorded = Timestamp(clampingMicrosecondsSince1970: event.recordedMicroseconds)

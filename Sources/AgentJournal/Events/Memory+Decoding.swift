@@ -46,6 +46,7 @@ extension Event {
                     Erased(
                         kind: ErasedKind(fields.was!), conversation: text(fields.conversation),
                         target: fields.target, leaf: Array(bytes[fields.leaf!]), erasure: fields.erasure!))
+            case EventFields.Kind.lost: .lost(fields.first!...fields.target!)
             case EventFields.Kind.erasureBegun: .erasureBegun(through: fields.target!)
             case EventFields.Kind.erasureDone: .erasureDone(through: fields.target!)
             default: .unknown(fields.kind)

@@ -158,6 +158,9 @@ struct Layer: Sendable {
         }
     }
 
+    /// History up to a sequence is known to be gone.
+    mutating func letGo(upTo sequence: UInt64) { floor = max(floor, sequence) }
+
     /// Passes over a sequence that holds nothing this version knows, or that was lost (when salvaging).
     mutating func skip(to sequence: UInt64, recordedMicroseconds: Int64) {
         lastSequence = sequence

@@ -25,6 +25,8 @@ public struct Event: Sendable, Hashable {
         case erasureBegun(through: UInt64)
         /// What was forgotten up to this sequence is erased.
         case erasureDone(through: UInt64)
+        /// Events with these sequences were lost to damage, as a repair recorded: in their place, and again when that was done.
+        case lost(ClosedRange<UInt64>)
         /// An event of a later version that may be passed over.
         case unknown(UInt64)
     }
@@ -49,7 +51,7 @@ public struct Event: Sendable, Hashable {
         case .added(let memory): memory.conversation
         case .forgotten(_, let conversation), .cleared(let conversation): conversation
         case .erased(let erased): erased.conversation
-        case .flushed, .historyLetGo, .erasureBegun, .erasureDone, .unknown: nil
+        case .flushed, .historyLetGo, .erasureBegun, .erasureDone, .lost, .unknown: nil
         }
     }
 }

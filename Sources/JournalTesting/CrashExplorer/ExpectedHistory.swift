@@ -169,7 +169,7 @@ extension ExpectedHistory.Event {
         case .erasureBegun(let through) where through < event.sequence,
             .erasureDone(let through) where through < event.sequence:
             self = .erasure
-        case .historyLetGo, .erased, .erasureBegun, .erasureDone, .unknown: return nil
+        case .historyLetGo, .erased, .erasureBegun, .erasureDone, .lost, .unknown: return nil
         }
     }
 }

@@ -1,4 +1,5 @@
 import JournalFileSystem
+import SystemPackage
 
 /// What erasing from a segment did.
 package struct EraseResult: Hashable, Sendable {
@@ -47,6 +48,20 @@ extension SegmentLog {
             return EraseResult(
                 replaced: result.replaced, name: result.name, bytesBefore: result.bytesBefore,
                 bytesAfter: result.bytesAfter)
+        }
+    }
+
+    /// Removes what a repair set aside: it may hold anything.
+    package func removeDamaged() throws(LogError) {
+        let (fileSystem, damaged) = (
+            options.fileSystem, paths.directory.appending(LogRepair.damagedDirectory)
+        )
+        try asLogError { () throws(FileSystemError) in
+            guard try fileSystem.status(of: damaged) != nil else { return }
+            for name in try fileSystem.names(inDirectory: damaged) {
+                try fileSystem.removeFile(damaged.appending(name))
+            }
+            try fileSystem.syncDirectory(damaged)
         }
     }
 

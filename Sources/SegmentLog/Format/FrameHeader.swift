@@ -16,6 +16,8 @@ package struct FrameHeader: Hashable, Sendable {
     package static let eventsType: UInt8 = 1
     /// A block of a packed segment: the events of many frames. See `PackedGroups`.
     package static let packedType: UInt8 = 2
+    /// Events that are lost, in a packed segment that was repaired: their sequences, without a payload.
+    package static let lostType: UInt8 = 3
     package static let maximumEventCount = (1 << 24) - 1
 
     package struct Flags: OptionSet, Hashable, Sendable {
@@ -115,13 +117,18 @@ package struct FrameHeader: Hashable, Sendable {
 
     /// Whether the type or a flag is unknown in such a segment and must be understood.
     func isUnsupported(inPacked isPacked: Bool) -> Bool {
-        let isKnown = type == FrameHeader.eventsType || (isPacked && type == FrameHeader.packedType)
+        let isKnown =
+            type == FrameHeader.eventsType
+            || (isPacked && (type == FrameHeader.packedType || type == FrameHeader.lostType))
         return (!isKnown && type < 128)
             || !flags.subtracting(.known).intersection(.mustUnderstand).isEmpty
     }
 
-    /// Whether the frame may be passed over: an optional type that this version does not know.
-    package var isSkippable: Bool { type >= 128 }
+    /// Whether the frame may be passed over: an optional type that this version does not know, or events that are lost.
+    package var isSkippable: Bool { type >= 128 || isLost }
+
+    /// Whether its events are lost.
+    package var isLost: Bool { type == FrameHeader.lostType }
 
     /// Bytes from this frame's offset to the next's.
     var paddedLength: UInt64 { aligned8(UInt64(FrameHeader.length) + UInt64(storedLength)) }

@@ -42,7 +42,10 @@ struct JournalCreation {
                 path: directory.appending(JournalIdentity.incompleteName))
         }
         // A volume's own directory does not make it somebody else's.
-        let own: Set = ["lock", "log", "snapshots", "lost+found", JournalIdentity.fileName + ".new"]
+        let own: Set = [
+            "lock", "log", "snapshots", "lost+found", LogRepair.damagedDirectory,
+            JournalIdentity.fileName + ".new",
+        ]
         if let foreign = names.filter({ !own.contains($0) }).min() {
             throw LogError(
                 .notAJournal,
@@ -171,7 +174,7 @@ struct JournalCreation {
         }
     }
 
-    private func writeIdentity(_ identity: JournalIdentity) throws(FileSystemError) {
+    func writeIdentity(_ identity: JournalIdentity) throws(FileSystemError) {
         if try fileSystem.status(of: paths.unfinishedIdentity) != nil {
             try fileSystem.removeFile(paths.unfinishedIdentity)
         }

@@ -32,12 +32,7 @@ struct BlockPacker: ~Copyable {
         while at < payload.count {
             let start = at
             BlockPacker.pass(payload, &at)
-            let event = UnsafeRawBufferPointer(rebasing: payload[start..<at])
-            if event.count + 2 * PackedGroups.largestGroupBytes > limit {
-                addAlone(event, count: 1, time: time, type: FrameHeader.eventsType)
-            } else {
-                add(event, time: time)
-            }
+            addWhole(UnsafeRawBufferPointer(rebasing: payload[start..<at]), time: time)
         }
     }
 
@@ -46,6 +41,32 @@ struct BlockPacker: ~Copyable {
         finishBlock()
         note(time: frame.recordedMicroseconds)
         frames.appendCopy(frame, stored)
+    }
+
+    /// Adds an event, without tag and length.
+    mutating func add(event: [UInt8], time: Int64) {
+        var piece: [UInt8] = [0x0A]
+        withUnsafeTemporaryAllocation(byteCount: Varint.maximumLength, alignment: 1) { place in
+            let count = Varint.write(UInt64(event.count), into: place)
+            piece.append(contentsOf: place[..<count])
+        }
+        piece.append(contentsOf: event)
+        piece.withUnsafeBytes { addWhole($0, time: time) }
+    }
+
+    /// Adds events that are lost: their sequences, and nothing else.
+    mutating func addLost(count: Int, time: Int64) {
+        addAlone(
+            UnsafeRawBufferPointer(start: nil, count: 0), count: count, time: time, type: FrameHeader.lostType
+        )
+    }
+
+    private mutating func addWhole(_ event: UnsafeRawBufferPointer, time: Int64) {
+        if event.count + 2 * PackedGroups.largestGroupBytes > limit {
+            addAlone(event, count: 1, time: time, type: FrameHeader.eventsType)
+        } else {
+            add(event, time: time)
+        }
     }
 
     private mutating func add(_ event: UnsafeRawBufferPointer, time: Int64) {

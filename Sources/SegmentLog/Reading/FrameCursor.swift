@@ -217,6 +217,9 @@ package final class FrameCursor {
             inflater.lose()
             return .invalid("the recorded time runs backwards")
         }
+        guard !found.isLost || found.rawLength == 0 else {
+            return .invalid("a frame of lost events has a payload")
+        }
         if depth == .payload, found.type == FrameHeader.packedType,
             let wrong = groups.read(raw.bytes, eventCount: found.eventCount, recorded: recorded)
         {

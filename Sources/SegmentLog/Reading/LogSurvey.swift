@@ -17,6 +17,8 @@ package final class LogSurvey {
     package private(set) var eventCount: UInt64 = 0
     package private(set) var rawBytes: UInt64 = 0
     package private(set) var lastSequence: UInt64 = 0
+    /// Events that are known to be lost: a repair has recorded that.
+    package private(set) var losses: [ClosedRange<UInt64>] = []
 
     /// Takes a frame's raw payload; returns what is wrong with it, or nil.
     package typealias Visit = (FrameCursor.Frame, UnsafeRawBufferPointer) -> String?
@@ -27,6 +29,11 @@ package final class LogSurvey {
     private var visible: UInt64?
     private(set) var record = CleanCloseRecord.Found.none
     private var maximumRawBytes = 64 << 20
+    /// Whether frames that may be passed over are visited too.
+    private var visitsAll = false
+    /// Of the segment that was read last.
+    private var lastCursor: FrameCursor?
+    private var lastFooter: PackedFooter?
 
     /// - Parameter floor: everything up to this sequence may be missing, because it was dropped; asked for when
     ///   everything is read.
@@ -171,6 +178,8 @@ package final class LogSurvey {
         let end = entry.end(footer)
         let cursor = FrameCursor(
             file, path: entry.path, header: entry.header, maximumRawBytes: maximumRawBytes)
+        lastCursor = cursor
+        lastFooter = footer
         var gap: Gap?
         while !isAtEnd(cursor, end) {
             switch try cursor.next(.payload) {
@@ -206,6 +215,29 @@ package final class LogSurvey {
         }
     }
 
+    /// Reads one segment, past whatever is damaged.
+    ///
+    /// - Returns: what is wrong with it; of its end what the frames say; and of an erased one what is left of its secret.
+    static func salvage(
+        _ entry: CatalogEntry, isLast: Bool, _ record: CleanCloseRecord.Found, _ paths: JournalPaths,
+        _ fileSystem: any FileSystem, _ maximumRawBytes: Int, visit: @escaping Visit
+    ) throws(LogError) -> (problems: [LogProblem], end: SegmentHeader.Predecessor, salts: EventSalts?) {
+        let survey = LogSurvey(paths.directory, fileSystem: fileSystem, visit: visit)
+        survey.visitsAll = true
+        survey.record = record
+        survey.maximumRawBytes = maximumRawBytes
+        survey.lastSequence = entry.header.firstSequence - 1
+        try survey.survey(entry, isLast: isLast)
+        if let problem = survey.problems.first(where: { $0.kind == .unsupported }) {
+            throw problem.error(in: paths)
+        }
+        let cursor = survey.lastCursor!
+        let end = SegmentHeader.Predecessor(
+            originalID: entry.header.originalID, chain: cursor.chain, lastSequence: survey.lastSequence,
+            end: cursor.offset)
+        return (survey.problems, survey.lastFooter?.original ?? end, survey.lastFooter?.salts)
+    }
+
     private func isAtEnd(_ cursor: FrameCursor, _ end: SegmentEnd?) -> Bool {
         if let end { return end.isReached(by: cursor) }
         if let visible { return cursor.nextSequence > visible }
@@ -222,10 +254,14 @@ package final class LogSurvey {
                     message: "the zeros behind the frame's data are not zeros; no event is touched"))
         }
         frameCount += 1
-        eventCount += UInt64(frame.header.eventCount)
+        if frame.header.isLost {
+            losses.append(frame.firstSequence...frame.lastSequence)
+        } else {
+            eventCount += UInt64(frame.header.eventCount)
+        }
         rawBytes += UInt64(frame.header.rawLength)
         lastSequence = frame.lastSequence
-        guard !frame.header.isSkippable, let wrong = visit(frame, payload) else { return }
+        guard visitsAll || !frame.header.isSkippable, let wrong = visit(frame, payload) else { return }
         problems.append(
             LogProblem(
                 file: name, offset: frame.offset, kind: .event,

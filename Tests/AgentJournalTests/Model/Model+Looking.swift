@@ -13,7 +13,8 @@ extension Model {
             case .cleared(let name):
                 let last = mistake == .clearKeepsTheLast ? live.last?.sequence : nil
                 live.removeAll { $0.conversation.isSame(name) && $0.sequence != last }
-            case .forgotten, .flushed, .historyLetGo, .erased, .erasureBegun, .erasureDone, .unknown: break
+            case .forgotten, .flushed, .historyLetGo, .erased, .erasureBegun, .erasureDone, .lost, .unknown:
+                break
             }
         }
         return live

@@ -191,6 +191,7 @@ struct EventLines {
             )
         case .erasureBegun(let through): ("erasing", "what was forgotten up to \(through)")
         case .erasureDone(let through): ("erasure", "of what was forgotten up to \(through) is done")
+        case .lost(let range): ("lost", "events \(range.lowerBound) to \(range.upperBound)")
         case .unknown(let number): ("unknown", "kind \(number), of a later version")
         }
     }
@@ -215,6 +216,7 @@ struct EventLines {
         var target: UInt64?
         var label: String?
         var erased: Event.Erased?
+        var first: UInt64?
         let kind: String
         switch event.kind {
         case .added(let memory): return JSONLine.object(memory.exportMembers(kind: "added"))
@@ -226,11 +228,13 @@ struct EventLines {
             (kind, target, conversation, erased) = ("erased", left.target, left.conversation, left)
         case .erasureBegun(let through): (kind, target) = ("erasure_begun", through)
         case .erasureDone(let through): (kind, target) = ("erasure_done", through)
+        case .lost(let range): (kind, first, target) = ("lost", range.lowerBound, range.upperBound)
         case .unknown(let number): (kind, target) = ("unknown", number)
         }
         let isUnknown = kind == "unknown"
         return JSONLine.object([
             "conversation": conversation.map { .text($0) }, "erasure": erased.map { .number($0.erasure) },
+            "first": first.map { .number($0) },
             "kind": .text(kind), "label": label.map { .text($0) },
             "leaf": erased.map { .string(Hexadecimal.digits(of: $0.leaf)) },
             "number": isUnknown ? target.map { .number($0) } : nil,

@@ -39,22 +39,31 @@ extension VerifyReport {
     fileprivate var members: KeyValuePairs<String, JSONValue?> {
         [
             "events": .number(events), "frames": .number(frames), "healthy": .bool(isHealthy),
-            "last_sequence": .number(lastSequence), "problems": .array(problems.map(\.json)),
+            "last_sequence": .number(lastSequence), "lost": .array(losses.map(\.json)),
+            "problems": .array(problems.map(\.json)),
             "segments": .number(segments), "snapshots": .number(snapshots),
         ]
     }
 
     fileprivate var text: String {
         let read = "\(segments) segments, \(frames) frames, \(events) events, last sequence \(lastSequence)\n"
-        guard !isHealthy else { return "healthy: " + read }
+        let known = losses.map { "known loss: sequences \($0.lowerBound) to \($0.upperBound)\n" }.joined()
+        guard !isHealthy else { return "healthy: " + read + known }
         return problems.map { "damaged: \($0.description.escapingControls(keepingNewlines: false))\n" }
             .joined()
-            + "readable: " + read
+            + "readable: " + read + known
+    }
+}
+
+extension ClosedRange<UInt64> {
+    /// A range of sequences.
+    var json: JSONValue {
+        .object(["first_sequence": .number(lowerBound), "last_sequence": .number(upperBound)])
     }
 }
 
 extension VerifyReport.Problem {
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         .object([
             "file": .text(file), "first_sequence": lostSequences.map { .number($0.lowerBound) },
             "kind": .text(kind),

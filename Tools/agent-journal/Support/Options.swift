@@ -114,7 +114,7 @@ extension String {
 
 extension Logger {
     /// What the library tells an operator goes to stderr, from notices upwards.
-    fileprivate static func console(_ console: Console) -> Logger {
+    static func console(_ console: Console) -> Logger {
         Logger(label: "agent-journal") { _ in ConsoleLog(console: console) }
     }
 }

@@ -38,7 +38,7 @@ extension Event {
         case .forgotten(let target, let conversation): "\(sequence),forget,\(conversation),\(target)"
         case .cleared(let conversation): "\(sequence),clear,\(conversation)"
         case .flushed(let label): "\(sequence),flush,\(label ?? "-")"
-        case .historyLetGo, .erased, .erasureBegun, .erasureDone, .unknown: "\(sequence),other"
+        case .historyLetGo, .erased, .erasureBegun, .erasureDone, .lost, .unknown: "\(sequence),other"
         }
     }
 }

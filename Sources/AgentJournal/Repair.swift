@@ -1,0 +1,172 @@
+import JournalFileSystem
+import SegmentLog
+public import SystemPackage
+
+/// What repairing a journal did, or would do.
+public struct RepairReport: Sendable, Hashable {
+    /// What is wrong, as `verify` tells it.
+    public var problems: [VerifyReport.Problem]
+    /// Events that are lost for good, by sequence. What was forgotten by one of them is there again.
+    public var losses: [ClosedRange<UInt64>]
+    /// How many memories were taken from a snapshot, where the log had lost them.
+    public var restoredMemories: UInt64
+    /// Segments that are written anew, relative to the journal's directory.
+    public var rewritten: [String]
+    /// Damaged files that are moved to the directory `damaged` of the journal. Erasing removes them.
+    public var setAside: [String]
+    /// Whether nothing was done.
+    public var isDryRun: Bool
+    /// What `verify` finds afterwards; nil in a dry run.
+    public var after: VerifyReport?
+}
+
+extension Journal {
+    /// Makes a damaged journal whole.
+    ///
+    /// What can be read stays; what a snapshot still has takes its place in the log; a damaged snapshot is made anew. The rest is
+    /// recorded as lost, and its sequences are not used again. Damaged files are kept aside. Interrupted, it can be done again.
+    /// - Parameter dryRun: Changes nothing; says what is damaged, and what would be lost.
+    /// - Throws: `busy` when it is open anywhere; `noJournal`; `damaged` when there is nothing to repair it with; `unsupported`;
+    ///   `diskFull`, `system`.
+    /// - Complexity: reads everything, and writes the damaged segments anew.
+    public static func repair(
+        at directory: FilePath, dryRun: Bool = false
+    ) async throws(JournalError) -> RepairReport {
+        try repair(at: directory, options: Options(), dryRun: dryRun)
+    }
+
+    package static func repair(
+        at path: FilePath, options: Options, dryRun: Bool
+    ) throws(JournalError) -> RepairReport {
+        let directory = try absolute(path, options.fileSystem)
+        return try JournalRepair(directory: directory, options: options).run(isDryRun: dryRun)
+    }
+}
+
+/// What damaged snapshots still have of the state before the log begins.
+private struct SalvagedBase {
+    var sequence: UInt64
+    var state = State()
+    /// Whatever was added with these is lost; most of it was let go before.
+    var losses: [ClosedRange<UInt64>] = []
+    var restored: UInt64 = 0
+}
+
+/// One repair.
+private struct JournalRepair {
+    let directory: FilePath
+    let options: Journal.Options
+
+    func run(isDryRun: Bool) throws(JournalError) -> RepairReport {
+        let before = try Journal.verify(at: directory, fileSystem: options.fileSystem)
+        var report = RepairReport(
+            problems: before.problems, losses: [], restoredMemories: 0, rewritten: [], setAside: [],
+            isDryRun: isDryRun)
+        guard !before.isHealthy else {
+            report.after = isDryRun ? nil : before
+            return report
+        }
+        let snapshots = try asJournalError { () throws(LogError) in
+            try SurveyedSnapshots(directory, options.fileSystem)
+        }
+        let repair = try logRepair(snapshots)
+        let log = try asJournalError { () throws(LogError) in try repair.run(applies: !isDryRun) }
+        report.losses = log.losses
+        report.restoredMemories = log.restored
+        report.rewritten = log.rewritten
+        report.setAside =
+            log.setAside + snapshots.damagedFiles.map { "snapshots/\($0.lastComponent!.string)" }
+        let base = try salvagedBase(snapshots, log.firstSequence)
+        if let base {
+            report.losses.insert(contentsOf: base.losses, at: 0)
+            report.restoredMemories += base.restored
+        }
+        if isDryRun { return report }
+        try asJournalError { () throws(LogError) in
+            for path in snapshots.damagedFiles { try repair.setAside(path) }
+        }
+        if let base { try write(base) }
+        try record(report.losses)
+        report.after = try Journal.verify(at: directory, fileSystem: options.fileSystem)
+        return report
+    }
+
+    private func logRepair(_ snapshots: SurveyedSnapshots) throws(JournalError) -> LogRepair {
+        let clock = options.clock
+        var logOptions = LogOptions(
+            fileSystem: options.fileSystem, now: { clock().microsecondsSince1970 },
+            formatTime: { Timestamp(clampingMicrosecondsSince1970: $0).description })
+        logOptions.random = options.random
+        var floor = snapshots.floor
+        _ = try Journal.salvage(at: directory, fileSystem: options.fileSystem) { event in
+            if case .historyLetGo(let through) = event.kind { floor = max(floor, through) }
+        }
+        let survivors = try asJournalError { () throws(LogError) in
+            try snapshots.memories().map {
+                RepairSurvivor(
+                    sequence: $0.sequence, recordedMicroseconds: $0.recordedMicroseconds, event: $0.event)
+            }
+        }
+        return LogRepair(
+            directory, logOptions, floor: floor, knownThrough: snapshots.newest, survivors: survivors
+        ) { frame, payload in Journal.problem(in: payload, of: frame) }
+    }
+
+    /// The state before the first event that the log holds, where only damaged snapshots had it.
+    private func salvagedBase(
+        _ snapshots: SurveyedSnapshots, _ first: UInt64
+    ) throws(JournalError) -> SalvagedBase? {
+        guard first > 1, !snapshots.sound.contains(where: { $0.table.sequence + 1 >= first }) else {
+            return nil
+        }
+        var base = SalvagedBase(sequence: first - 1)
+        var next: UInt64 = 1
+        for survivor in try asJournalError({ () throws(LogError) in try snapshots.survivors() })
+        where survivor.sequence < first {
+            survivor.event.withUnsafeBytes { event in
+                // Its fields were decoded a moment ago.
+                try? base.state.apply(
+                    event, sequence: survivor.sequence,
+                    recordedMicroseconds: survivor.recordedMicroseconds)
+            }
+            if survivor.sequence > next { base.losses.append(next...(survivor.sequence - 1)) }
+            next = survivor.sequence + 1
+            base.restored += 1
+        }
+        if next < first { base.losses.append(next...(first - 1)) }
+        base.state.skip(
+            to: first - 1, recordedMicroseconds: base.state.layer.lastRecordedMicroseconds)
+        base.state.layer.letGo(upTo: first - 1)
+        return base
+    }
+
+    private func write(_ base: SalvagedBase) throws(JournalError) {
+        let paths = JournalPaths(directory)
+        let files = SnapshotFiles(
+            paths, options.fileSystem, journal: JournalIdentity.journal(in: paths, options.fileSystem),
+            cache: BlockCache(limit: 1 << 20), random: options.random)
+        _ = try asJournalError { () throws(LogError) in
+            try files.write(
+                base.sequence, level: 8, blockBytes: StateKeys.blockBytes,
+                didWrite: { () throws(FileSystemError) in }
+            ) { (writer) throws(LogError) in try Below().write(to: writer, base.state.layer) }
+        }
+    }
+
+    /// The losses as events, and a snapshot of what there is.
+    private func record(_ losses: [ClosedRange<UInt64>]) throws(JournalError) {
+        let journal = try Journal.openNow(at: directory, create: .never, options: options)
+        do {
+            let engine = try journal.engine
+            for loss in losses {
+                try engine.betweenCommits { () throws(JournalError) in _ = try engine.record(.lost(loss)) }
+            }
+            _ = try journal.snapshotNow()
+        } catch {
+            // The error says more than a failure to close behind it.
+            try? journal.closeNow()
+            throw error
+        }
+        try journal.closeNow()
+    }
+}
