@@ -10,8 +10,8 @@ Exit status: 0; 1 when the journal is damaged (and nothing on standard output, b
 journal, not supported, or cannot be read. It takes no locks and writes nothing: it reads what is there.
 
 canonical_json.py has the section "Canonical JSON", payload.py the protobuf messages, journal_log.py the sections
-from "journal.json" to "lock", snapshot.py "Tables" and "Snapshots", and this file "Opening", "State", "Export" and the
-commands.
+from "journal.json" to "lock", erasure.py the keys and hashes of "Erased segments", snapshot.py "Tables" and "Snapshots",
+and this file "Opening", "State", "Export" and the commands.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import sys
 from collections import namedtuple
 
 import canonical_json
+import erasure
 import journal_log
 import payload
 import snapshot
@@ -34,6 +35,10 @@ def read_events(log):
     """The events of a log in order of sequence, without those that may be skipped."""
     for walk in log.walks:
         for frame in walk.frames:
+            if frame.header.type == journal_log.LOST:
+                yield Event(frame.first_sequence, frame.recorded, {
+                    "kind": "lost", "first": frame.first_sequence,
+                    "target": frame.first_sequence + frame.header.count - 1})
             if frame.header.type != journal_log.EVENTS:
                 continue
             # The CRC is right, so what is wrong here was written so: damage, wherever the frame is.
@@ -48,9 +53,36 @@ def read_events(log):
             for sequence, fields in enumerate(events, frame.first_sequence):
                 if fields is None:
                     continue
-                if fields["kind"] == "floor" and fields["target"] > sequence:
-                    raise Damaged(walk.segment.file, frame.offset, "payload: a floor that is not reached yet")
+                wrong = out_of_place(fields, sequence, walk.segment)
+                if wrong:
+                    raise Damaged(walk.segment.file, frame.offset, "payload: %s" % wrong)
                 yield Event(sequence, frame.recorded, fields)
+
+
+def out_of_place(fields, sequence, segment):
+    """Why an event cannot be where it is, or None."""
+    kind, target = fields["kind"], fields.get("target", 0)
+    if kind == "floor" and target > sequence:
+        return "a floor that is not reached yet"
+    if kind in ("erasure_begun", "erasure_done") and target >= sequence:
+        return "%s of what is not there yet" % kind
+    if kind == "erased" and not segment.erased:
+        return "erased in a segment that is not"
+    if kind == "erased" and fields["erasure"] <= sequence:
+        return "erased by what came before it"
+    return None
+
+
+def known_losses(events):
+    """What a repair recorded as lost, by frames and events: (first, last) in order, none within or next to another."""
+    found = [(event.fields["first"], event.fields["target"]) for event in events if event.fields["kind"] == "lost"]
+    merged = []
+    for first, last in sorted(found):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = merged[-1][0], max(merged[-1][1], last)
+        else:
+            merged.append((first, last))
+    return merged
 
 
 # ---------------------------------------------------------------- Opening
@@ -86,9 +118,10 @@ def open_once(directory, whole):
     events = list(read_events(log))
     floors = [event.fields["target"] for event in events if event.sequence > covered and event.fields["kind"] == "floor"]
     journal_log.check_floor(log, max([base.floor if base else 0] + floors))
+    notes += log.notes + ["known loss: sequences %d to %d" % loss for loss in known_losses(events)]
     if not whole:
         events = [event for event in events if event.sequence > covered]
-    return base, log, events, notes + log.notes
+    return base, log, events, notes
 
 
 # ---------------------------------------------------------------- State
@@ -96,6 +129,8 @@ def open_once(directory, whole):
 def state(base, events):
     """The memories there are: {conversation: {sequence: event}}."""
     conversations, home = {}, {}
+    # What a snapshot covers and what was forgotten up to there, it has not any more.
+    covered, erased = (base.sequence, base.erased) if base else (0, 0)
     for memory in base.memories if base else ():
         event = Event(memory.sequence, memory.recorded, memory.fields)
         conversations.setdefault(memory.conversation, {})[memory.sequence] = event
@@ -106,7 +141,9 @@ def state(base, events):
             conversations.setdefault(conversation, {})[event.sequence] = event
             home[event.sequence] = conversation
         elif kind == "forgotten":
-            conversations.get(home.get(event.fields["target"]), {}).pop(event.fields["target"], None)
+            target = event.fields["target"]
+            if event.sequence > erased or target > covered:
+                conversations.get(home.get(target), {}).pop(target, None)
         elif kind == "cleared":
             conversations.pop(conversation, None)
     return conversations
@@ -150,17 +187,24 @@ def export(base, events):
 
 # ---------------------------------------------------------------- events
 
+NUMBERS = ("erasure", "first", "target")
+WAS = {code: canonical_json.string(payload.KINDS[code]) for code in (1, 2, 3)}
+
+
 def event_lines(events):
     lines = []
     for event in events:
         fields = event.fields
+        numbers = {name: b"%d" % fields[name] for name in NUMBERS if name in fields}
         lines.append(canonical_json.object_line(dict(
             members(event),
             kind=canonical_json.string(fields["kind"]),
             label=canonical_json.string(fields["label"]) if "label" in fields else None,
             recorded=time_string(event.recorded),
-            target=b"%d" % fields["target"] if "target" in fields else None,
+            leaf=canonical_json.string(fields["leaf"].hex()) if "leaf" in fields else None,
             timestamp=time_string(fields["timestamp"]) if "timestamp" in fields else None,
+            was=WAS.get(fields["was"], b'"unknown"') if "was" in fields else None,
+            **numbers,
         )))
     return b"".join(lines)
 
@@ -189,9 +233,13 @@ def dump(directory):
                                header.journal.hex(), header.first_sequence, show_time(header.created), header.flags))
         if segment.packed:
             footer = segment.footer
-            yield "  packed, replaces %d; %s" % (header.replaced_id, "index damaged" if footer is None else (
+            yield "  %s, replaces %d; %s" % ("erased" if segment.erased else "packed", header.replaced_id, (
+                "index damaged" if footer is None else
                 "index 0x%x of %d frames, last sequence %d, was 0x%x long with chain 0x%08x" % (
                     footer.index, len(footer.entries), footer.last_sequence, footer.end, footer.chain)))
+            for node in footer.nodes if footer else ():
+                yield "  node of events %d..%d" % (
+                    header.first_sequence + node.first, header.first_sequence + erasure.last_below(node))
         yield "  predecessor %d end 0x%x chain 0x%08x last-sequence %d" % (
             header.predecessor, header.predecessor_end, header.predecessor_chain, header.predecessor_last)
         vouched = None
@@ -219,10 +267,12 @@ def dump(directory):
 
 
 def snapshot_line(found):
-    return "%s, 0x%x bytes, %d blocks: %d memories in %d conversations, %d keys, %d labels, %d adds; floor %d; last event " \
+    erased = "" if found.erasure_key is None else " erased up to %d, %d erased keys, %d erased adds;" % (
+        found.erased, len(found.erased_keys), len(found.erased_adds))
+    return "%s, 0x%x bytes, %d blocks: %d memories in %d conversations, %d keys, %d labels, %d adds; floor %d;%s last event " \
         "recorded %s" % (found.file, len(found.table.data), found.table.blocks, len(found.memories),
                          len(found.conversations), len(found.keys), len(found.labels), len(found.added), found.floor,
-                         show_time(found.recorded))
+                         erased, show_time(found.recorded))
 
 
 def show_time(microseconds):

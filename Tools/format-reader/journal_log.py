@@ -7,6 +7,7 @@ import zlib
 from collections import namedtuple
 
 import canonical_json
+import erasure
 import payload
 
 VERSION = 1  # of the format, as far as this reader knows it
@@ -41,6 +42,8 @@ Identity = namedtuple("Identity", "journal maximum_frame_bytes")
 def read_identity(directory):
     data = read_file(directory, "journal.json")
     if data is None:
+        if os.path.exists(os.path.join(directory, "journal.json.incomplete")):
+            raise Unsupported("not a journal: a backup that was not finished")
         raise Unsupported("not a journal: there is no journal.json")
     try:
         members = canonical_json.check(data[:-1])
@@ -75,9 +78,9 @@ def read_identity(directory):
 SEGMENT_NAME = re.compile(r"([0-9]{20})-([0-9]{8})\.segment", re.ASCII)
 MAGIC = b"\x89AJS\r\n\x1a\n"
 COPIES, FRAMES = (0, 512), 1024
-HEADER = struct.Struct("<8sHHI16sQq4sI32xIIQQII4sI")
-PACKED_SEGMENT = 1  # flag
-Header = namedtuple("Header", "magic version minimum_reader id journal first_sequence created salt flags "
+HEADER = struct.Struct("<8sHHI16sQq4sI32sIIQQII4sI")
+PACKED_SEGMENT, ERASED_SEGMENT = 1, 2  # flags
+Header = namedtuple("Header", "magic version minimum_reader id journal first_sequence created salt flags secret "
                               "predecessor predecessor_chain predecessor_last predecessor_end original_id replaced_id "
                               "zero crc")
 
@@ -92,6 +95,7 @@ class Segment:
         self.copies = [segment_header(self.data, offset) for offset in COPIES]
         self.header = self.copies[0] or self.copies[1]
         self.packed = bool(self.header and self.header.flags & PACKED_SEGMENT)
+        self.erased = bool(self.header and self.header.flags & ERASED_SEGMENT)
         self.footer = packed_footer(self) if self.packed else None
 
     def check(self, journal):
@@ -101,7 +105,7 @@ class Segment:
             raise Damaged(self.file, 0, "neither copy of the segment header is valid")
         if header.minimum_reader > VERSION:
             raise Unsupported("%s needs a reader of version %d" % (self.file, header.minimum_reader))
-        if header.flags & 0xFFFF & ~PACKED_SEGMENT:
+        if header.flags & 0xFFFF & ~(PACKED_SEGMENT | ERASED_SEGMENT):
             raise Unsupported("%s has segment flags 0x%04x" % (self.file, header.flags & 0xFFFF))
         if header.journal != journal:
             raise Unsupported("%s is a foreign segment: it belongs to another journal" % self.file)
@@ -109,6 +113,10 @@ class Segment:
             raise Damaged(self.file, 0, "the header is not that of the file's name")
         if not 0 < header.first_sequence < BOUND or header.predecessor_last >= BOUND or header.predecessor_end >= BOUND:
             raise Damaged(self.file, 32, "no journal has such sequences or offsets")
+        if self.erased and not self.packed:
+            raise Damaged(self.file, 52, "it is erased, and not packed")
+        if self.erased and header.secret.strip(b"\0"):
+            raise Damaged(self.file, 56, "an erased segment with a secret")
         if header.zero.strip(b"\0"):
             raise Damaged(self.file, 120, "not zero in the segment header")
         if self.packed:
@@ -149,7 +157,7 @@ FRAME = struct.Struct("<IIIIII3sBHH")
 FrameHeader = namedtuple("FrameHeader", "crc payload_crc previous stored_length raw_length sequence_offset count type "
                                         "flags zero")
 Frame = namedtuple("Frame", "offset header first_sequence recorded payload end")  # end: behind the padding
-EVENTS, PACKED, FIRST_OPTIONAL_TYPE = 1, 2, 128
+EVENTS, PACKED, LOST, FIRST_OPTIONAL_TYPE = 1, 2, 3, 128
 FOLLOWS_SYNC, RESTART, STORED = 1, 2, 4
 UNKNOWN_FLAGS = 0xFF & ~(FOLLOWS_SYNC | RESTART | STORED)
 
@@ -173,8 +181,8 @@ class Walk:
     """The valid frames of a segment from its beginning, to `limit` when somebody says that it ends there, or to its `last`
     sequence.
 
-    `frames`, of a block those that it was made of; `end`, `chain` and `next_sequence` behind the last of them; `stop`, why there are no more; `unsupported`,
-    whether that is because the next frame must be understood and is not.
+    `frames`, of a block those that it was made of; `end`, `chain` and `next_sequence` behind the last of them; `stop`,
+    why there are no more; `unsupported`, whether that is because the next frame must be understood and is not.
     """
 
     def __init__(self, segment, maximum_frame_bytes, limit=None, last=None):
@@ -206,12 +214,14 @@ class Walk:
         behind = offset + FRAME.size + header.stored_length
         if behind > len(data):
             return "the frame does not lie within the file"
-        known = PACKED if self.segment.packed else EVENTS
+        known = LOST if self.segment.packed else EVENTS
         if known < header.type < FIRST_OPTIONAL_TYPE or header.flags & UNKNOWN_FLAGS:
             self.unsupported = True
             return "frame type %d with flags 0x%04x is not known" % (header.type, header.flags)
         if self.segment.packed and not header.flags & RESTART:
             return "a frame of a packed segment that does not restart"
+        if header.type == LOST and header.raw_length:
+            return "a lost frame with a payload"
         end = (behind + 7) & ~7
         if self.limit is not None and end > self.limit:
             return "the frame passes the end of the segment"
@@ -267,7 +277,7 @@ class Walk:
 # ---------------------------------------------------------------- Packed segments
 
 INDEX_ENTRY, TRAILER = struct.Struct("<QQqII"), struct.Struct("<8sQIIQQIIII")
-Footer = namedtuple("Footer", "index entries last_sequence end chain own_chain")
+Footer = namedtuple("Footer", "index entries last_sequence end chain own_chain nodes")
 
 
 def block_frames(offset, header, sequence, recorded, raw, end):
@@ -294,20 +304,24 @@ def block_frames(offset, header, sequence, recorded, raw, end):
 
 
 def packed_footer(segment):
-    """Index and trailer of a packed segment, or None when they are damaged."""
+    """Index, nodes and trailer of a packed segment, or None when they are damaged."""
     data, at = segment.data, len(segment.data) - TRAILER.size
     if at < FRAMES:
         return None
-    magic, index, number, crc, last, end, chain, own, zero, trailer_crc = TRAILER.unpack_from(data, at)
+    magic, index, number, crc, last, end, chain, own, node_number, trailer_crc = TRAILER.unpack_from(data, at)
     place = segment.header.salt + struct.pack("<IQ", segment.header.id, at)
-    if magic != b"\x89AJI\r\n\x1a\n" or zero or trailer_crc != zlib.crc32(place + data[at:at + TRAILER.size - 4]):
+    if magic != b"\x89AJI\r\n\x1a\n" or trailer_crc != zlib.crc32(place + data[at:at + TRAILER.size - 4]):
         return None
-    if index < FRAMES or index + number * INDEX_ENTRY.size != at or zlib.crc32(data[index:at]) != crc:
+    index_end = index + number * INDEX_ENTRY.size
+    if index < FRAMES or index_end + node_number * erasure.NODE.size != at or zlib.crc32(data[index:at]) != crc:
         return None
-    entries = list(INDEX_ENTRY.iter_unpack(data[index:at]))
+    entries = list(INDEX_ENTRY.iter_unpack(data[index:index_end]))
     if last >= BOUND or end >= BOUND or any(entry[1] >= BOUND for entry in entries):
         return None
-    return Footer(index, entries, last, end, chain, own)
+    nodes = erasure.nodes(data[index_end:at])
+    if nodes is None or nodes and not segment.erased:
+        return None
+    return Footer(index, entries, last, end, chain, own, nodes)
 
 
 def packed_walk(segment, maximum_frame_bytes, successor):

@@ -2,11 +2,19 @@
 
 import canonical_json
 
-KINDS = {1: "added", 2: "forgotten", 3: "cleared", 4: "flushed", 5: "floor"}
+KINDS = {1: "added", 2: "forgotten", 3: "cleared", 4: "flushed", 5: "floor", 6: "erased", 7: "erasure_begun",
+         8: "erasure_done", 9: "lost"}
+
+# What an event of each kind must have, beside the content of an added one. Numbers are from 1.
+NEEDED = {
+    "added": ("conversation",), "forgotten": ("conversation", "target"), "cleared": ("conversation",), "flushed": (),
+    "floor": ("target",), "erased": ("was", "leaf", "erasure"), "erasure_begun": ("target", "erasure_key"),
+    "erasure_done": ("target",), "lost": ("first", "target"),
+}
 
 # number: (name, wire type, kinds that may have it, least and greatest length of its UTF-8 or None)
 FIELDS = {
-    2: ("conversation", 2, ("added", "forgotten", "cleared"), (1, 512)),
+    2: ("conversation", 2, ("added", "forgotten", "cleared", "erased"), (1, 512)),
     3: ("text", 2, ("added",), None),
     4: ("json", 2, ("added",), None),
     5: ("data", 2, ("added",), None),
@@ -15,9 +23,17 @@ FIELDS = {
     8: ("metadata", 2, ("added",), None),
     9: ("timestamp", 0, ("added",), None),
     10: ("idempotency_key", 2, ("added",), (1, 512)),
-    11: ("target", 0, ("forgotten", "floor"), None),
+    11: ("target", 0, ("forgotten", "floor", "erased", "erasure_begun", "erasure_done", "lost"), None),
     12: ("label", 2, ("flushed",), (1, 512)),
+    13: ("was", 0, ("erased",), None),
+    14: ("leaf", 2, ("erased",), None),
+    15: ("key_hash", 2, ("erased",), None),
+    16: ("erasure", 0, ("erased",), None),
+    17: ("erasure_key", 2, ("erasure_begun",), None),
+    18: ("first", 0, ("lost",), None),
+    32: ("replaces", 0, ("added",), None),
 }
+LENGTHS = {"leaf": 32, "key_hash": 16, "erasure_key": 32}
 FIRST_OPTIONAL_FIELD, FIRST_OPTIONAL_KIND = 32, 64
 
 
@@ -109,17 +125,20 @@ def event(data):
             name, expected, kinds, bounds = FIELDS[number]
             if wire != expected or kind not in kinds or name in result:
                 raise Malformed("%s has %s twice, or as it cannot have it" % (kind, name))
+            if value == 0 and name != "timestamp":
+                raise Malformed("%s with %s 0" % (kind, name))
             result[name] = field(name, value, bounds)
         elif number == 1:
             raise Malformed("an event has two kinds")
         elif number < FIRST_OPTIONAL_FIELD:
             raise NotUnderstood("event field %d" % number)
-    if kind not in ("flushed", "floor") and "conversation" not in result:
-        raise Malformed("%s without a conversation" % kind)
+    for name in NEEDED[kind]:
+        if name not in result:
+            raise Malformed("%s without %s" % (kind, name))
     if kind == "added" and sum(name in result for name in ("text", "json", "data")) != 1:
         raise Malformed("added without exactly one content")
-    if kind in ("forgotten", "floor") and not result.get("target"):
-        raise Malformed("%s without a target" % kind)
+    if kind == "lost" and result["first"] > result["target"]:
+        raise Malformed("lost from %d to %d" % (result["first"], result["target"]))
     return result
 
 
@@ -129,6 +148,9 @@ def field(name, value, bounds):
         value = zigzag(value)
         if not canonical_json.FIRST_TIME <= value <= canonical_json.LAST_TIME:
             raise Malformed("timestamp outside the years 0001 to 9999")
+    elif name in LENGTHS:
+        if len(value) != LENGTHS[name]:
+            raise Malformed("%s of %d bytes" % (name, len(value)))
     elif name in ("json", "metadata"):
         # One object, array, number or boolean; metadata a non-empty object. Kept as bytes: it is written as it is.
         if value[:1] in (b'"', b"n") or name == "metadata" and (value[:1] != b"{" or value == b"{}"):

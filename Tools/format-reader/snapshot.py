@@ -152,7 +152,8 @@ class Snapshot:
     """What a snapshot says, all of it read and checked.
 
     `sequence` and `recorded` of the last event it covers, `floor`; `conversations`, `keys`, `labels`, `memories` in the
-    order of the file, and `added`: {sequence: conversation} of every add.
+    order of the file, and `added`: {sequence: conversation} of every add. Of what was erased: `erased`, up to where,
+    `erasure_key` or None, `erased_keys` by their hashes, `erased_adds` of `added`.
     """
 
     def __init__(self, file, data, sequence, journal):
@@ -162,6 +163,7 @@ class Snapshot:
         if table.sequence != sequence:
             raise Damaged(file, 32, "it covers sequence %d, and its name says otherwise" % table.sequence)
         self.conversations, self.keys, self.labels, self.memories, self.added = {}, {}, {}, [], {}
+        self.erased_keys, self.erased_adds = {}, set()
         try:
             self.read_meta(table.meta)
             for entry in table.entries:
@@ -186,6 +188,22 @@ class Snapshot:
         self.recorded, self.count, self.floor = self.time(numbers[1]), numbers[2], numbers[3]
         if self.floor > self.sequence:
             raise payload.Malformed("a floor beyond what it covers")
+        self.erased, self.erasure_key = 0, None
+        if at < len(meta):
+            self.read_erasure(meta, at)
+
+    def read_erasure(self, meta, at):
+        """The part of the meta block that is there only when there was an erasure."""
+        numbers = []
+        for _ in range(3):
+            number, at = payload.varint(meta, at, len(meta))
+            numbers.append(number)
+        done, begun, self.erased = numbers
+        if done >= self.sequence or begun >= self.sequence:
+            raise payload.Malformed("an erasure up to %d, which it does not cover" % max(done, begun))
+        self.erasure_key = meta[at:at + 32]
+        if len(self.erasure_key) != 32:
+            raise payload.Malformed("an erasure key of %d bytes" % len(self.erasure_key))
 
     @staticmethod
     def time(value):
@@ -226,6 +244,12 @@ class Snapshot:
         name = payload.field("conversation", key, NAME_BOUNDS)
         self.conversations[name] = Conversation(count, self.check_sequence(last))
 
+    def erased_key(self, key, value):
+        if len(key) != 16:
+            raise payload.Malformed("the hash of an erased key has %d bytes" % len(key))
+        sequence, recorded = self.numbers(value, 2)
+        self.erased_keys[key] = Key(self.check_sequence(sequence), self.time(recorded), key)
+
     def key(self, key, value):
         name, rest = self.named(key)
         sequence, recorded = self.numbers(value[:-16], 2)
@@ -255,9 +279,12 @@ class Snapshot:
         if len(key) != 8:
             raise payload.Malformed("not a sequence")
         sequence = self.check_sequence(int.from_bytes(key, "big"))
+        if value[:1] == b"\0":
+            self.erased_adds.add(sequence)
+            value = value[1:]
         self.added[sequence] = payload.field("conversation", value, NAME_BOUNDS)
 
-    SECTIONS = {b"C": conversation, b"K": key, b"L": label, b"M": memory, b"S": add}
+    SECTIONS = {b"C": conversation, b"E": erased_key, b"K": key, b"L": label, b"M": memory, b"S": add}
 
     def compare(self):
         """Compare the sections with one another."""
@@ -268,6 +295,8 @@ class Snapshot:
             name, sequence = memory.conversation, memory.sequence
             if self.added.get(sequence) != name or name not in counts:
                 raise payload.Malformed("memory %d is missing in another section" % sequence)
+            if sequence in self.erased_adds:
+                raise payload.Malformed("memory %d is erased" % sequence)
             if memory.recorded > self.recorded or sequence > self.conversations[name].last_sequence:
                 raise payload.Malformed("memory %d is later than the last event" % sequence)
             counts[name] += 1

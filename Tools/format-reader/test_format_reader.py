@@ -6,6 +6,7 @@
 
 import base64
 import hashlib
+import hmac
 import io
 import json
 import os
@@ -21,12 +22,16 @@ from contextlib import redirect_stderr
 from unittest import mock
 
 import canonical_json
+import erasure
 import format_reader
 
 UUID = "00112233-4455-6677-8899-aabbccddeeff"
 CREATED = 1_767_323_045_000_006  # 2026-01-02T03:04:05.000006Z
-ADDED, FORGOTTEN, CLEARED, FLUSHED, FLOOR = 1, 2, 3, 4, 5
+ADDED, FORGOTTEN, CLEARED, FLUSHED, FLOOR, ERASED, BEGUN, DONE, LOST = range(1, 10)
 CONVERSATION, TEXT, JSON, DATA, MIME, ROLE, METADATA, TIME, KEY, TARGET, LABEL = range(2, 13)
+WAS, LEAF, KEY_HASH, ERASURE, ERASURE_KEY, FIRST = range(13, 19)
+REPLACES = 32
+SECRET, THE_ERASURE_KEY = bytes(range(32)), bytes(range(100, 132))
 SYNC, RESTART, STORED = 1, 2, 4
 
 
@@ -61,6 +66,25 @@ def add(text="hello", conversation="c", *fields):
     return event(ADDED, (CONVERSATION, conversation), (TEXT, text), *fields)
 
 
+def hmac256(key, data):
+    return hmac.new(key, data, hashlib.sha256).digest()
+
+
+def key_at(number, level, key=SECRET):
+    """The key of the node that so many of the highest bits of `number` lead to."""
+    for bit in "{:032b}".format(number)[:level]:
+        key = hmac256(key, b"\1" if bit == "1" else b"\0")
+    return key
+
+
+def erased(number, recorded, original, was, *fields, erasure=8):
+    """What is left of the event with this number, counted from the first of its segment."""
+    leaf = hmac256(key_at(number, 32), struct.pack("<q", recorded) + original)
+    fields = dict(fields)
+    fields.update({WAS: was, LEAF: leaf, ERASURE: erasure})
+    return event(ERASED, *sorted(fields.items()))
+
+
 def identity(journal=UUID, **members):
     values = {"created": "2026-01-02T03:04:05.000006Z", "format": 1, "journal": journal,
               "maximum_content_bytes": 16777216, "maximum_frame_bytes": 67108864, "minimum_reader": 1}
@@ -80,11 +104,11 @@ class Segment:
                       first=self.first, zero=b"", predecessor=before.id if before else 0,
                       predecessor_chain=before.chain if before else 0,
                       predecessor_last=before.next - 1 if before else 0, predecessor_end=before.end if before else 0,
-                      replaced=0)
+                      replaced=0, secret=SECRET)
         values.update(fields)
         self.header = struct.pack(
             "<8sHHI16sQqII32sIIQQII4s", b"\x89AJS\r\n\x1a\n", values["version"], values["minimum"], id,
-            values["journal"], values["first"], created, self.salt, values["flags"], bytes(range(32)),
+            values["journal"], values["first"], created, self.salt, values["flags"], values["secret"],
             values["predecessor"], values["predecessor_chain"], values["predecessor_last"], values["predecessor_end"],
             values["original"], values["replaced"], values["zero"])
         self.chain = zlib.crc32(self.header)
@@ -136,10 +160,11 @@ class Segment:
 class Packed(Segment):
     """A packed segment in place of `original`, with blocks."""
 
-    def __init__(self, original, id, replaced=None, before=None):
-        super().__init__(id, before, original.created, original=original.id, flags=1, first=original.first,
-                         replaced=original.id if replaced is None else replaced)
-        self.original, self.entries = original, []
+    def __init__(self, original, id, replaced=None, before=None, **fields):
+        fields = {"flags": 1, "first": original.first, **fields}
+        super().__init__(id, before, original.created, original=original.id,
+                         replaced=original.id if replaced is None else replaced, **fields)
+        self.original, self.entries, self.nodes = original, [], []
 
     def block(self, *groups, table=None, **fields):
         """Append a block of groups: (recorded since the segment's creation, events...)."""
@@ -156,18 +181,30 @@ class Packed(Segment):
         self.entries.append((self.end, self.next, self.created + recorded, self.chain, 0))
         return self.frame(*events, recorded=recorded, flags=flags, **fields)
 
+    def lost(self, count, recorded=0, **fields):
+        return self.alone(raw=b"", count=count, recorded=recorded, type=3, **fields)
+
     def finish(self, **fields):
         values = dict(magic=b"\x89AJI\r\n\x1a\n", index=self.end, number=len(self.entries), last=self.next - 1,
-                      end=self.original.end, chain=self.original.chain, own=self.chain, zero=0)
+                      end=self.original.end, chain=self.original.chain, own=self.chain, nodes=len(self.nodes))
         index = b"".join(struct.pack("<QQqII", *entry) for entry in self.entries)
+        index += b"".join(struct.pack("<IB3s32s", first, level, b"any", key) for first, level, key in self.nodes)
         values.update(crc=zlib.crc32(index))
         values.update(fields)
         self.data += index
         trailer = struct.pack("<8sQIIQQIII", *(values[name] for name in (
-            "magic", "index", "number", "crc", "last", "end", "chain", "own", "zero")))
+            "magic", "index", "number", "crc", "last", "end", "chain", "own", "nodes")))
         place = struct.pack("<IIQ", self.salt, self.id, self.end)
         self.data += trailer + struct.pack("<I", zlib.crc32(place + trailer))
         return self
+
+
+class Erased(Packed):
+    """An erased segment in place of `original`, with the nodes of these (number, level)."""
+
+    def __init__(self, original, id, *nodes, **fields):
+        super().__init__(original, id, **{"flags": 3, "secret": bytes(32), **fields})
+        self.nodes = [(number, level, key_at(number, level)) for number, level in nodes]
 
 
 def lock(segment, id=None, end=None, chain=None, mark=None):
@@ -246,6 +283,11 @@ def big(number):
 
 def meta(sequence, recorded, memories, floor=0):
     return varint(sequence) + varint(zigzag(recorded)) + varint(memories) + varint(floor)
+
+
+def meta_erased(done, begun, erased, key=THE_ERASURE_KEY):
+    """What is behind that in a meta block when there was an erasure."""
+    return varint(done) + varint(begun) + varint(erased) + key
 
 
 def conversation(memories, last, flags=0):
@@ -576,10 +618,10 @@ class FrameTests(ReaderTest):
 
     def test_optional_type_flags_fields_kinds(self):
         segment = Segment()
-        segment.frame(add("1", "c", (32, b"later"), (33, 7)) + b"\xd1\x02" + bytes(8) + b"\xd5\x02" + bytes(4))
+        segment.frame(add("1", "c", (34, b"later"), (33, 7)) + b"\xd1\x02" + bytes(8) + b"\xd5\x02" + bytes(4))
         segment.frame(raw=b"not protobuf", count=3, type=128)
         segment.frame(add("2"), flags=0x8100)
-        segment.frame(event(64, (2, 5), (13, "x")), add("3"))
+        segment.frame(event(64, (2, 5), (19, "x")), add("3"))
         self.put(segment)
         lines = [json.loads(line) for line in self.export().splitlines()]
         self.assertEqual([(line["content"], line["sequence"]) for line in lines], [("1", 1), ("2", 5), ("3", 7)])
@@ -592,12 +634,12 @@ class FrameTests(ReaderTest):
             offset = segment.frame(add("2"), **arguments)
             self.put(segment)
             self.assert_unsupported(":%d: frame type" % offset)
-        for unknown in (event(6), event(63), add("1", "c", (13, 1)), add("1", "c", (31, b""))):
+        for unknown in (event(10), event(63), add("1", "c", (19, 1)), add("1", "c", (31, b""))):
             segment = Segment()
             offset = segment.frame(unknown)
             self.put(segment)
             self.assert_unsupported(":%d: event " % offset)
-        for fields in ({"flags": 2}, {"flags": 0x8000}, {"minimum": 2, "version": 2}, {"original": 2}):
+        for fields in ({"flags": 4}, {"flags": 0x8000}, {"minimum": 2, "version": 2}, {"original": 2}):
             self.put(Segment(**fields))
             self.assert_unsupported()
         segment = Segment(flags=0xFFFF0000, version=2)
@@ -1120,7 +1162,7 @@ class PackedTests(ReaderTest):
 
     def test_index_damaged(self):
         plain, packed = self.journal()
-        for fields in ({"magic": b"x" * 8}, {"crc": 1}, {"zero": 1}, {"number": 1}, {"index": 1024}):
+        for fields in ({"magic": b"x" * 8}, {"crc": 1}, {"nodes": 1}, {"number": 1}, {"index": 1024}):
             one = Packed(plain[0], 4)
             one.data, one.chain, one.next, one.entries = (
                 bytearray(packed[0].data[:packed[0].entries[-1][0]]), packed[0].entries[-1][3], 6, packed[0].entries[:1])
@@ -1320,7 +1362,7 @@ class SnapshotTests(ReaderTest):
     def test_shapes_of_tables(self):
         right = self.right()
         for fields in ({"per_block": 1, "per_index": 1}, {"per_block": 100}, {"per_index": 100}, {"shared": False},
-                       {"stored": range(100)}, {"stored": (0, 3)}, {"meta_more": b"later"}):
+                       {"stored": range(100)}, {"stored": (0, 3)}, {"meta_more": meta_erased(0, 0, 0) + b"later"}):
             self.put_snapshots(self.segments[1:], self.snapshot(9, **fields))
             self.assertEqual(self.export(), right)
         # A section of a later version.
@@ -1454,7 +1496,7 @@ class SnapshotTests(ReaderTest):
         for fields in ({"memories": 2}, {"recorded": CREATED}, {"recorded": 1 << 61}, {"floor": 10}, {"meta": b"\x09\0\3"},
                        {"meta": meta(8, CREATED + 30, 3)}):
             self.assert_unused(self.snapshot(9, **fields), "not a state", right)
-        for unknown in (memory(CREATED + 10, (TEXT, "one"), (13, 1)), varint(0) + event(6)):
+        for unknown in (memory(CREATED + 10, (TEXT, "one"), (19, 1)), varint(0) + event(10)):
             self.put_snapshots(self.segments, self.snapshot(9, {one: unknown}))
             self.assert_unsupported("event ")
 

@@ -76,7 +76,7 @@ struct TailLatency: Workload {
     }
 
     /// Adds for as long as `work` takes; returns the milliseconds of each.
-    private static func adds(
+    static func adds(
         _ adders: Int, _ messages: [Message], _ journal: Journal,
         during work: @escaping @Sendable () async throws -> Void
     ) async throws -> [Double] {

@@ -29,7 +29,7 @@ struct Context {
 
 let workloads: [any Workload] = [
     OneAdder(), ManyAdders(), Replay(), Size(), SmallJournal(), Import(), Restart(), Compact(), TailLatency(),
-    LongReplay(), SeveralProcesses(),
+    LongReplay(), SeveralProcesses(), Keeping(),
 ]
 
 extension Journal {
