@@ -119,7 +119,7 @@ enum Lines {
     }
 
     static func append(_ receipt: Receipt, to output: inout [UInt8]) {
-        output += "{\"recorded\":\"".utf8
+        output += (receipt.isErased ? "{\"erased\":true,\"recorded\":\"" : "{\"recorded\":\"").utf8
         output += receipt.recorded.description.utf8
         output +=
             (receipt.isReplayed

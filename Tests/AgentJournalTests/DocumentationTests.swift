@@ -100,6 +100,25 @@ private enum Examples {
         try await journal.compact(keepingHistory: .days(90))
     }
 
+    static func erase(_ journal: Journal, _ conversation: Conversation, _ receipt: Receipt) async throws {
+        try await conversation.forget(receipt.sequence)
+        let report = try await journal.compact(erasingForgotten: true)
+        if let erasure = report.erasure {
+            print("erased \(erasure.events.count) events, in \(erasure.files.count) files")
+        }
+    }
+
+    // Compiled alone: these paths are not for tests.
+    static func backUp(_ journal: Journal) async throws {
+        let backup = try await journal.backUp(to: "/backups/memory")
+        print("everything up to \(backup.sequence) is in \(backup.directory)")
+    }
+
+    static func repair() async throws {
+        let planned = try await Journal.repair(at: "/var/lib/agent/memory", dryRun: true)
+        for loss in planned.losses { print("would be lost: \(loss)") }
+    }
+
     static func follow(_ journal: Journal) async throws -> UInt64 {
         var lastSeen: UInt64 = 0
         for try await event in journal.events(after: lastSeen) {

@@ -68,9 +68,20 @@ def out_of_place(fields, sequence, segment):
         return "%s of what is not there yet" % kind
     if kind == "erased" and not segment.erased:
         return "erased in a segment that is not"
-    if kind == "erased" and fields["erasure"] <= sequence:
-        return "erased by what came before it"
     return None
+
+
+def open_salts(log, events):
+    """The erased events whose salts can still be had, as notes."""
+    walks = [walk for walk in log.walks if walk.segment.erased and walk.segment.footer]
+    for event in events:
+        if event.fields["kind"] != "erased":
+            continue
+        for walk in walks:
+            first = walk.segment.header.first_sequence
+            if first <= event.sequence <= walk.segment.footer.last_sequence \
+                    and erasure.find(walk.segment.footer.nodes, event.sequence - first):
+                yield "%s: a node leads to event %d, which is erased" % (walk.segment.file, event.sequence)
 
 
 def known_losses(events):
@@ -118,7 +129,8 @@ def open_once(directory, whole):
     events = list(read_events(log))
     floors = [event.fields["target"] for event in events if event.sequence > covered and event.fields["kind"] == "floor"]
     journal_log.check_floor(log, max([base.floor if base else 0] + floors))
-    notes += log.notes + ["known loss: sequences %d to %d" % loss for loss in known_losses(events)]
+    notes += log.notes + list(open_salts(log, events))
+    notes += ["known loss: sequences %d to %d" % loss for loss in known_losses(events)]
     if not whole:
         events = [event for event in events if event.sequence > covered]
     return base, log, events, notes

@@ -107,14 +107,14 @@ class Segment:
             raise Unsupported("%s needs a reader of version %d" % (self.file, header.minimum_reader))
         if header.flags & 0xFFFF & ~(PACKED_SEGMENT | ERASED_SEGMENT):
             raise Unsupported("%s has segment flags 0x%04x" % (self.file, header.flags & 0xFFFF))
+        if self.erased and not self.packed:
+            raise Unsupported("%s is erased and not packed, which version 1 does not describe" % self.file)
         if header.journal != journal:
             raise Unsupported("%s is a foreign segment: it belongs to another journal" % self.file)
         if (header.first_sequence, header.id) != (self.name_sequence, self.id) or not self.id:
             raise Damaged(self.file, 0, "the header is not that of the file's name")
         if not 0 < header.first_sequence < BOUND or header.predecessor_last >= BOUND or header.predecessor_end >= BOUND:
             raise Damaged(self.file, 32, "no journal has such sequences or offsets")
-        if self.erased and not self.packed:
-            raise Damaged(self.file, 52, "it is erased, and not packed")
         if self.erased and header.secret.strip(b"\0"):
             raise Damaged(self.file, 56, "an erased segment with a secret")
         if header.zero.strip(b"\0"):
@@ -330,6 +330,8 @@ def packed_walk(segment, maximum_frame_bytes, successor):
         return Walk(segment, maximum_frame_bytes, last=successor.header.first_sequence - 1), False
     footer = segment.footer
     walk = Walk(segment, maximum_frame_bytes, footer.index)
+    if walk.unsupported:
+        return walk, True
     if (walk.end, walk.chain, walk.next_sequence - 1) != (footer.index, footer.own_chain, footer.last_sequence):
         raise Damaged(segment.file, walk.end, "%s, but the trailer says that it ends at %d" % (walk.stop, footer.index))
     blocks = []
@@ -344,7 +346,7 @@ def packed_walk(segment, maximum_frame_bytes, successor):
 def complete(segment, maximum_frame_bytes):
     """Whether a packed segment is whole by itself."""
     try:
-        return segment.footer is not None and packed_walk(segment, maximum_frame_bytes, None)[1]
+        return segment.footer is not None and not packed_walk(segment, maximum_frame_bytes, None)[0].unsupported
     except Damaged:
         return False
 

@@ -1259,6 +1259,309 @@ class PackedTests(ReaderTest):
             self.assertIn("index is damaged", errors)
 
 
+# ---------------------------------------------------------------- Erased segments
+
+class ErasedTests(ReaderTest):
+    GONE = event(ADDED, (CONVERSATION, "c"), (TEXT, "gone"), (KEY, "k"))
+    FORGET = event(FORGOTTEN, (CONVERSATION, "c"), (TARGET, 1))
+    NODES = (1, 32), (2, 31)
+
+    def journal(self, *events, nodes=NODES, finish={}, **fields):
+        """A segment of four events, of which the first and the last are erased, and the one in which that is recorded."""
+        original = Segment()
+        original.frame(self.GONE, self.FORGET)
+        original.frame(add("here"), event(CLEARED, (CONVERSATION, "empty")), recorded=4)
+        last = Segment(2, original)
+        last.frame(event(BEGUN, (TARGET, 4), (ERASURE_KEY, THE_ERASURE_KEY)), event(DONE, (TARGET, 4)), add("more"), recorded=5)
+        segment = Erased(original, 3, *nodes, **fields)
+        first, second, third, fourth = events or self.events_left()
+        segment.block((1, first, second), (5, third, fourth))
+        segment.finish(**finish)
+        return original, segment, last
+
+    def events_left(self):
+        key_hash = hmac256(THE_ERASURE_KEY, b"c\0k")[:16]
+        return (erased(0, CREATED + 1, self.GONE, ADDED, (CONVERSATION, "c"), (KEY_HASH, key_hash), erasure=5), self.FORGET,
+                add("here"), erased(3, CREATED + 5, event(CLEARED, (CONVERSATION, "empty")), CLEARED, erasure=5))
+
+    def test_same(self):
+        original, segment, last = self.journal(nodes=((1, 32), (2, 32)))
+        self.put(original, last)
+        right = self.export()
+        self.assertEqual(self.texts(), ["here", "more"])
+        self.put(segment, last)
+        self.assertEqual(self.export(), right)
+        leaf = hmac256(key_at(0, 32), struct.pack("<q", CREATED + 1) + self.GONE).hex()
+        other = hmac256(key_at(3, 32), struct.pack("<q", CREATED + 5) + event(CLEARED, (CONVERSATION, "empty"))).hex()
+        at = '"recorded":"2026-01-02T03:04:05.%06dZ"'
+        self.assertEqual(self.events(), [
+            '{"conversation":"c","erasure":5,"kind":"erased","leaf":"' + leaf + '",' + at % 7 + ',"sequence":1,"was":"added"}',
+            '{"conversation":"c","kind":"forgotten",' + at % 7 + ',"sequence":2,"target":1}',
+            '{"content":"here","conversation":"c","kind":"added",' + at % 11 + ',"sequence":3}',
+            '{"erasure":5,"kind":"erased","leaf":"' + other + '",' + at % 11 + ',"sequence":4,"was":"cleared"}',
+            '{"kind":"erasure_begun",' + at % 11 + ',"sequence":5,"target":4}',
+            '{"kind":"erasure_done",' + at % 11 + ',"sequence":6,"target":4}',
+            '{"content":"more","conversation":"c","kind":"added",' + at % 11 + ',"sequence":7}'])
+        output = self.run_reader("dump")[1].decode()
+        self.assertIn("erased, replaces 1; index", output)
+        self.assertIn("node of events 3..3", output)
+        # The file that it replaces is still there.
+        self.put(original, segment, last)
+        status, output, errors = self.run_reader("export")
+        self.assertEqual((status, output), (0, right))
+        self.assertIn("replaced by log/" + segment.name, errors)
+
+    def test_was(self):
+        for was, name in ((1, "added"), (2, "forgotten"), (3, "cleared"), (4, "unknown"), (64, "unknown"), (1 << 40, "unknown")):
+            events = self.events_left()
+            target = ((TARGET, 9),) if was == 2 else ()
+            _, segment, last = self.journal(erased(0, CREATED + 1, self.GONE, was, *target, erasure=5), *events[1:],
+                                            nodes=[(1, 32)])
+            self.put(segment, last)
+            line = json.loads(self.events()[0])
+            self.assertEqual((line["was"], line.get("target")), (name, 9 if target else None))
+
+    def test_salts_and_leaves(self):
+        _, segment, last = self.journal(nodes=((1, 32), (2, 32)))
+        self.put(segment, last)
+        footer = format_reader.journal_log.read_segments(self.directory)[0].footer
+        for number in range(5):
+            expected = key_at(number, 32) if number in (1, 2) else None
+            self.assertEqual(erasure.salt(footer.nodes, number), expected)
+        secret = [erasure.Node(0, 0, SECRET)]
+        for number in (0, 1, 2, 5, 1 << 31, (1 << 32) - 1):
+            self.assertEqual(erasure.salt(secret, number), key_at(number, 32))
+        inner = [erasure.Node(8, 29, key_at(8, 29))]
+        for number in range(7, 17):
+            self.assertEqual(erasure.salt(inner, number), key_at(number, 32) if 8 <= number < 16 else None)
+        self.assertIn(erasure.leaf(erasure.salt(secret, 0), CREATED + 1, self.GONE).hex(), self.events()[0])
+        self.assertEqual(erasure.key_hash(THE_ERASURE_KEY, "c", "k"), hmac256(THE_ERASURE_KEY, b"c\0k")[:16])
+        # One fixed example, so that both are not wrong alike: the 32 steps to the left from a key of zeros.
+        zeros = bytes(32)
+        for _ in range(32):
+            zeros = hmac256(zeros, b"\0")
+        self.assertEqual(erasure.salt([erasure.Node(0, 0, bytes(32))], 0), zeros)
+
+    def test_nodes(self):
+        good = ((), [(1, 32)], [(1, 32), (2, 32)], [(1, 32), (2, 32), (8, 29)])
+        bad = ([(2, 32), (1, 32)], [(1, 32), (1, 32)], [(4, 30), (5, 32)], [(1, 31)], [(1, 33)], [(1, 255)])
+        for nodes in good + bad:
+            with self.subTest(nodes):
+                _, segment, last = self.journal(nodes=nodes)
+                self.put(segment, last)
+                status, output, errors = self.run_reader("export")
+                self.assertEqual((status, output.count(b"\n")), (0, 2))
+                self.assertEqual(errors != "", nodes in bad, errors)
+                self.assertEqual("index is damaged" in errors, nodes in bad)
+        for nodes, sequences in (([(0, 32)], [1]), ([(2, 31)], [4]), ([(0, 0)], [1, 4])):
+            _, segment, last = self.journal(nodes=nodes)
+            self.put(segment, last)
+            status, output, errors = self.run_reader("events")
+            self.assertEqual((status, output.count(b"\n")), (0, 7))
+            self.assertEqual(errors.splitlines(), [
+                "note: log/%s: a node leads to event %d, which is erased" % (segment.name, sequence) for sequence in sequences])
+
+    def test_trailer(self):
+        for fields in ({"nodes": 0}, {"nodes": 1}, {"nodes": 3}, {"nodes": (1 << 32) - 1}, {"crc": 1}):
+            _, segment, last = self.journal(finish=fields)
+            self.put(segment, last)
+            status, output, errors = self.run_reader("events")
+            self.assertEqual((status, output.count(b"\n")), (0, 7), errors)
+            self.assertIn("index is damaged", errors)
+        # Nodes, or their number, where no nodes are.
+        original, _, last = self.journal()
+        for nodes, fields in (([(1, 32)], {}), ([], {"nodes": 1})):
+            segment = Packed(original, 3)
+            segment.block((1, self.GONE, self.FORGET), (5, add("here"), event(CLEARED, (CONVERSATION, "empty"))))
+            segment.nodes = [(number, level, bytes(32)) for number, level in nodes]
+            segment.finish(**fields)
+            self.put(segment, last)
+            self.assertEqual(self.texts_and_notes(), (["here", "more"], True))
+
+    def texts_and_notes(self):
+        status, output, errors = self.run_reader("export")
+        self.assertEqual(status, 0, errors)
+        return [json.loads(line)["content"] for line in output.splitlines()], "index is damaged" in errors
+
+    def test_every_byte(self):
+        _, segment, last = self.journal(nodes=((1, 32), (2, 32)))
+        self.put(segment, last)
+        right = self.export()
+        data = bytes(segment.data)
+        nodes = len(data) - 56 - 2 * 40
+        for offset in range(1024, len(data)):
+            changed = bytearray(data)
+            changed[offset] ^= 1 << offset % 8
+            self.file("log/" + segment.name, changed)
+            status, output, errors = self.run_reader("export")
+            self.assertEqual(output, right if status == 0 else b"")
+            self.assertTrue(status == 1 or "index is damaged" in errors or not errors, errors)
+            if offset >= nodes:
+                self.assertIn("index is damaged", errors)
+
+    def test_header(self):
+        _, segment, last = self.journal(secret=bytes(31) + b"\1")
+        self.put(segment, last)
+        self.assert_damaged("log/" + segment.name, 56, "an erased segment with a secret")
+        for fields in ({}, {"secret": bytes(32)}):
+            self.put(Segment(flags=2, **fields))
+            self.assert_unsupported("erased and not packed")
+
+    def test_elsewhere(self):
+        # What is left of an event, in a segment that is not erased.
+        left = self.events_left()[0]
+        segment = Segment()
+        offset = segment.frame(left)
+        self.put(segment)
+        self.assert_damaged("log/" + segment.name, offset, "erased in a segment that is not")
+        _, segment, last = self.journal(nodes=(), flags=1)
+        self.put(segment, last)
+        self.assert_damaged("log/" + segment.name, 1024, "erased in a segment that is not")
+
+    def test_malformed(self):
+        was, leaf, by = (WAS, 1), (LEAF, bytes(32)), (ERASURE, 5)
+        for wrong, message in (
+                (event(ERASED, leaf, by), "without was"), (event(ERASED, was, by), "without leaf"),
+                (event(ERASED, was, leaf), "without erasure"), (event(ERASED, (WAS, 0), leaf, by), "was 0"),
+                (event(ERASED, was, leaf, (ERASURE, 0)), "erasure 0"), (event(ERASED, (TARGET, 0), was, leaf, by), "target 0"),
+                (event(ERASED, was, (LEAF, bytes(31)), by), "31 bytes"), (event(ERASED, was, (LEAF, bytes(33)), by), "33 bytes"),
+                (event(ERASED, was, leaf, (KEY_HASH, bytes(15)), by), "15 bytes"), (event(ERASED, was, (LEAF, 1), by), "leaf"),
+                (event(ERASED, (WAS, b"1"), leaf, by), "was"), (event(ERASED, was, was, leaf, by), "was twice"),
+                (event(ERASED, (TEXT, "x"), was, leaf, by), "text"), (event(ERASED, (KEY, "k"), was, leaf, by), "idempotency"),
+                (event(ERASED, (CONVERSATION, ""), was, leaf, by), "conversation of 0"),
+                (event(ERASED, was, leaf, by, (ERASURE_KEY, bytes(32))), "erasure_key"),
+                (event(ERASED, was, leaf, by, (REPLACES, 1)), "replaces")):
+            with self.subTest(message):
+                _, segment, last = self.journal(wrong, *self.events_left()[1:], nodes=())
+                self.put(segment, last)
+                self.assert_damaged("log/" + segment.name, 1024, "payload: ")
+                self.assertIn(message, self.run_reader("export")[2])
+
+    def test_events_of_an_erasure(self):
+        key = (ERASURE_KEY, THE_ERASURE_KEY)
+        for wrong in (event(BEGUN, key), event(BEGUN, (TARGET, 1)), event(BEGUN, (TARGET, 0), key), event(BEGUN, (TARGET, 2), key),
+                      event(BEGUN, (TARGET, 1), (ERASURE_KEY, bytes(31))), event(BEGUN, (CONVERSATION, "c"), (TARGET, 1), key),
+                      event(DONE), event(DONE, (TARGET, 0)), event(DONE, (TARGET, 2)), event(DONE, (TARGET, 1), key),
+                      event(CLEARED, (CONVERSATION, "c"), key)):
+            segment = Segment()
+            segment.frame(add("1"))
+            offset = segment.frame(wrong)
+            self.put(segment)
+            self.assert_damaged("log/" + segment.name, offset, "payload: ")
+
+    def test_replaces(self):
+        segment = Segment()
+        segment.frame(add("1"), event(FORGOTTEN, (CONVERSATION, "c"), (TARGET, 1)), add("2", "c", (REPLACES, 1)))
+        self.put(segment)
+        self.assertEqual(self.texts(), ["2"])
+        for wrong in (add("1", "c", (REPLACES, 0)), add("1", "c", (REPLACES, b"1")), add("1", "c", (REPLACES, 1), (REPLACES, 1)),
+                      event(CLEARED, (CONVERSATION, "c"), (REPLACES, 1))):
+            segment = Segment()
+            offset = segment.frame(wrong)
+            self.put(segment)
+            self.assert_damaged("log/" + segment.name, offset, "replaces")
+
+
+# ---------------------------------------------------------------- Losses
+
+class LossTests(ReaderTest):
+    def journal(self, write, *more):
+        original = Segment()
+        original.frame(add("a"), add("b"), recorded=1)
+        original.frame(add("c"), recorded=1)
+        last = Segment(2, original)
+        last.frame(add("d"), *more)
+        segment = Packed(original, 3)
+        write(segment)
+        self.put(segment.finish(), last)
+        return segment
+
+    def assert_losses(self, texts, *losses):
+        for command in ("export", "events"):
+            status, output, errors = self.run_reader(command)
+            self.assertEqual(status, 0, errors)
+            self.assertEqual(errors.splitlines(), ["note: known loss: sequences %d to %d" % loss for loss in losses])
+        found = [json.loads(line).get("content") for line in self.run_reader("export")[1].splitlines()]
+        self.assertEqual(found, texts)
+        return [json.loads(line) for line in output.splitlines()]
+
+    def test_lost(self):
+        for flags in (RESTART, STORED, RESTART | 0x100):
+            def write(segment):
+                segment.lost(2, 1, flags=flags)
+                segment.block((2, add("c")))
+            self.journal(write, event(LOST, (TARGET, 2), (FIRST, 1)))
+            lines = self.assert_losses(["c", "d"], (1, 2))
+            self.assertEqual(lines[0], {
+                "first": 1, "kind": "lost", "recorded": "2026-01-02T03:04:05.000007Z", "sequence": 1, "target": 2})
+            self.assertEqual([(line["kind"], line["sequence"]) for line in lines], [
+                ("lost", 1), ("added", 3), ("added", 4), ("lost", 5)])
+            self.assertEqual((lines[3]["first"], lines[3]["target"]), (1, 2))
+            self.assertIn(b"type 3 events 1..2 ", self.run_reader("dump")[1])
+
+    def test_where(self):
+        self.journal(lambda segment: (segment.alone(add("a"), add("b"), recorded=2), segment.lost(1, 2)))
+        self.assert_losses(["a", "b", "d"], (3, 3))
+        self.journal(lambda segment: (segment.lost(1), segment.alone(add("b"), recorded=2), segment.lost(1, 2)))
+        self.assert_losses(["b", "d"], (1, 1), (3, 3))
+        self.journal(lambda segment: (segment.lost(1), segment.lost(2)))
+        self.assert_losses(["d"], (1, 3))
+        # Only an event says so.
+        self.journal(lambda segment: segment.alone(add("a"), add("b"), add("c")), event(LOST, (TARGET, 3), (FIRST, 2)))
+        self.assert_losses(["a", "b", "c", "d"], (2, 3))
+
+    def test_covered(self):
+        # What a snapshot covers is neither read nor reported.
+        self.journal(lambda segment: (segment.lost(2), segment.alone(add("c"), recorded=2)))
+        table = Table(3, [(b"Cc", conversation(1, 3)), (b"Mc\0" + big(3), memory(CREATED + 2, (TEXT, "c"))),
+                          (b"S" + big(3), b"c")], meta(3, CREATED + 2, 1))
+        self.file(table.name, table.data)
+        self.assertEqual(self.texts(), ["c", "d"])
+        self.assertIn("known loss: sequences 1 to 2", self.run_reader("events")[2])
+
+    def test_wrong(self):
+        for fields in ({"raw": b"x", "count": 2}, {"raw": b"x", "count": 2, "flags": STORED}, {"raw": b"", "count": 0},
+                       {"raw": b"", "count": 2, "zero": 1}):
+            segment = self.journal(lambda segment: (segment.alone(type=3, **fields), segment.alone(add("c"), recorded=2)))
+            self.assert_damaged("log/" + segment.name, 1024)
+        def without_restart(segment):
+            segment.alone(add("a"), add("b"))
+            segment.alone(raw=b"", count=1, type=3, flags=0)
+        segment = self.journal(without_restart)
+        self.assert_damaged("log/" + segment.name, segment.offsets[1], "does not restart")
+
+    def test_not_known(self):
+        for type in (4, 127):
+            self.journal(lambda segment: (segment.alone(raw=b"", count=2, type=type), segment.alone(add("c"), recorded=2)))
+            self.assert_unsupported("1024: frame type %d" % type)
+        segment = Segment()
+        segment.frame(add("a"))
+        offset = segment.frame(raw=b"", count=1, type=3)
+        self.put(segment)
+        self.assert_unsupported(":%d: frame type 3" % offset)
+
+    def test_events(self):
+        for wrong in (event(LOST, (TARGET, 1)), event(LOST, (FIRST, 1)), event(LOST, (TARGET, 1), (FIRST, 0)),
+                      event(LOST, (TARGET, 1), (FIRST, 2)), event(LOST, (CONVERSATION, "c"), (TARGET, 1), (FIRST, 1)),
+                      event(CLEARED, (CONVERSATION, "c"), (FIRST, 1))):
+            segment = Segment()
+            segment.frame(add("1"))
+            offset = segment.frame(wrong)
+            self.put(segment)
+            self.assert_damaged("log/" + segment.name, offset, "payload: ")
+
+    def test_left_behind(self):
+        # What a repair moved out of the way, and a copy that is none yet.
+        segment = Segment()
+        segment.frame(add("1"))
+        self.put(segment)
+        os.makedirs(os.path.join(self.directory, "damaged"))
+        self.file("damaged/" + segment.name, b"garbage")
+        self.assertEqual(self.texts(), ["1"])
+        os.rename(os.path.join(self.directory, "journal.json"), os.path.join(self.directory, "journal.json.incomplete"))
+        self.assert_unsupported("a backup that was not finished")
+
+
 # ---------------------------------------------------------------- Snapshots
 
 class SnapshotTests(ReaderTest):
@@ -1607,6 +1910,93 @@ class SnapshotTests(ReaderTest):
             offset = segment.frame(wrong)
             self.put(segment)
             self.assert_damaged("log/" + segment.name, offset, "floor")
+
+
+class ErasedSnapshotTests(ReaderTest):
+    """A log of eight events, one of which is erased, and snapshots of it that are."""
+
+    HASH = hmac256(THE_ERASURE_KEY, b"c\0k")[:16]
+
+    def setUp(self):
+        super().setUp()
+        self.segment = Segment()
+        self.segment.frame(add("1", "c", (KEY, "k")), add("2", "c", (KEY, "k2")), add("3", "d"),
+                           event(FORGOTTEN, (CONVERSATION, "c"), (TARGET, 1)), event(FLUSHED),
+                           event(BEGUN, (TARGET, 5), (ERASURE_KEY, THE_ERASURE_KEY)), event(DONE, (TARGET, 5)), event(FLUSHED))
+        self.put(self.segment)
+        self.right = self.export()
+        self.assertEqual(self.texts(), ["2", "3"])
+
+    def snapshot(self, sequence=5, change={}, more=None, memories=2):
+        found = {
+            b"Cc": conversation(1, min(sequence, 4)), b"Cd": conversation(1, 3),
+            b"E" + self.HASH: varint(1) + varint(zigzag(CREATED + 1)), b"Kc\0k2": key_value(2, CREATED + 1, (TEXT, "2")),
+            b"Mc\0" + big(2): memory(CREATED + 1, (TEXT, "2"), (KEY, "k2")), b"Md\0" + big(3): memory(CREATED + 1, (TEXT, "3")),
+            b"S" + big(1): b"\0c", b"S" + big(2): b"c", b"S" + big(3): b"d"}
+        found.update(change)
+        more = meta_erased(5, 5, 5) if sequence == 8 and more is None else meta_erased(0, 0, 5) if more is None else more
+        return Table(sequence, [entry for entry in sorted(found.items()) if entry[1] is not None],
+                     meta(sequence, CREATED + 1, memories) + more)
+
+    def read(self, table):
+        """What is exported, and what is reported, of the log with this snapshot alone."""
+        self.put(self.segment)
+        self.file(table.name, table.data)
+        status, output, errors = self.run_reader("export")
+        self.assertEqual(status, 0, errors)
+        return output, errors
+
+    def test_good(self):
+        for table in (self.snapshot(), self.snapshot(8), self.snapshot(3), self.snapshot(5, more=meta_erased(4, 4, 100)),
+                      self.snapshot(more=meta_erased(0, 0, 5) + b"later"), self.snapshot(more=meta_erased(0, 0, 0)),
+                      # The name of a conversation without a memory is erased as well.
+                      self.snapshot(change={b"S" + big(1): None})):
+            self.assertEqual(self.read(table), (self.right, ""))
+        self.read(self.snapshot())
+        self.assertIn(b"erased up to 5, 1 erased keys, 1 erased adds;", self.run_reader("dump")[1])
+
+    def test_forgotten_and_erased(self):
+        # By the rule: what an erased snapshot still has, an event that it is erased up to does not take.
+        still = {b"Cc": conversation(2, 2), b"E" + self.HASH: None, b"Kc\0k": key_value(1, CREATED + 1, (TEXT, "1")),
+                 b"Mc\0" + big(1): memory(CREATED + 1, (TEXT, "1"), (KEY, "k")), b"S" + big(1): b"c"}
+        for up_to, texts in ((0, ["2", "3"]), (3, ["2", "3"]), (4, ["1", "2", "3"]), (5, ["1", "2", "3"])):
+            output, errors = self.read(self.snapshot(3, still, meta_erased(0, 0, up_to), 3))
+            self.assertEqual(([json.loads(line)["content"] for line in output.splitlines()], errors), (texts, ""))
+        # A target behind the snapshot is taken all the same.
+        segment = Segment()
+        segment.frame(add("1"), add("2"), event(FORGOTTEN, (CONVERSATION, "c"), (TARGET, 2)))
+        self.put(segment)
+        table = Table(1, [(b"Cc", conversation(1, 1)), (b"Mc\0" + big(1), memory(CREATED + 1, (TEXT, "1"))),
+                          (b"S" + big(1), b"c")], meta(1, CREATED + 1, 1) + meta_erased(0, 0, 3))
+        self.file(table.name, table.data)
+        self.assertEqual(self.texts(), ["1"])
+
+    def test_wrong(self):
+        one = varint(1) + varint(zigzag(CREATED + 1))
+        for change, message in (
+                ({b"E" + self.HASH[1:]: one}, "15 bytes"), ({b"E" + self.HASH + b"x": one}, "17 bytes"),
+                ({b"E" + self.HASH: varint(6) + varint(0)}, "6 is not covered"),
+                ({b"E" + self.HASH: varint(0) + varint(0)}, "0 is not covered"),
+                ({b"E" + self.HASH: one + b"\0"}, "behind a value"), ({b"E" + self.HASH: one[:-1]}, "cut off"),
+                ({b"E" + self.HASH: varint(1) + varint(1 << 62)}, "a time outside"),
+                ({b"S" + big(1): b"\0"}, "0 bytes"), ({b"S" + big(1): b"\0\0c"}, "control character"),
+                ({b"S" + big(1): b"\1c"}, "control character"), ({b"S" + big(1): b"\0none"}, "not of a conversation"),
+                ({b"S" + big(2): b"\0c"}, "memory 2 is erased")):
+            with self.subTest(message):
+                output, errors = self.read(self.snapshot(change=change))
+                self.assertEqual(output, self.right)
+                self.assertIn("it is not a state: ", errors)
+                self.assertIn(message, errors)
+
+    def test_meta(self):
+        whole = meta_erased(0, 0, 5)
+        for more, message in (
+                [(whole[:length], "cut off" if length < 3 else "an erasure key of") for length in range(1, len(whole))] +
+                [(meta_erased(5, 0, 5), "an erasure up to 5"), (meta_erased(0, 5, 5), "an erasure up to 5")]):
+            output, errors = self.read(self.snapshot(more=more))
+            self.assertEqual(output, self.right)
+            self.assertIn("it is not a state: ", errors)
+            self.assertIn(message, errors)
 
 
 if __name__ == "__main__":

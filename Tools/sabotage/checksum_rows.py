@@ -202,8 +202,8 @@ ROWS = [
         [
             Place(
                 LOG + "Writing/FrameWriter.swift",
-                "flags: followsSync ? flags.union(.followsSync) : flags)",
-                'flags: followsSync && !SABOTAGED("promise") ? flags.union(.followsSync) : flags)',
+                "flags: followsSync ? flags.union(.followsSync) : flags, type: type)",
+                'flags: followsSync && !SABOTAGED("promise") ? flags.union(.followsSync) : flags, type: type)',
             )
         ],
         "SegmentLogTests.TailVerdictTests",

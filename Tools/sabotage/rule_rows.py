@@ -75,8 +75,8 @@ ROWS = [
         [
             Place(
                 ENGINE + "Engine+Snapshots.swift",
-                "if lettingAllGo { try record(floor",
-                'if lettingAllGo, !SABOTAGED("floor-event") { try record(floor',
+                "if lettingAllGo { try record(.floor",
+                'if lettingAllGo, !SABOTAGED("floor-event") { try record(.floor',
             ),
             Place(
                 ENGINE + "CompactionRun.swift",

@@ -108,8 +108,8 @@ int aj_is_shared(aj_journal *journal, int *shared, aj_error **error);
 //
 // A memory is a line {"conversation", "content" or "content_base64", "role", "mime_type", "metadata", "idempotency_key",
 // "timestamp"}, all but the conversation optional; any other member goes into the metadata. The last newline may be missing.
-// A receipt is a line {"recorded", "replayed", "sequence"}; replayed: an add with this idempotency key was there already, and this
-// is its receipt.
+// A receipt is a line {"erased"?, "recorded", "replayed", "sequence"}; replayed: an add with this idempotency key was there already, and this
+// is its receipt; erased (true, or absent): that memory is forgotten and erased, and what it was nobody can tell any more.
 
 // Adds memories as one batch: all of them or none. `receipts` (may be NULL) gets a line for each, in order.
 int aj_add(aj_journal *journal, const char *lines, size_t length, aj_buffer *receipts, aj_error **error);

@@ -58,6 +58,8 @@ class Receipt:
     """When it was recorded, in UTC."""
     is_replayed: bool
     """Whether an add with the same idempotency key was there before, whose receipt this is."""
+    is_erased: bool = False
+    """Whether that first memory is forgotten and erased: nobody can tell whether this is the same."""
 
 
 @dataclass(frozen=True)
@@ -212,12 +214,16 @@ def event(members: dict[str, Any]) -> Event:
     )
 
 
-_RECEIPT = re.compile(rb'\{"recorded":"([^"]+)","replayed":(true|false),"sequence":([0-9]+)\}')
+_RECEIPT = re.compile(
+    rb'\{("erased":true,)?"recorded":"([^"]+)","replayed":(true|false),"sequence":([0-9]+)\}'
+)
 """A receipt's line, which is canonical: a parser of JSON takes three times as long, for each add."""
 
 
-def _receipt(recorded: bytes, replayed: bytes, sequence: bytes) -> Receipt:
-    return Receipt(int(sequence), _datetime(recorded.decode()), replayed == b"true")
+def _receipt(erased: bytes, recorded: bytes, replayed: bytes, sequence: bytes) -> Receipt:
+    return Receipt(
+        int(sequence), _datetime(recorded.decode()), replayed == b"true", bool(erased)
+    )
 
 
 def _string(value: object, what: str) -> str:
