@@ -1,5 +1,6 @@
 """docs/format.md, "Erased segments": the keys that give each event its salt and its leaf, and the hash of an erased key."""
 
+import bisect
 import hmac
 import struct
 from collections import namedtuple
@@ -27,7 +28,8 @@ def nodes(data):
 
 def find(found, number):
     """The node that leads to the salt of the event with this number, or None."""
-    return next((node for node in found if node.first <= number <= last_below(node)), None)
+    at = bisect.bisect_right(found, (number, LEVELS + 1)) - 1
+    return found[at] if at >= 0 and number <= last_below(found[at]) else None
 
 
 def digest(key, data):

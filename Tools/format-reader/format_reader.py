@@ -16,6 +16,7 @@ and this file "Opening", "State", "Export" and the commands.
 
 import argparse
 import base64
+import bisect
 import hashlib
 import os
 import sys
@@ -73,15 +74,14 @@ def out_of_place(fields, sequence, segment):
 
 def open_salts(log, events):
     """The erased events whose salts can still be had, as notes."""
-    walks = [walk for walk in log.walks if walk.segment.erased and walk.segment.footer]
+    segments = [walk.segment for walk in log.walks]
+    firsts = [segment.header.first_sequence for segment in segments]
     for event in events:
-        if event.fields["kind"] != "erased":
-            continue
-        for walk in walks:
-            first = walk.segment.header.first_sequence
-            if first <= event.sequence <= walk.segment.footer.last_sequence \
-                    and erasure.find(walk.segment.footer.nodes, event.sequence - first):
-                yield "%s: a node leads to event %d, which is erased" % (walk.segment.file, event.sequence)
+        if event.fields["kind"] == "erased":
+            at = bisect.bisect_right(firsts, event.sequence) - 1
+            footer = segments[at].footer
+            if footer and erasure.find(footer.nodes, event.sequence - firsts[at]):
+                yield "%s: a node leads to event %d, which is erased" % (segments[at].file, event.sequence)
 
 
 def known_losses(events):

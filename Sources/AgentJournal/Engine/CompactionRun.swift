@@ -107,7 +107,7 @@ struct CompactionRun {
             let result = try asJournalError { () throws(LogError) in
                 try engine.log.pack(
                     segment.name, level: maintenance.options.level,
-                    onlyIfSmaller: !maintenance.options.packsAlways
+                    unlessLarger: !maintenance.options.packsAlways
                 ) { !maintenance.isStopping }
             }
             guard let result else { continue }

@@ -48,7 +48,7 @@ package protocol EventLog: AnyObject, Sendable {
     func drop(through sequence: UInt64) throws(LogError) -> DropPlan
     /// Rewrites a sealed segment as compressed blocks; nil when there was nothing to do.
     func pack(
-        _ name: SegmentName, level: Int32, onlyIfSmaller: Bool, shouldContinue: () -> Bool
+        _ name: SegmentName, level: Int32, unlessLarger: Bool, shouldContinue: () -> Bool
     ) throws(LogError) -> PackResult?
     /// Rewrites a sealed segment with other events in the places of some; nil when nothing changes.
     func erase(

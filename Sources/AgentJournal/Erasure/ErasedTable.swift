@@ -30,7 +30,9 @@ final class ErasedTable: TableSource {
         }
         var gone: [[UInt8]: Int] = [:]
         var memories: [Change] = []
-        try ErasureScope.forEach(StateKeys.memories, of: table) { key, _ in
+        // Those of the snapshot that tells what is there are all there.
+        try ErasureScope.forEach(StateKeys.memories, of: table.sequence == scope.through ? nil : table) {
+            key, _ in
             guard !scope.isLive(StateKeys.sequence(ofMemory: key)) else { return }
             memories.append(Change(key: Array(key), operation: .delete))
             gone[Array(key[1..<(key.count - 9)]), default: 0] += 1

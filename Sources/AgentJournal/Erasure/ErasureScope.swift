@@ -33,11 +33,12 @@ struct ErasureScope: Sendable {
         }
     }
 
-    /// Calls with the entries of a section.
+    /// Calls with the entries of a section; nil has none.
     static func forEach(
-        _ section: UInt8, of table: TableReader,
+        _ section: UInt8, of table: TableReader?,
         _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
     ) throws(LogError) {
+        guard let table else { return }
         let cursor = TableCursor(table, isCaching: false)
         try cursor.seek([section])
         while let key = cursor.key, key[0] == section {

@@ -42,7 +42,7 @@ extension SegmentLog {
                 path: paths.segment(header.name), header: header, ending: entry.ending)
             guard
                 let result = try replace(
-                    entry, by: replacement, level, shouldContinue, rewrite, onlyIfSmaller: false,
+                    entry, by: replacement, level, shouldContinue, rewrite, unlessLarger: false,
                     &maintenance)
             else { return nil }
             return EraseResult(

@@ -4,6 +4,13 @@ import SystemPackage
 extension SegmentLog {
     /// The level at which packing compresses: what is packed stays, so it may take its time.
     package static let packingLevel: Int32 = 9
+    /// Packing may make a segment that is longer than this larger, by one part in so many.
+    private static let tolerated: (fromBytes: UInt64, part: UInt64) = (1 << 20, 10)
+
+    private static func isWorthwhile(_ result: PackResult) -> Bool {
+        let growth = result.bytesBefore < tolerated.fromBytes ? 0 : result.bytesBefore / tolerated.part
+        return result.bytesAfter < result.bytesBefore + growth
+    }
 
     /// Rewrites a sealed segment as independent blocks with an index, and removes what it replaces.
     ///
@@ -11,8 +18,8 @@ extension SegmentLog {
     /// may run beside appends, which wait for nothing of it but the renaming and the removal.
     /// - Parameters:
     ///   - name: of any sealed segment; one that is packed already is packed anew.
-    ///   - onlyIfSmaller: keeps the segment as it is when packing would make it larger, as it does of batches that were larger
-    ///     than a block.
+    ///   - unlessLarger: keeps the segment as it is when packing would make it larger by more than a tenth, as it may of batches
+    ///     that were larger than a block. What is a little larger is read in the middle, and erased from, without the rest.
     ///   - shouldContinue: asked now and then; on false nothing is changed.
     /// - Returns: nil when nothing was done: it should not continue, or there is no sealed segment of that name (any more).
     /// - Throws: `damaged`, `unsupported`, `noSpace`, `system`, `readOnly`, `closed`, `poisoned`. Then the journal is what
@@ -20,7 +27,7 @@ extension SegmentLog {
     ///   goes on.
     /// - Complexity: reads the segment, deflates it, and reads what was written.
     package func pack(
-        _ name: SegmentName, level: Int32 = packingLevel, onlyIfSmaller: Bool = false,
+        _ name: SegmentName, level: Int32 = packingLevel, unlessLarger: Bool = false,
         shouldContinue: () -> Bool = { true }
     ) throws(LogError) -> PackResult? {
         try maintenance.withLock { (maintenance) throws(LogError) -> PackResult? in
@@ -31,7 +38,7 @@ extension SegmentLog {
             let replacement = CatalogEntry(
                 path: paths.segment(header.name), header: header, ending: entry.ending)
             return try replace(
-                entry, by: replacement, level, shouldContinue, onlyIfSmaller: onlyIfSmaller, &maintenance)
+                entry, by: replacement, level, shouldContinue, unlessLarger: unlessLarger, &maintenance)
         }
     }
 
@@ -40,7 +47,7 @@ extension SegmentLog {
     /// - Parameter rewrite: says what takes an event's place; nil keeps all.
     func replace(
         _ entry: CatalogEntry, by replacement: CatalogEntry, _ level: Int32, _ shouldContinue: () -> Bool,
-        _ rewrite: EventRewriter.Body? = nil, onlyIfSmaller: Bool, _ maintenance: inout Maintenance
+        _ rewrite: EventRewriter.Body? = nil, unlessLarger: Bool, _ maintenance: inout Maintenance
     ) throws(LogError) -> PackResult? {
         let original = try walk(through: entry)
         // Up to the end, because a removed file's blocks are freed when it is closed: adds do not wait for that.
@@ -48,7 +55,7 @@ extension SegmentLog {
         do throws(LogError) {
             if let result = try makeReplacement(
                 original, entry, replacement, level, shouldContinue, rewrite),
-                !onlyIfSmaller || result.bytesAfter < result.bytesBefore
+                !unlessLarger || SegmentLog.isWorthwhile(result)
             {
                 try install(replacement, insteadOf: entry, &maintenance)
                 return result
