@@ -122,9 +122,10 @@ extension Journal {
         do throws(EventProblem) {
             var events = EventIterator(payload)
             while let event = try events.next() {
-                if let floor = try EventFields(event).floor(at: frame.firstSequence + UInt64(count)) {
-                    letGo(floor)
-                }
+                let fields = try EventFields(event)
+                let sequence = frame.firstSequence + UInt64(count)
+                if let floor = try fields.floor(at: sequence) { letGo(floor) }
+                _ = try fields.erasedThrough(at: sequence)
                 count += 1
             }
         } catch {

@@ -101,7 +101,7 @@ extension EventFields {
         case Kind.floor:
             guard target ?? 0 > 0 else { throw .malformed("a floor lacks its sequence") }
         case Kind.erased:
-            guard was ?? 0 > 0, leaf?.count == EventFields.leafBytes, erasure ?? 0 > 0,
+            guard was ?? 0 > 0, target ?? 1 > 0, leaf?.count == EventFields.leafBytes, erasure ?? 0 > 0,
                 keyHash.map({ $0.count == EventFields.keyHashBytes }) ?? true
             else { throw .malformed("an erased event lacks a part") }
         case Kind.erasureBegun:
