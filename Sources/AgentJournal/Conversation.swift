@@ -55,9 +55,9 @@ public struct Conversation: Sendable {
     /// - Throws: `noSuchMemory` when it is not there (any more).
     @discardableResult
     public func replace(_ sequence: UInt64, with memory: NewMemory) async throws -> Receipt {
-        try checkOwn(sequence)
+        try journal.checkOpen()
         return try await journal.submit(
-            try Append.replace(sequence, with: memory, limits: journal.engine.limits))[0]
+            try Append.replace(sequence, in: name, with: memory, limits: journal.engine.limits))[0]
     }
 
     /// Forgets a memory of this conversation.

@@ -95,6 +95,8 @@ extension Journal {
         let engine = try engine
         let bytes = Array(name.utf8)
         var added: [Memory] = []
+        // Of those that were added in between, and of those that were there before.
+        var gone: Set<UInt64> = []
         var removed: Set<UInt64> = []
         guard try engine.presentFirstSequence() <= lower + 1 else { return nil }
         var cursor = EventCursor(engine.log, after: lower)
@@ -109,7 +111,7 @@ extension Journal {
                         recordedMicroseconds: event.recordedMicroseconds))
             case EventFields.Kind.forgotten:
                 if fields.target! > lower {
-                    added.removeAll { $0.sequence == fields.target }
+                    gone.insert(fields.target!)
                 } else {
                     removed.insert(fields.target!)
                 }
@@ -120,14 +122,14 @@ extension Journal {
         }
         guard removed.count <= Journal.mostRead, try (removed.min() ?? .max) >= engine.presentFirstSequence()
         else { return nil }
-        var gone: [Memory] = []
+        var before: [Memory] = []
         for sequence in removed.sorted() {
             var cursor = EventCursor(engine.log, after: sequence - 1)
             // One that is erased was there at no point.
             guard let event = try cursor.nextEvent(upTo: sequence), case .added(let memory) = event.kind
             else { continue }
-            gone.append(memory)
+            before.append(memory)
         }
-        return (added, gone)
+        return (added.filter { !gone.contains($0.sequence) }, before)
     }
 }

@@ -73,6 +73,10 @@ extension Journal {
             try history.follow(&cursor, upTo: bound)
             try history.add(erasure: left.erasure, engine.log)
             return history
+        case .lost:
+            throw JournalError(
+                .noSuchMemory, "The event with sequence \(sequence) was lost to damage, as a repair recorded",
+                sequences: sequence...sequence)
         default: throw Journal.noMemory(sequence)
         }
         try history.follow(&cursor, upTo: bound)

@@ -6,10 +6,13 @@ public import SystemPackage
 public struct RepairReport: Sendable, Hashable {
     /// What is wrong, as `verify` tells it.
     public var problems: [VerifyReport.Problem]
-    /// Events that are lost for good, by sequence. What was forgotten by one of them is there again.
+    /// Events that are lost for good, by sequence. What was forgotten by one of them is there again, unless a snapshot knows that it
+    /// was forgotten.
     public var losses: [ClosedRange<UInt64>]
     /// How many memories were taken from a snapshot, where the log had lost them.
     public var restoredMemories: UInt64
+    /// How many memories were forgotten once more, because the event that forgot them is lost and a snapshot knows.
+    public var forgottenAgain = 0
     /// Segments that are written anew, relative to the journal's directory.
     public var rewritten: [String]
     /// Damaged files that are moved to the directory `damaged` of the journal. Erasing removes them.
@@ -69,8 +72,13 @@ private struct JournalRepair {
         let snapshots = try asJournalError { () throws(LogError) in
             try SurveyedSnapshots(directory, options.fileSystem)
         }
-        let repair = try logRepair(snapshots)
-        let log = try asJournalError { () throws(LogError) in try repair.run(applies: !isDryRun) }
+        // First what is lost, so that no more than that is looked for in a snapshot.
+        let floor = try floor(snapshots)
+        let (repair, log) = try asJournalError { () throws(LogError) in
+            let gaps = try logRepair(snapshots, floor, []).run(applies: false).losses
+            let repair = try logRepair(snapshots, floor, gaps)
+            return (repair, try repair.run(applies: !isDryRun))
+        }
         report.losses = log.losses
         report.restoredMemories = log.restored
         report.rewritten = log.rewritten
@@ -86,29 +94,36 @@ private struct JournalRepair {
             for path in snapshots.damagedFiles { try repair.setAside(path) }
         }
         if let base { try write(base) }
-        try record(report.losses)
+        report.forgottenAgain = try record(report.losses, snapshots, repair)
         report.after = try Journal.verify(at: directory, fileSystem: options.fileSystem)
         return report
     }
 
-    private func logRepair(_ snapshots: SurveyedSnapshots) throws(JournalError) -> LogRepair {
+    /// Up to where history was let go, as snapshots and log know.
+    private func floor(_ snapshots: SurveyedSnapshots) throws(JournalError) -> UInt64 {
+        var floor = snapshots.floor
+        let survey = LogSurvey(directory, fileSystem: options.fileSystem) { frame, payload in
+            Journal.problem(in: payload, of: frame) { floor = max(floor, $0) }
+        }
+        try asJournalError { () throws(LogError) in try survey.run() }
+        return floor
+    }
+
+    private func logRepair(
+        _ snapshots: SurveyedSnapshots, _ floor: UInt64, _ gaps: [ClosedRange<UInt64>]
+    ) throws(LogError) -> LogRepair {
         let clock = options.clock
         var logOptions = LogOptions(
             fileSystem: options.fileSystem, now: { clock().microsecondsSince1970 },
             formatTime: { Timestamp(clampingMicrosecondsSince1970: $0).description })
         logOptions.random = options.random
-        var floor = snapshots.floor
-        _ = try Journal.salvage(at: directory, fileSystem: options.fileSystem) { event in
-            if case .historyLetGo(let through) = event.kind { floor = max(floor, through) }
-        }
-        let survivors = try asJournalError { () throws(LogError) in
-            try snapshots.memories().map {
-                RepairSurvivor(
-                    sequence: $0.sequence, recordedMicroseconds: $0.recordedMicroseconds, event: $0.event)
-            }
+        let survivors = try snapshots.memories(in: gaps).map {
+            RepairSurvivor(
+                sequence: $0.sequence, recordedMicroseconds: $0.recordedMicroseconds, event: $0.event)
         }
         return LogRepair(
-            directory, logOptions, floor: floor, knownThrough: snapshots.newest, survivors: survivors
+            directory, logOptions, floor: floor, knownThrough: snapshots.newest,
+            survivors: survivors
         ) { frame, payload in Journal.problem(in: payload, of: frame) }
     }
 
@@ -154,19 +169,63 @@ private struct JournalRepair {
     }
 
     /// The losses as events, and a snapshot of what there is.
-    private func record(_ losses: [ClosedRange<UInt64>]) throws(JournalError) {
+    ///
+    /// - Returns: how many memories were forgotten once more.
+    private func record(
+        _ losses: [ClosedRange<UInt64>], _ snapshots: SurveyedSnapshots, _ repair: LogRepair
+    ) throws(JournalError) -> Int {
+        var known: ErasureScope?
+        // Where the log has all, the state is made of that, and what a snapshot knows of the lost events is applied to it.
+        if !losses.isEmpty, let table = snapshots.sound.first?.table, try reachesBack() {
+            known = try asJournalError { () throws(LogError) in
+                let scope = try ErasureScope(table)
+                for sound in snapshots.sound { try repair.setAside(sound.table.path) }
+                return scope
+            }
+        }
         let journal = try Journal.openNow(at: directory, create: .never, options: options)
         do {
             let engine = try journal.engine
             for loss in losses {
                 try engine.betweenCommits { () throws(JournalError) in _ = try engine.record(.lost(loss)) }
             }
+            let forgotten = try known.map { (known) throws(JournalError) in
+                try journal.forgottenAgain(known)
+            }
+            for start in stride(from: 0, to: forgotten?.count ?? 0, by: 1000) {
+                let piece = Array(forgotten![start..<min(start + 1000, forgotten!.count)])
+                try engine.betweenCommits { () throws(JournalError) in
+                    _ = try engine.record(try Append.forget(piece, limits: engine.limits))
+                }
+            }
             _ = try journal.snapshotNow()
+            try journal.closeNow()
+            return forgotten?.count ?? 0
         } catch {
             // The error says more than a failure to close behind it.
             try? journal.closeNow()
             throw error
         }
-        try journal.closeNow()
+    }
+
+    private func reachesBack() throws(JournalError) -> Bool {
+        try asJournalError { () throws(LogError) in
+            try JournalPaths(directory).firstSequence(options.fileSystem) == 1
+        }
+    }
+}
+
+extension Journal {
+    /// The memories that are there and that a snapshot knows to be forgotten.
+    fileprivate func forgottenAgain(_ known: ErasureScope) throws(JournalError) -> [UInt64] {
+        let view = try view()
+        var found: [UInt64] = []
+        for conversation in try view.conversations() {
+            for memory in try view.memories(in: conversation.name)
+            where memory.sequence <= known.through && !known.isLive(memory.sequence) {
+                found.append(memory.sequence)
+            }
+        }
+        return found
     }
 }

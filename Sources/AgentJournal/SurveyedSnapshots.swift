@@ -31,6 +31,7 @@ struct SurveyedSnapshots {
                 guard let meta = StateMeta(table.meta), meta.lastSequence == table.sequence else {
                     throw LogError(.damaged, "\(name.path) does not say what it covers", path: name.path)
                 }
+                try SurveyedSnapshots.checkCounts(table, meta)
                 floor = max(floor, meta.floor)
                 newest = max(newest, table.sequence)
                 sound.append((table, meta))
@@ -42,6 +43,34 @@ struct SurveyedSnapshots {
                 if error.kind == .damaged { damaged.append(name) }
                 problems.append(VerifyReport.Problem(snapshot: file, error))
             }
+        }
+    }
+
+    /// Each conversation has as many memories as is said of it.
+    private static func checkCounts(_ table: TableReader, _ meta: StateMeta) throws(LogError) {
+        let conversations = TableCursor(table, isCaching: false)
+        try conversations.seek([StateKeys.conversations])
+        let memories = TableCursor(table, isCaching: false)
+        try memories.seek([StateKeys.memories])
+        var total: UInt64 = 0
+        while let key = conversations.key, key[0] == StateKeys.conversations {
+            let prefix = StateKeys.memories(of: Array(key.dropFirst()))
+            var count = 0
+            while let memory = memories.key, memory.starts(with: prefix) {
+                count += 1
+                try memories.advance()
+            }
+            guard ConversationValue(conversations.value)?.memories == count else {
+                throw LogError(
+                    .damaged, "\(table.path) does not hold as many memories of a conversation as it says",
+                    path: table.path)
+            }
+            total += UInt64(count)
+            try conversations.advance()
+        }
+        guard memories.key?.first != StateKeys.memories, total == meta.memories else {
+            throw LogError(
+                .damaged, "\(table.path) holds other memories than its conversations say", path: table.path)
         }
     }
 
@@ -61,15 +90,24 @@ struct SurveyedSnapshots {
     /// The files of those that are damaged.
     var damagedFiles: [FilePath] { damaged.map(\.path) }
 
-    /// The memories that the newest sound one has, or else those that can still be read in the damaged ones, in order of their
-    /// sequences.
+    /// The memories with such sequences that the newest sound one has, or else those that can still be read in the damaged ones, in
+    /// order of their sequences.
     ///
-    /// - Complexity: they are all in memory.
-    func memories() throws(LogError) -> [Survivor] {
-        guard let table = sound.first?.table else { return try survivors() }
+    /// - Complexity: reads all of it; what is found is in memory.
+    func memories(in ranges: [ClosedRange<UInt64>]) throws(LogError) -> [Survivor] {
+        func isWanted(_ sequence: UInt64) -> Bool {
+            let index = ranges.partitionIndex { $0.upperBound >= sequence }
+            return index < ranges.count && ranges[index].contains(sequence)
+        }
+        if ranges.isEmpty { return [] }
+        guard let table = sound.first?.table else {
+            return try survivors().filter { isWanted($0.sequence) }
+        }
         var found: [Survivor] = []
         try ErasureScope.forEach(StateKeys.memories, of: table) { key, value in
-            if let survivor = Survivor(key, value) { found.append(survivor) }
+            if isWanted(StateKeys.sequence(ofMemory: key)), let survivor = Survivor(key, value) {
+                found.append(survivor)
+            }
         }
         return found.sorted { $0.sequence < $1.sequence }
     }

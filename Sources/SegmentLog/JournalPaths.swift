@@ -52,4 +52,11 @@ extension JournalPaths {
             return (logBytes, snapshotBytes, disk)
         }
     }
+
+    /// The first sequence that the log holds, by the names of the segments.
+    package func firstSequence(_ fileSystem: any FileSystem) throws(LogError) -> UInt64 {
+        try asLogError { () throws(FileSystemError) in
+            try fileSystem.names(inDirectory: log).compactMap { SegmentName($0)?.firstSequence }.min() ?? 1
+        }
+    }
 }

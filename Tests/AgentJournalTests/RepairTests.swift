@@ -1,5 +1,6 @@
 import JournalFileSystem
 import JournalTesting
+import SegmentLog
 import SystemPackage
 import Testing
 
@@ -205,5 +206,102 @@ struct RepairTests {
         #expect(
             await code { _ = try Journal.repair(at: "/nowhere", options: options(disk), dryRun: false) }
                 == .noJournal)
+    }
+
+    @Test(
+        "what was forgotten by a lost event stays forgotten, where a snapshot knows; log and snapshot agree")
+    func forgottenAgain() throws {
+        let disk = SimulatedDisk()
+        let journal = try Journal.openNow(at: directory, options: options(disk))
+        for number in 0..<4 { _ = try journal.addNow([("c0", NewMemory(.text("memory \(number)")))]) }
+        _ = try journal.addNow([("c1", "cleared later")])
+        _ = try journal.forgetNow([1])
+        _ = try journal.clearNow("c1")
+        _ = try journal.addNow([("c0", "behind")])
+        _ = try journal.snapshotNow()
+        _ = try journal.addNow([("c0", "last")])
+        let digest = try journal.view().digest()
+        let position = try position(of: 6, in: journal)
+        try journal.closeNow()
+        try disk.corrupt(position.path, at: Int(position.offset), xor: 1)
+        let report = try Journal.repair(at: directory, options: options(disk), dryRun: false)
+        #expect(!report.losses.isEmpty && report.losses.allSatisfy { $0.lowerBound >= 6 })
+        #expect(report.forgottenAgain == 2 && report.after?.problems == [])
+        let again = try open(disk)
+        let present = try again.view().digest()
+        #expect(try again.replayedView().digest() == present)
+        // All but what came behind the snapshot in the same stretch.
+        #expect(present == digest || report.losses.contains { $0.upperBound >= 9 })
+        #expect(try again.view().memory(1) == nil && again.view().count(of: "c1") == 0)
+        try again.closeNow()
+    }
+
+    private func position(of sequence: UInt64, in journal: Journal) throws -> (path: FilePath, offset: UInt64)
+    {
+        let reader = try journal.segmentLog.reader(after: sequence - 1)
+        let frame = try #require(try reader.next())
+        return (try #require(reader.path), frame.offset)
+    }
+
+    @Test("memories that are put back keep their times")
+    func times() throws {
+        let disk = SimulatedDisk()
+        let clock = TestClock()
+        var options = options(disk)
+        options.clock = { clock.now }
+        let journal = try Journal.openNow(at: directory, options: options)
+        for number in 0..<150 {
+            clock.now = clock.now.advanced(by: .seconds(60))
+            let text = "memory \(number), which takes some room in its segment"
+            _ = try journal.addNow([("c0", NewMemory(.text(text)))])
+        }
+        _ = try journal.snapshotNow()
+        let before = try journal.view().memories(in: "c0")
+        let segments = try journal.segmentLog.entries.map(\.path)
+        try journal.closeNow()
+        #expect(segments.count > 2)
+        for path in segments.prefix(2) {
+            let without = disk.copy()
+            try without.remove(path)
+            options.fileSystem = without
+            let report = try Journal.repair(at: directory, options: options, dryRun: false)
+            #expect(report.losses == [] && report.restoredMemories > 10)
+            let again = try open(without)
+            #expect(try again.replayedView().memories(in: "c0") == before)
+            try again.closeNow()
+        }
+    }
+
+    @Test("a last segment whose header is lost: how far it came the page tells that a killed process left")
+    func lostEnd() throws {
+        let disk = SimulatedDisk(pid: 1)
+        let journal = try Journal.openNow(at: directory, options: options(disk))
+        for number in 0..<50 {
+            _ = try journal.addNow([("c0", NewMemory(.text("memory \(number), which takes some room here")))])
+            if number == 20 { try journal.endSegmentNow() }
+        }
+        let path = try #require(try journal.segmentLog.entries.last?.path)
+        disk.kill()
+        // It was killed, so it cannot close cleanly.
+        try? journal.closeNow()
+        let found = disk.asProcess(pid: 2)
+        for copy in [0, 512] { try found.corrupt(path, at: copy + 20, xor: 1) }
+        let report = try Journal.repair(at: directory, options: options(found), dryRun: false)
+        #expect(report.losses.last?.upperBound == 50 && report.after?.problems == [])
+        let again = try open(found)
+        let receipt = try again.addNow([("c0", "new")])[0]
+        #expect(receipt.sequence > 50)
+        // No id is used again.
+        let ids = try again.segmentLog.entries.map(\.header.id)
+        #expect(
+            Set(ids).count == ids.count
+                && !ids.contains { path.string.hasSuffix("-\(String($0).leftPadded(8)).segment") })
+        try again.closeNow()
+    }
+}
+
+extension String {
+    fileprivate func leftPadded(_ width: Int) -> String {
+        String(repeating: "0", count: width - count) + self
     }
 }

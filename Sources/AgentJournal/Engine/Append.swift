@@ -27,7 +27,8 @@ struct Append: Sendable {
         /// `expecting`: the conversation's last event must have this sequence.
         case add([Item], expecting: UInt64?)
         case forget([UInt64])
-        case replace(UInt64, NewMemory)
+        /// In a conversation, where the caller says in which.
+        case replace(UInt64, NewMemory, in: String?)
         /// Whatever needs no look at the state: clear, flush.
         case record(EventEncoder.Encoded)
     }
@@ -95,12 +96,14 @@ struct Append: Sendable {
         return Append(action: .forget(sequences), events: nil, rawBytes: sequences.count * smallEventBytes)
     }
 
-    static func replace(_ sequence: UInt64, with memory: NewMemory, limits: Limits) throws(JournalError)
-        -> Append
-    {
+    static func replace(
+        _ sequence: UInt64, in conversation: String? = nil, with memory: NewMemory, limits: Limits
+    ) throws(JournalError) -> Append {
         try limits.check(memory)
         let size = EventEncoder.added(conversation: "", memory).bytes.count
-        return Append(action: .replace(sequence, memory), events: nil, rawBytes: size + 2 * smallEventBytes)
+        return Append(
+            action: .replace(sequence, memory, in: conversation), events: nil,
+            rawBytes: size + 2 * smallEventBytes)
     }
 
     static func clear(_ conversation: String) throws(JournalError) -> Append {

@@ -85,6 +85,14 @@ struct CompactionRun {
         if let snapshots = engine.snapshots { try engine.removeOldSnapshots(snapshots) }
         report.firstSequence = engine.log.firstSequence
         if isErasing, let snapshots = engine.snapshots {
+            // By the snapshot that covers what was forgotten before the call: the state may have been rebuilt without it since.
+            for _ in 0..<3 where !isUpon(report.snapshotSequence) {
+                report.snapshotSequence = try engine.takeSnapshot(sealing: 0)
+            }
+            guard isUpon(report.snapshotSequence) else {
+                throw JournalError(
+                    .system, "Nothing was erased: a snapshot was rebuilt meanwhile; compact again")
+            }
             report.erasure = try ErasureRun(engine: engine, files: snapshots).run()
         }
         try pack(&report)
@@ -95,6 +103,14 @@ struct CompactionRun {
                 "packed": "\(report.packedSegments)",
             ])
         return report
+    }
+
+    /// Whether the state lies upon the snapshot of a sequence, and nothing else; there is none of an empty journal.
+    private func isUpon(_ sequence: UInt64) -> Bool {
+        let below = engine.box.withLock { $0.below }
+        guard sequence > 0 else { return below.tables.isEmpty }
+        return below.layer == nil && below.tables.map(\.sequence) == [sequence]
+            && !below.tables[0].meta.isEmpty
     }
 
     private func pack(_ report: inout CompactionReport) throws(JournalError) {

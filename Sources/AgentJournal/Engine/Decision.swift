@@ -16,7 +16,7 @@ struct Decision {
         switch append.action {
         case .add(let items, let expecting): try add(items, expecting, append.events, &state)
         case .forget(let sequences): try forget(sequences, &state)
-        case .replace(let sequence, let memory): try replace(sequence, memory, &state)
+        case .replace(let sequence, let memory, let name): try replace(sequence, memory, name, &state)
         case .record(let encoded):
             Outcome(receipts: [apply(encoded, &state)], events: append.events)
         }
@@ -143,9 +143,11 @@ struct Decision {
     }
 
     private func replace(
-        _ sequence: UInt64, _ memory: NewMemory, _ state: inout State
+        _ sequence: UInt64, _ memory: NewMemory, _ conversation: String?, _ state: inout State
     ) throws(JournalError) -> Outcome {
-        guard let name = try state.conversation(ofAdd: sequence) else { throw noSuch(sequence) }
+        let owner = try state.conversation(ofAdd: sequence)
+        // Of a memory that is erased nobody but the caller may know the conversation.
+        guard let name = conversation.map({ Array($0.utf8) }) ?? owner else { throw noSuch(sequence) }
         let item = Append.Item(
             conversation: String(decoding: name, as: UTF8.self),
             encoded: EventEncoder.added(
@@ -153,6 +155,7 @@ struct Decision {
             key: memory.idempotencyKey.map { Array($0.utf8) })
         // A repeated replace has its receipt already; the memory it replaced is gone by then.
         if let first = try knownReceipts([item], state)[0] { return Outcome(receipts: [first], events: nil) }
+        guard owner == name else { throw noSuch(sequence, in: conversation) }
         try checkLive(sequence, state)
         let encoded = [EventEncoder.forgotten(conversation: name, target: sequence), item.encoded]
         let receipts = encoded.map { apply($0, &state) }
@@ -166,10 +169,12 @@ struct Decision {
         return name
     }
 
-    private func noSuch(_ sequence: UInt64) -> JournalError {
+    private func noSuch(_ sequence: UInt64, in conversation: String? = nil) -> JournalError {
         JournalError(
             .noSuchMemory,
-            "Not written: there is no memory with sequence \(sequence); it was never added, or is forgotten "
+            "Not written: there is no memory with sequence \(sequence)"
+                + (conversation.map { " in conversation \"\($0)\"" } ?? "")
+                + "; it was never added, or is forgotten "
                 + "already", sequences: sequence...sequence)
     }
 

@@ -82,11 +82,16 @@ extension Engine {
         if box.withLock({ holdsErased($0) }) { try renewBetweenCommits() }
     }
 
+    /// The same between commits.
+    func letGoOfErasedNow() throws(JournalError) {
+        if box.withLock({ holdsErased($0) }) { try renew(to: log.visibleSequence, log.rewind) }
+    }
+
     private func holdsErased(_ state: borrowing State) -> Bool {
         let through = state.layer.erasure.through
         guard state.below.erasedThrough < through || state.layer.baseSequence < through else { return false }
         // Once: where there is no snapshot that is newer, the state comes from the log again.
-        return settledErasure.exchange(through, ordering: .acquiringAndReleasing) != through
+        return settledErasure.load(ordering: .acquiring) < through
     }
 
     /// Whether the state may have events that the log does not have, or has other ones in their places.
@@ -109,7 +114,9 @@ extension Engine {
     func renew(to last: UInt64, _ rewind: LogRewind) throws(JournalError) {
         var fresh = try state(at: min(last, log.visibleSequence))
         try catchUp(&fresh, to: last)
+        let erased = fresh.layer.erasure.through
         replaceState(fresh)
+        settledErasure.store(erased, ordering: .releasing)
         doubtfulAfter.store(.max, ordering: .releasing)
         settledRewinds.store(rewind.count, ordering: .releasing)
     }

@@ -81,13 +81,13 @@ extension Engine {
         }
         // What another process erased must not be written again.
         _ = try now()
-        try letGoOfErased()
         var isLeftOver = false
         let below = try betweenCommits { () throws(JournalError) -> Below in
             if isPoisoned { throw Engine.poisoned }
             // What other processes wrote, and is in the state, is durable before a snapshot covers it.
             try asJournalError { () throws(LogError) in try log.sync() }
             if isDoubtful(at: log.visibleSequence) { try renew(to: log.visibleSequence, log.rewind) }
+            try letGoOfErasedNow()
             if lettingAllGo { try record(.floor(log.visibleSequence + 1)) }
             let state = box.withLock { $0 }
             // A frozen layer that could not be written is tried again, before another is frozen upon it.
@@ -203,8 +203,8 @@ extension Below {
         meta.recordedMicroseconds = layer.lastRecordedMicroseconds
         meta.floor = layer.floor
         meta.erasure = layer.erasure
-        // Beside an erasure that is not ended the table below may be ahead of it.
-        meta.erasedThrough = max(layer.erasure.through, erasedThrough == .max ? 0 : erasedThrough)
+        // What the tables below say; a state from the log alone is as the log is.
+        meta.erasedThrough = erasedThrough == .max ? layer.erasure.through : erasedThrough
         meta.memories = try writer.memoryCount()
         return meta.encoded
     }

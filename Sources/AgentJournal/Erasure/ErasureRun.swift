@@ -215,7 +215,7 @@ struct Erasure: Sendable {
     ///
     /// - Parameter note: Called with what is erased, also when it was before by an erasure that was not ended.
     func rewrite(
-        _ event: EventRewriter.Found, _ leaf: () throws(LogError) -> [UInt8],
+        _ event: EventRewriter.Found, _ leaf: () -> [UInt8],
         _ note: (ErasureReport.ErasedEvent) -> Void
     ) throws(LogError) -> [UInt8]? {
         guard event.sequence <= scope.through else { return nil }
@@ -236,10 +236,12 @@ struct Erasure: Sendable {
             return tombstone.encoded
         }
         switch fields.kind {
-        case EventFields.Kind.added where !scope.isLive(event.sequence):
+        case EventFields.Kind.added:
+            // Whatever else is said, what is there is not erased.
+            guard !scope.isLive(event.sequence) else { return nil }
             return noted(
                 Tombstone(
-                    was: fields.kind, conversation: isEmptied == true ? nil : name, leaf: try leaf(),
+                    was: fields.kind, conversation: isEmptied == true ? nil : name, leaf: leaf(),
                     keyHash: bytes(fields.key).map {
                         StateKeys.hash(ofKey: $0, in: name!, erasureKey: key)
                     },
@@ -254,7 +256,7 @@ struct Erasure: Sendable {
             guard isEmptied == true else { return nil }
             return noted(
                 Tombstone(
-                    was: fields.kind, target: fields.target, leaf: try leaf(), erasure: sequence))
+                    was: fields.kind, target: fields.target, leaf: leaf(), erasure: sequence))
         }
     }
 

@@ -20,16 +20,34 @@ struct ErasureScope: Sendable {
         self.table = table
         through = table.sequence
         live = Array(repeating: 0, count: Int(table.sequence / 64) + 1)
-        try ErasureScope.forEach(StateKeys.memories, of: table) { key, _ in
+        // In order of the conversations, as these are: those that are passed over have no memory, whatever else is said of them.
+        let conversations = TableCursor(table, isCaching: false)
+        try conversations.seek([StateKeys.conversations])
+        let memories = TableCursor(table, isCaching: false)
+        try memories.seek([StateKeys.memories])
+        while let key = memories.key, key[0] == StateKeys.memories {
             let sequence = StateKeys.sequence(ofMemory: key)
             if sequence <= table.sequence { live[Int(sequence / 64)] |= 1 << (sequence % 64) }
+            try pass(conversations, upTo: UnsafeRawBufferPointer(rebasing: key[1..<(key.count - 9)]))
+            try memories.advance()
         }
+        try pass(conversations, upTo: nil)
         try ErasureScope.forEach(StateKeys.sequences, of: table) { key, value in
             let sequence = StateKeys.sequence(ofMemory: key)
             if value.first != StateKeys.erasedMark, !isLive(sequence) { forgotten.append(sequence) }
         }
-        try ErasureScope.forEach(StateKeys.conversations, of: table) { key, value in
-            if ConversationValue(value)?.memories == 0 { emptied.insert(Array(key.dropFirst())) }
+    }
+
+    /// Moves past the conversations up to that with a memory, and notes that those before it have none.
+    private mutating func pass(
+        _ conversations: TableCursor, upTo name: UnsafeRawBufferPointer?
+    ) throws(LogError) {
+        while let key = conversations.key, key[0] == StateKeys.conversations {
+            let conversation = UnsafeRawBufferPointer(rebasing: key.dropFirst())
+            let order = name.map { TableKey.compare(conversation, $0) } ?? -1
+            guard order <= 0 else { return }
+            if order < 0 { emptied.insert(Array(conversation)) }
+            try conversations.advance()
         }
     }
 
@@ -60,9 +78,10 @@ struct ErasureScope: Sendable {
     /// - Parameter isResuming: the snapshot may have forgotten the name already, by an erasure that was not ended.
     func isEmptied(_ name: UnsafeRawBufferPointer, isResuming: Bool) throws(LogError) -> Bool {
         guard isResuming else { return !emptied.isEmpty && emptied.contains(Array(name)) }
-        let key = StateKeys.conversation(Array(name))
-        guard let found = try table.find(key) else { return true }
-        return ConversationValue(found.value)?.memories == 0
+        let prefix = StateKeys.memories(of: Array(name))
+        let cursor = TableCursor(table)
+        try cursor.seek(prefix)
+        return cursor.key?.starts(with: prefix) != true
     }
 
     /// Whether a segment with these sequences holds something that is forgotten.

@@ -63,6 +63,8 @@ struct Layer: Sendable {
         var erasure = ErasureState()
         /// A table below, up to this sequence, from which the memories that are forgotten up to `through` are erased already.
         var erased: (sequence: UInt64, through: UInt64) = (0, 0)
+        /// Adds in the layers below whose memories are erased, and whose forgetting did not come yet.
+        var erasedAdds: Set<UInt64> = []
     }
 
     /// A bound that every event is at or below; one less than what stands for never.
@@ -87,6 +89,8 @@ struct Layer: Sendable {
     private(set) var floor: UInt64
     private(set) var erasure: ErasureState
     private let erasedBelow: (sequence: UInt64, through: UInt64)
+    /// Adds, here or below, whose memories are erased, and whose forgetting did not come yet.
+    private var erasedAdds: Set<UInt64>
     /// Events applied to this layer.
     private(set) var eventCount: UInt64 = 0
     /// Bytes of events in it, with a guess of what it keeps beside them.
@@ -102,6 +106,7 @@ struct Layer: Sendable {
         floor = base.floor
         erasure = base.erasure
         erasedBelow = base.erased
+        erasedAdds = base.erasedAdds
     }
 
     /// An empty layer that lies upon this one.
@@ -109,7 +114,7 @@ struct Layer: Sendable {
         Layer(
             upon: Base(
                 sequence: lastSequence, recordedMicroseconds: lastRecordedMicroseconds, floor: floor,
-                erasure: erasure, erased: erasedBelow))
+                erasure: erasure, erased: erasedBelow, erasedAdds: erasedAdds))
     }
 
     /// Applies the next event.
@@ -141,6 +146,7 @@ struct Layer: Sendable {
         case EventFields.Kind.cleared: clear(number, at: sequence)
         case EventFields.Kind.erased where fields.was == EventFields.Kind.added:
             added.append(Added(sequence: sequence, conversation: UInt32(number), isErased: true))
+            erasedAdds.insert(sequence)
             memoryBytes += Layer.entryBytes / 2
         default: break
         }
@@ -194,6 +200,7 @@ struct Layer: Sendable {
     }
 
     private mutating func remove(_ target: UInt64, from number: Int, at sequence: UInt64) {
+        if erasedAdds.remove(target) != nil { return }
         guard target > baseSequence else {
             // It is erased from there already.
             if target <= erasedBelow.sequence, sequence <= erasedBelow.through { return }

@@ -337,8 +337,12 @@ struct Backup {
         let (fileSystem, paths) = (fileSystem, target.paths)
         try asLogError { () throws(FileSystemError) in
             for directory in [paths.log, paths.snapshots] {
-                for name in try fileSystem.names(inDirectory: directory)
-                where name.hasSuffix(SegmentName.unfinishedSuffix) {
+                for name in try fileSystem.names(inDirectory: directory) {
+                    guard name.hasSuffix(SegmentName.unfinishedSuffix) else { continue }
+                    let whole = String(name.dropLast(SegmentName.unfinishedSuffix.utf8.count))
+                    guard SegmentName(whole) != nil || SnapshotFiles.sequence(named: whole) != nil else {
+                        continue
+                    }
                     try fileSystem.removeFile(directory.appending(name))
                 }
             }
@@ -355,9 +359,12 @@ struct Backup {
         let removals = try asLogError { () throws(FileSystemError) in
             var removals: [FilePath] = []
             for directory in [paths.log, paths.snapshots] {
-                for name in try fileSystem.names(inDirectory: directory).sorted()
-                where !kept.contains(name) && !name.hasSuffix(SegmentName.unfinishedSuffix) {
-                    removals.append(directory.appending(name))
+                for name in try fileSystem.names(inDirectory: directory).sorted() where !kept.contains(name) {
+                    // What is not of a journal is somebody else's.
+                    let isOurs = SegmentName(name) != nil || SnapshotFiles.sequence(named: name) != nil
+                    let path = directory.appending(name)
+                    guard isOurs, try fileSystem.status(of: path)?.kind == .file else { continue }
+                    removals.append(path)
                 }
             }
             return removals
@@ -408,8 +415,9 @@ extension SegmentLog {
         to directory: FilePath, shouldContinue: @escaping () -> Bool = { true }
     ) throws(LogError) -> BackupResult {
         let target = JournalPaths(directory)
-        let (mine, its) = (paths.directory.string, target.directory.string)
-        guard its != mine, !its.hasPrefix(mine + "/"), !mine.hasPrefix(its + "/") else {
+        guard try !isWithin(target.directory, paths.directory),
+            try !isWithin(paths.directory, target.directory)
+        else {
             throw LogError(
                 .notAJournal, "A backup is not made in the journal's own directory, nor around it",
                 path: directory)
@@ -420,5 +428,20 @@ extension SegmentLog {
                 paths: target, fileSystem: options.fileSystem, journal: identity.journal),
             shouldContinue: shouldContinue
         ).run()
+    }
+
+    /// Whether a path leads to a directory, or into it, whatever names lead there.
+    private func isWithin(_ path: FilePath, _ directory: FilePath) throws(LogError) -> Bool {
+        let fileSystem = options.fileSystem
+        return try asLogError { () throws(FileSystemError) in
+            guard let wanted = try fileSystem.status(of: directory)?.identity else { return false }
+            var path = path
+            while true {
+                if try fileSystem.status(of: path)?.identity == wanted { return true }
+                let parent = path.parentOrCurrent
+                if parent == path { return false }
+                path = parent
+            }
+        }
     }
 }

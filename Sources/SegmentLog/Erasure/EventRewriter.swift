@@ -7,14 +7,14 @@ package struct EventRewriter: ~Copyable {
         package var recordedMicroseconds: Int64
     }
 
-    /// What takes an event's place; nil keeps it. `leaf` gives the event's leaf: 32 bytes.
-    package typealias Body = (_ event: Found, _ leaf: () throws(LogError) -> [UInt8]) throws(LogError) ->
+    /// What takes an event's place; nil keeps it. `leaf` gives the event's leaf: 32 bytes. Where a repair lost the salt, it is one
+    /// under a salt that nobody keeps.
+    package typealias Body = (_ event: Found, _ leaf: () -> [UInt8]) throws(LogError) ->
         [UInt8]?
 
     private let body: Body
     private let firstSequence: UInt64
     private var walk: SaltWalk
-    private let noSalt: LogError
     /// The numbers of the events that were replaced, in order.
     private(set) var replaced: [UInt32] = []
 
@@ -22,8 +22,6 @@ package struct EventRewriter: ~Copyable {
         self.body = body
         firstSequence = entry.header.firstSequence
         walk = SaltWalk(salts)
-        noSalt = LogError(
-            .damaged, "\(entry.header.name) has no salt for an event that is not erased", path: entry.path)
     }
 
     /// The payload that takes the place of a frame's; nil when nothing in it changes, or it is no series of events.
@@ -66,13 +64,10 @@ package struct EventRewriter: ~Copyable {
     private mutating func rewrite(_ event: Found) throws(LogError) -> [UInt8]? {
         let number = UInt32(event.sequence - firstSequence)
         var walk = walk
-        let noSalt = noSalt
-        let new = try body(event) { () throws(LogError) in
-            guard
-                let leaf = walk.leaf(
-                    of: number, event.bytes, recordedMicroseconds: event.recordedMicroseconds)
-            else { throw noSalt }
-            return leaf
+        let new = try body(event) {
+            walk.leaf(of: number, event.bytes, recordedMicroseconds: event.recordedMicroseconds)
+                ?? SaltWalk.leaf(
+                    event.bytes, recordedMicroseconds: event.recordedMicroseconds, SaltWalk.randomSalt())
         }
         guard let new else { return nil }
         self.walk = walk

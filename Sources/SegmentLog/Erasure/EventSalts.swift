@@ -110,7 +110,16 @@ struct SaltWalk {
     mutating func leaf(
         of number: UInt32, _ event: UnsafeRawBufferPointer, recordedMicroseconds: Int64
     ) -> [UInt8]? {
-        guard let salt = salt(of: number) else { return nil }
+        salt(of: number).map { SaltWalk.leaf(event, recordedMicroseconds: recordedMicroseconds, $0) }
+    }
+
+    static func randomSalt() -> [UInt8] {
+        SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }
+    }
+
+    static func leaf(
+        _ event: UnsafeRawBufferPointer, recordedMicroseconds: Int64, _ salt: [UInt8]
+    ) -> [UInt8] {
         var code = HMAC<SHA256>(key: SymmetricKey(data: salt))
         withUnsafeBytes(of: recordedMicroseconds.littleEndian) { code.update(data: $0) }
         code.update(data: event)

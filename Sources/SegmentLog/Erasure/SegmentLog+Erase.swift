@@ -19,7 +19,7 @@ extension SegmentLog {
     /// - Parameters:
     ///   - isAffected: whether something is known to change; else the segment is read once to see.
     ///   - level: zlib's.
-    ///   - rewrite: says what takes an event's place, for the same event always the same.
+    ///   - rewrite: says what takes an event's place.
     ///   - shouldContinue: asked now and then; on false nothing is changed.
     /// - Returns: nil when nothing was done: nothing changes, or it should not continue, or there is no sealed segment of that
     ///   name (any more).
@@ -56,13 +56,21 @@ extension SegmentLog {
         let (fileSystem, damaged) = (
             options.fileSystem, paths.directory.appending(LogRepair.damagedDirectory)
         )
-        try asLogError { () throws(FileSystemError) in
-            guard try fileSystem.status(of: damaged) != nil else { return }
-            for name in try fileSystem.names(inDirectory: damaged) {
-                try fileSystem.removeFile(damaged.appending(name))
-            }
-            try fileSystem.syncDirectory(damaged)
+        let names = try asLogError { () throws(FileSystemError) in
+            try fileSystem.status(of: damaged) == nil ? [] : try fileSystem.names(inDirectory: damaged)
         }
+        for name in names {
+            let path = damaged.appending(name)
+            let kind = try asLogError { () throws(FileSystemError) in try fileSystem.status(of: path)?.kind }
+            guard kind != .directory else {
+                throw LogError(
+                    .system, "Nothing was erased: \(path) is a directory, which no repair made; move it away",
+                    path: path)
+            }
+            try asLogError { () throws(FileSystemError) in try fileSystem.removeFile(path) }
+        }
+        guard !names.isEmpty else { return }
+        try asLogError { () throws(FileSystemError) in try fileSystem.syncDirectory(damaged) }
     }
 
     private func hasBytesBehindItsEnd(_ entry: CatalogEntry) throws(LogError) -> Bool {

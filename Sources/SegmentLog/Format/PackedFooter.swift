@@ -21,7 +21,7 @@ import JournalFileSystem
 ///     20  4  CRC of the index
 ///     24  8  the original's last sequence
 ///     32  8  the original's end        40  4  the original's chain value
-///     44  4  chain value of this file  48  4  zero
+///     44  4  chain value of this file  48  4  number of nodes
 ///     52  4  CRC over salt, segment id, the trailer's offset, then bytes 0 to 51
 ///
 /// Nothing is lost with it: the frames are found without, one after the other.

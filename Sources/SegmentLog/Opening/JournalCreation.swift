@@ -36,7 +36,7 @@ struct JournalCreation {
         if names.contains(JournalIdentity.fileName) { return .journal }
         if names.contains(JournalIdentity.incompleteName) {
             throw LogError(
-                .damaged,
+                .notAJournal,
                 "\(directory) is a backup that was interrupted. Run it again; or, if the journal is gone, rename "
                     + "\(JournalIdentity.incompleteName) to \(JournalIdentity.fileName) and run `agent-journal verify`",
                 path: directory.appending(JournalIdentity.incompleteName))

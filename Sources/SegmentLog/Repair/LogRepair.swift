@@ -66,8 +66,8 @@ package struct LogRepair {
                 path: paths.log)
         }
         var progress = Progress(
-            nextID: catalog.highestID + 1, lastSequence: floor,
-            lastRecordedMicroseconds: first.header.createdMicroseconds)
+            nextID: try max(catalog.highestID, highestSetAsideID()) + 1, lastSequence: floor,
+            lastRecordedMicroseconds: .max)
         for problem in catalog.problems {
             switch problem.kind {
             case .segmentHeader, .foreignSegment:
@@ -124,7 +124,10 @@ package struct LogRepair {
         let first = progress.lastSequence + 1
         var made = SegmentHeader(
             id: progress.nextID, journal: header.journal, firstSequence: first,
-            createdMicroseconds: min(progress.lastRecordedMicroseconds, header.createdMicroseconds),
+            createdMicroseconds: min(
+                progress.predecessor == nil
+                    ? survivors.first { $0.sequence >= first }?.recordedMicroseconds ?? .max
+                    : progress.lastRecordedMicroseconds, header.createdMicroseconds),
             salt: UInt32(truncatingIfNeeded: options.random()), secret: (0..<4).map { _ in options.random() },
             predecessor: progress.predecessor
                 ?? (first > 1
@@ -155,6 +158,7 @@ package struct LogRepair {
         var wanted = entry.ending?.lastSequence ?? segment.lastSequence
         if isLast {
             wanted = max(wanted, knownThrough)
+            wanted = max(wanted, try visibleAtTheEnd(beyond: entry, progress.setAside))
             if case .record(let record) = record { wanted = max(wanted, record.lastSequence) }
         }
         guard !found.problems.isEmpty || segment.lastSequence != wanted || !entry.badHeaderCopies.isEmpty
@@ -220,6 +224,42 @@ package struct LogRepair {
 
     // MARK: Files
 
+    /// Where the last segment's header is lost, how far it came is told by nothing but the shared page, as a killed writer left it.
+    private func visibleAtTheEnd(
+        beyond entry: CatalogEntry, _ setAside: [FilePath]
+    ) throws(LogError) -> UInt64 {
+        var bound: UInt64 = 0
+        for path in setAside {
+            guard let name = path.lastComponent.flatMap({ SegmentName($0.string) }),
+                name.firstSequence > entry.header.firstSequence
+            else { continue }
+            let fileSystem = fileSystem
+            let length = try asLogError { () throws(FileSystemError) in
+                try fileSystem.status(of: path)?.length ?? 0
+            }
+            // No event takes less than a byte, but for many that are the same.
+            bound = max(bound, name.firstSequence - 1 + 8 * length)
+        }
+        guard bound > 0, let file = try? fileSystem.openFile(paths.lock, .readOnly) else { return 0 }
+        defer { file.close() }
+        let page = try LogOpening.readPage(file)
+        guard page.count >= LockFile.length else { return 0 }
+        let visible: UInt64 = page.withUnsafeBytes { $0.little(LockFile.visibleOffset) }
+        return visible <= bound ? visible : 0
+    }
+
+    /// No id is used twice, also not one of a segment that a repair set aside.
+    private func highestSetAsideID() throws(LogError) -> UInt32 {
+        let (fileSystem, damaged) = (fileSystem, paths.directory.appending(LogRepair.damagedDirectory))
+        return try asLogError { () throws(FileSystemError) in
+            guard try fileSystem.status(of: damaged)?.kind == .directory else { return 0 }
+            // One whose name was taken has a number behind it.
+            return try fileSystem.names(inDirectory: damaged).compactMap { name in
+                SegmentName(String(name.prefix { $0 != "~" }))?.id
+            }.max() ?? 0
+        }
+    }
+
     private func cleanCloseRecord() throws(LogError) -> CleanCloseRecord.Found {
         guard let file = try? fileSystem.openFile(paths.lock, .readOnly) else { return .none }
         defer { file.close() }
@@ -267,7 +307,13 @@ package struct LogRepair {
                 try fileSystem.createDirectory(damaged)
                 try fileSystem.syncDirectory(paths.directory)
             }
-            try fileSystem.rename(path, to: damaged.appending(path.lastComponent!))
+            var target = damaged.appending(path.lastComponent!)
+            var number = 1
+            while try fileSystem.status(of: target) != nil {
+                number += 1
+                target = damaged.appending("\(path.lastComponent!.string)~\(number)")
+            }
+            try fileSystem.rename(path, to: target)
             try fileSystem.syncDirectory(damaged)
             try fileSystem.syncDirectory(path.removingLastComponent())
         }

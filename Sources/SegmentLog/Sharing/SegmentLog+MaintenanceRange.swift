@@ -32,10 +32,10 @@ extension SegmentLog {
     /// - Throws: what `append` throws.
     package func finishMaintenanceOfOthers() throws(LogError) {
         let superseded = try writer.withLock { (writer) throws(LogError) in
-            try inWriterRange(&writer) { (_, shared) throws(LogError) -> [CatalogEntry] in
+            try inWriterRange(&writer) { (_, _) throws(LogError) -> [CatalogEntry] in
                 // Nobody makes a segment now, and nobody packs one.
                 try LogOpening(paths: paths, options: options).removeUnfinished()
-                guard shared.directoryGeneration != 0 else { return [] }
+                // Whoever died may not have come to saying that names changed.
                 try refreshCatalog()
                 return catalog.withLock { $0.superseded }
             }

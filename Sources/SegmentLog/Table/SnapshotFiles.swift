@@ -50,13 +50,20 @@ package struct SnapshotFiles: Sendable {
             throw LogError(system: error)
         }
         return found.compactMap { name in
-            guard name.hasSuffix(SnapshotFiles.suffix),
-                name.utf8.count == SnapshotFiles.digits + SnapshotFiles.suffix.utf8.count,
-                name.utf8.prefix(SnapshotFiles.digits).allSatisfy({ (48...57).contains($0) }),
-                let sequence = UInt64(name.dropLast(SnapshotFiles.suffix.utf8.count)), sequence < 1 << 62
-            else { return nil }
-            return Name(sequence: sequence, path: paths.snapshots.appending(name))
+            SnapshotFiles.sequence(named: name).map {
+                Name(sequence: $0, path: paths.snapshots.appending(name))
+            }
         }.sorted { $0.sequence > $1.sequence }
+    }
+
+    /// What a file of that name covers; nil when it is no snapshot's name.
+    static func sequence(named name: String) -> UInt64? {
+        guard name.hasSuffix(SnapshotFiles.suffix),
+            name.utf8.count == SnapshotFiles.digits + SnapshotFiles.suffix.utf8.count,
+            name.utf8.prefix(SnapshotFiles.digits).allSatisfy({ (48...57).contains($0) }),
+            let sequence = UInt64(name.dropLast(SnapshotFiles.suffix.utf8.count)), sequence < 1 << 62
+        else { return nil }
+        return sequence
     }
 
     /// The length of its file, in bytes; 0 when it is gone.

@@ -62,7 +62,6 @@ extension Model {
     }
 
     func replace(_ sequence: UInt64, in name: String, with memory: NewMemory) -> Result<Change, Failure> {
-        guard let owner = owner(of: sequence), owner.isSame(name) else { return .failure(.noSuchMemory) }
         if let failure = invalid(memory) { return .failure(failure) }
         if let first = memory.idempotencyKey.flatMap({ erased(name, $0) }) {
             return .success(Change(receipts: [(first, true)], erased: [first]))
@@ -71,7 +70,9 @@ extension Model {
             guard first.isSame(as: memory) else { return .failure(.keyConflict) }
             return .success(Change(receipts: [(first.sequence, true)]))
         }
-        guard live(sequence) != nil else { return .failure(.noSuchMemory) }
+        guard let owner = owner(of: sequence), owner.isSame(name), live(sequence) != nil else {
+            return .failure(.noSuchMemory)
+        }
         let added = lastSequence + (mistake == .replaceKeepsTheOld ? 1 : 2)
         var change = Change()
         if mistake != .replaceKeepsTheOld {

@@ -54,8 +54,17 @@ struct CompactCommand: AsyncParsableCommand {
             dryRun
             ? try await journal.read(output.console) { try await compact($0) }
             : try await journal.write(output.console) { try await compact($0) }
-        if let erasure = report.erasure { try receiptFile?.write(JSONLine.line(erasure.json)) }
         try await withOutput { out in
+            if let erasure = report.erasure {
+                let receipt = JSONLine.line(erasure.json)
+                do {
+                    try receiptFile?.write(receipt)
+                } catch {
+                    // It cannot be had again.
+                    try out.write(receipt)
+                    throw error
+                }
+            }
             try out.write(output.json ? JSONLine.object(report.members) : Array(report.text.utf8))
         }
     }
@@ -104,7 +113,7 @@ private struct ReceiptFile {
             try file.closeAfter { _ = try file.writeAll(bytes) }
         } catch let error as Errno {
             throw Failure(
-                error, "It is erased, but the receipt cannot be written; run the command again with --json",
+                error, "It is erased, but the receipt cannot be written; it is on stdout instead",
                 path: path)
         }
     }

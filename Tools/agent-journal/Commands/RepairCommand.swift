@@ -39,7 +39,8 @@ struct RepairCommand: AsyncParsableCommand {
 extension RepairReport {
     fileprivate var members: KeyValuePairs<String, JSONValue?> {
         [
-            "dry_run": .bool(isDryRun), "healthy": after.map { .bool($0.isHealthy) },
+            "dry_run": .bool(isDryRun), "forgotten_again": .number(forgottenAgain),
+            "healthy": after.map { .bool($0.isHealthy) },
             "lost": .array(losses.map(\.json)), "problems": .array(problems.map(\.json)),
             "restored_memories": .number(restoredMemories),
             "rewritten": .array(rewritten.map { .text($0) }), "set_aside": .array(setAside.map { .text($0) }),
@@ -54,6 +55,9 @@ extension RepairReport {
         lines += setAside.map { "\(would)moved to damaged: \($0)" }
         if restoredMemories > 0 {
             lines.append("\(would)restored from a snapshot: \(restoredMemories) memories")
+        }
+        if forgottenAgain > 0 {
+            lines.append("forgotten once more, as a snapshot knows: \(forgottenAgain) memories")
         }
         lines += losses.map { "\(would)lost: sequences \($0.lowerBound) to \($0.upperBound)" }
         if losses.isEmpty { lines.append("no event \(isDryRun ? "would be" : "is") lost") }
