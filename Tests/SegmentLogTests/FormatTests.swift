@@ -163,11 +163,11 @@ struct FormatTests {
                 frame.type = type
                 frame.flags = .init(rawValue: 1 << UInt16(bit))
                 for isPacked in [false, true] {
-                    let known: UInt8 = isPacked ? 2 : 1
+                    let known: UInt8 = isPacked ? 3 : 1
                     let isUnknown = (1...127).contains(type) && type > known
                     #expect(frame.isUnsupported(inPacked: isPacked) == (isUnknown || (3...7).contains(bit)))
                 }
-                #expect(frame.isSkippable == (type >= 128))
+                #expect(frame.isSkippable == (type >= 128 || type == 3))
             }
         }
     }

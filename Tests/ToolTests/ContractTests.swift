@@ -139,7 +139,9 @@ import Testing
             ["log", "j", "--follow", "--reverse"], ["show", "j", "--at", "date:yesterday"],
             ["show", "j", "--at", "seq:x"],
             ["show", "j", "--at", "99999999999999999999"], ["flush", "j", "a\nb"], ["clear", "j", "\u{7F}"],
-            ["compact", "j", "--erase"], ["snapshot"], ["repair", "j"],
+            ["compact", "j", "--receipt", "r"], ["snapshot"], ["repair"], ["history", "j"],
+            ["diff", "j", "a", "1"],
+            ["backup", "j"],
         ]
         for arguments in wrong where !arguments.isEmpty {
             let outcome = try shop.start(arguments, input: Data()).wait()

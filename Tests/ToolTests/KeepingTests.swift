@@ -120,7 +120,9 @@ import Testing
         let done = try shop.run("repair", "j", "--yes", "--json")
         #expect(
             done.status == 0
-                && done.out.contains(#""dry_run":false,"healthy":true,"lost":[{"first_sequence":"#))
+                && done.out.contains(
+                    #""dry_run":false,"forgotten_again":0,"healthy":true,"lost":[{"first_sequence":"#)
+        )
         let verified = try shop.run("verify", "j")
         #expect(verified.status == 0 && verified.out.contains("known loss: sequences "))
         #expect(try shop.run("log", "j", "--json").out.contains(#""kind":"lost""#))

@@ -83,11 +83,12 @@ package struct CrashWorkload: Hashable, Sendable, CustomStringConvertible, Lossl
         return true
     }
 
-    /// All workloads of a length, in order.
+    /// All workloads of a length, in order; of more than three steps those in which an erasure, if there is one, is the last.
     package static func all(ofLength length: Int) -> [CrashWorkload] {
         var workloads: [[CrashStep]] = [[]]
-        for _ in 0..<length {
-            workloads = workloads.flatMap { steps in CrashStep.exhaustive.map { steps + [$0] } }
+        for number in 1..<(length + 1) {
+            let steps = CrashStep.exhaustive.filter { $0 != .erase || length < 4 || number == length }
+            workloads = workloads.flatMap { before in steps.map { before + [$0] } }
         }
         return workloads.map { CrashWorkload($0) }.filter(\.isWorthwhile)
     }
