@@ -31,6 +31,10 @@ struct GoldenTests {
         case snapshot
         /// Compacted without history, then gone on: a snapshot, and the log behind it.
         case compacted
+        /// What was forgotten is erased, and it went on.
+        case erased
+        /// A damaged frame took others with it, and it was repaired.
+        case repaired
 
         private static let directory: FilePath = "/golden"
 
@@ -48,11 +52,24 @@ struct GoldenTests {
             for _ in 0..<14 { try await writer.step() }
             try await writer.reopen()
             if self == .snapshot { try await writer.journalForTesting.snapshot() }
+            if self == .erased {
+                try await writer.journalForTesting.conversation("emptied").add("gone", idempotencyKey: "gone")
+                try await writer.journalForTesting.conversation("emptied").clear()
+                try await writer.journalForTesting.compact(erasingForgotten: true)
+            }
             if self == .compacted { try await writer.journalForTesting.compact(keepingHistory: .none) }
             for _ in 0..<10 { try await writer.step() }
             if isClosed {
                 try await writer.close()
                 if self == .packed { try Self.pack(disk) }
+                if self == .repaired {
+                    let segment = disk.paths.first { $0.string.hasSuffix(".segment") }!
+                    try disk.corrupt(segment, at: 1600, xor: 1)
+                    options.random = { 0x0123_4567_89AB_CDEF }
+                    options.clock = { Timestamp("2027-01-01T00:00:00Z")! }
+                    _ = try Journal.repair(at: Self.directory, options: options, dryRun: false)
+                    for path in disk.paths where path.string.contains("/damaged/") { try disk.remove(path) }
+                }
             } else {
                 disk = disk.crash(keeping: .everything)
                 try Self.cut(disk, torn: self == .unclean)

@@ -39,7 +39,7 @@ extension VerifyReport {
     fileprivate var members: KeyValuePairs<String, JSONValue?> {
         [
             "events": .number(events), "frames": .number(frames), "healthy": .bool(isHealthy),
-            "last_sequence": .number(lastSequence), "lost": .array(losses.map(\.json)),
+            "last_sequence": .number(lastSequence), "lost": losses.isEmpty ? nil : .array(losses.map(\.json)),
             "problems": .array(problems.map(\.json)),
             "segments": .number(segments), "snapshots": .number(snapshots),
         ]
