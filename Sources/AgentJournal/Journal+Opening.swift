@@ -73,6 +73,8 @@ extension Journal {
             }
             let wasLong = ContinuousClock.now - start > longestReplay
             let lastSequence = state.lastSequence
+            // Beside another process it may be going on.
+            let hasUnfinishedErasure = state.layer.erasure.isUnfinished && log.report.ending != .shared
             let engine = Engine(
                 log: log, state: state, limits: limits, logger: options.logger, snapshots: snapshots,
                 isReadOnly: options.access == .readOnly,
@@ -93,6 +95,11 @@ extension Journal {
             announce(
                 directory, log, lastSequence: max(lastSequence, log.visibleSequence), memories: memories,
                 snapshot: found.usable.first?.sequence, options.logger)
+            if hasUnfinishedErasure {
+                options.logger.warning(
+                    "journal: an erasure was begun and not finished; the next compaction that erases goes on with it",
+                    metadata: ["directory": "\(directory)"])
+            }
             if wasLong { engine.requestSnapshot() } else { engine.requestSnapshotIfDue() }
             return (engine, log)
         } catch {

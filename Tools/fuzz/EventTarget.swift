@@ -52,12 +52,22 @@ struct EventTarget: Target {
                 conversation: memory.conversation,
                 NewMemory(
                     memory.content, role: memory.role, mimeType: memory.mimeType, metadata: memory.metadata,
-                    timestamp: isTimed ? memory.timestamp : nil, idempotencyKey: memory.idempotencyKey))
+                    timestamp: isTimed ? memory.timestamp : nil, idempotencyKey: memory.idempotencyKey),
+                replaces: memory.replaces)
         case .forgotten(let target, let conversation):
             EventEncoder.forgotten(conversation: Array(conversation.utf8), target: target)
         case .cleared(let conversation): EventEncoder.cleared(conversation: conversation)
         case .flushed(let label): EventEncoder.flushed(label: label)
         case .historyLetGo(let sequence): EventEncoder.floor(sequence)
+        case .erased(let left):
+            EventEncoder.erased(
+                Tombstone(
+                    was: left.kind.number, conversation: left.conversation.map { Array($0.utf8) },
+                    target: left.target, leaf: left.leaf, erasure: left.erasure))
+        case .erasureDone(let sequence): EventEncoder.erasureDone(through: sequence)
+        case .lost(let range): EventEncoder.lost(range)
+        // Its key is not the event's to tell.
+        case .erasureBegun: nil
         case .unknown: nil
         }
     }
@@ -84,5 +94,16 @@ struct EventTarget: Target {
             }
         }
         return seeds
+    }
+}
+
+extension ErasedKind {
+    fileprivate var number: UInt64 {
+        switch self {
+        case .added: EventFields.Kind.added
+        case .forgotten: EventFields.Kind.forgotten
+        case .cleared: EventFields.Kind.cleared
+        case .unknown(let number): number
+        }
     }
 }

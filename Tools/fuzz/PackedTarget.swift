@@ -38,6 +38,11 @@ struct PackedTarget: Target {
             let at = number * PackedFooter.entryLength + 28
             encoded.setLittle(kept.little(at, as: UInt32.self), at)
         }
+        // Nor those of a node.
+        for number in 0..<(footer.salts?.seeds.count ?? 0) {
+            let at = footer.blocks.count * PackedFooter.entryLength + number * PackedFooter.seedLength
+            for byte in (at + 5)..<(at + 8) { encoded[byte] = kept[byte] }
+        }
         let trailer = encoded.count - PackedFooter.trailerLength
         for place in [20, 52] {
             encoded.setLittle(kept.little(trailer + place, as: UInt32.self), trailer + place)
