@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -97,6 +98,19 @@ def test_a_key_makes_a_retry_add_nothing(journal: Journal) -> None:
     with pytest.raises(KeyConflictError):
         journal.add("c", "another", idempotency_key="k")
     assert journal.count("c") == 1
+
+
+def test_a_key_of_an_erased_memory_is_known(journal: Journal, tmp_path: Path) -> None:
+    first = journal.add("c", "a canary", idempotency_key="k")
+    journal.add("c", "stays")
+    journal.forget(first.sequence)
+    command = [sys.executable, "-m", "agent_journal", "compact", str(tmp_path / "memory"), "--erase", "--json"]
+    report = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    assert [event["sequence"] for event in report["erasure"]["events"]] == [first.sequence]
+    again = journal.add("c", "a canary", idempotency_key="k")
+    assert (again.sequence, again.is_replayed, again.is_erased) == (first.sequence, True, True)
+    kinds = [event.kind for event in journal.follow(timeout=0.1)]
+    assert kinds == ["erased", "added", "forgotten", "erasure_begun", "erasure_done"]
 
 
 def test_a_batch_is_there_as_a_whole_or_not(journal: Journal) -> None:

@@ -169,7 +169,8 @@ aj_follower *aj_follow(aj_journal *journal, uint64_t after, aj_error **error);
 // The next events in order, as many as are there but at most `limit` (0: as many as are handy); where there is none, waits for
 // one, a day at most. Empty when none came in time. An event is a line {"kind", "recorded", "sequence"}, with the memory's members for "added",
 // "conversation" and "target" (a sequence) for "forgotten", "conversation" for "cleared", "label" if there is one for "flushed",
-// "target" for "let_go" (history up to it), "number" for "unknown", a kind of a later version.
+// "target" for "let_go" (history up to it), "erasure_begun" and "erasure_done" (what was forgotten up to it), and with "first"
+// for "lost"; "erasure", "leaf", "was" and perhaps "conversation" and "target" for "erased"; "number" for "unknown", a kind of a later version.
 int aj_follower_next(
     aj_follower *follower, int64_t timeout_milliseconds, size_t limit, aj_buffer *events, aj_error **error);
 

@@ -68,13 +68,15 @@ class Event:
 
     sequence: int
     kind: str
-    """"added", "forgotten", "cleared", "flushed", "let_go" (of history), or "unknown": of a later version."""
+    """"added", "forgotten", "cleared", "flushed", "let_go" (of history), "erased", "erasure_begun",
+    "erasure_done", "lost", or "unknown": of a later version."""
     recorded: datetime
     conversation: str | None = None
     memory: Memory | None = None
     """What was added."""
     target: int | None = None
-    """The memory that was forgotten; for "let_go", up to where history was."""
+    """The memory that was forgotten; for "let_go", up to where history was;
+    for an erasure, up to where it goes; for "lost", the last event that is."""
     label: str | None = None
 
 
