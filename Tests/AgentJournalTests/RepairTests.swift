@@ -236,6 +236,26 @@ struct RepairTests {
         try again.closeNow()
     }
 
+    @Test("a log that ends before a snapshot does is brought up to it")
+    func aheadOfTheLog() throws {
+        let disk = SimulatedDisk()
+        let journal = try Journal.openNow(at: directory, options: options(disk))
+        for number in 0..<10 { _ = try journal.addNow([("c0", NewMemory(.text("memory \(number)")))]) }
+        _ = try journal.snapshotNow()
+        let digest = try journal.view().digest()
+        try journal.closeNow()
+        // Neither the record of the clean close nor the segment says any more how far it came.
+        try disk.remove(directory.appending("lock"))
+        let path = try #require(disk.paths.last { $0.string.contains("/log/") })
+        try disk.truncate(path, to: 1100)
+        let report = try Journal.repair(at: directory, options: options(disk), dryRun: false)
+        #expect(report.losses == [] && report.restoredMemories > 5 && report.after?.problems == [])
+        let again = try open(disk)
+        #expect(try again.view().digest() == digest && again.replayedView().digest() == digest)
+        #expect(try again.addNow([("c0", "new")])[0].sequence == 11)
+        try again.closeNow()
+    }
+
     private func position(of sequence: UInt64, in journal: Journal) throws -> (path: FilePath, offset: UInt64)
     {
         let reader = try journal.segmentLog.reader(after: sequence - 1)
