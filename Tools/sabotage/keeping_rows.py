@@ -90,7 +90,7 @@ ROWS = [
     without(
         "backup-read-back",
         "what is copied is read back and checked",
-        LOG + "Backup/Backup.swift",
+        LOG + "Backup/Backup+Copying.swift",
         "_ = try walk.digest()",
         "AgentJournalTests.BackupTests",
     ),

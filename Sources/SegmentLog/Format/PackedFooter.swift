@@ -18,7 +18,7 @@ import JournalFileSystem
 ///
 ///     0   8  magic 89 41 4A 49 0D 0A 1A 0A
 ///     8   8  offset of the index       16  4  number of frames
-///     20  4  CRC of the index
+///     20  4  CRC of the index, and of the nodes behind it
 ///     24  8  the original's last sequence
 ///     32  8  the original's end        40  4  the original's chain value
 ///     44  4  chain value of this file  48  4  number of nodes
