@@ -130,6 +130,9 @@ struct KeyValue {
         self.hash = hash
     }
 
+    /// Not inlined, because of a fault of Swift 6.3: where it was, and the hash not used, the optimizer freed the array before
+    /// the bytes were copied into it (found by the address sanitizer in a release build).
+    @inline(never)
     init?(_ bytes: UnsafeRawBufferPointer) {
         var offset = 0
         guard let sequence = Varint.read(bytes, &offset), let recorded = Varint.read(bytes, &offset) else {
