@@ -39,7 +39,8 @@ extension Journal {
         let cache = BlockCache(limit: options.cacheBytes)
         let paths = JournalPaths(directory)
         let found = try asJournalError { () throws(LogError) in
-            try FoundSnapshots(
+            if options.ignoresSnapshots { return FoundSnapshots() }
+            return try FoundSnapshots(
                 SnapshotFiles(
                     paths, options.fileSystem,
                     journal: JournalIdentity.journal(in: paths, options.fileSystem),
@@ -100,7 +101,7 @@ extension Journal {
                     "journal: an erasure was begun and not finished; the next compaction that erases goes on with it",
                     metadata: ["directory": "\(directory)"])
             }
-            if wasLong { engine.requestSnapshot() } else { engine.requestSnapshotIfDue() }
+            if wasLong, !options.ignoresSnapshots { engine.requestSnapshot() } else { engine.requestSnapshotIfDue() }
             return (engine, log)
         } catch {
             // Nothing was appended; what keeps the journal from opening is the error, not the close.
@@ -134,6 +135,9 @@ struct FoundSnapshots {
     private(set) var usable: [TableReader] = []
     /// Why others are not used.
     private(set) var problems: [LogError] = []
+
+    /// None.
+    init() {}
 
     init(_ files: SnapshotFiles) throws(LogError) {
         for name in try files.names() {

@@ -72,29 +72,39 @@ private struct JournalRepair {
         let snapshots = try asJournalError { () throws(LogError) in
             try SurveyedSnapshots(directory, options.fileSystem)
         }
+        let unfinished = UnfinishedRepair(directory, options.fileSystem)
+        var begun: [ClosedRange<UInt64>] = []
+        if before.problems.contains(.unfinishedRepair) {
+            begun = try asJournalError { () throws(LogError) in try unfinished.losses } ?? before.losses
+        }
         // First what is lost, so that no more than that is looked for in a snapshot.
         let floor = try floor(snapshots)
-        let (repair, log) = try asJournalError { () throws(LogError) in
-            let gaps = try logRepair(snapshots, floor, []).run(applies: false).losses
-            let repair = try logRepair(snapshots, floor, gaps)
-            return (repair, try repair.run(applies: !isDryRun))
+        let (repair, plan) = try asJournalError { () throws(LogError) in
+            // How far the log came a repair that was begun may alone know.
+            let known = max(snapshots.newest, begun.last?.upperBound ?? 0)
+            let gaps = try logRepair(snapshots, floor, known, []).run(applies: false).losses
+            let repair = try logRepair(snapshots, floor, known, gaps)
+            return (repair, try repair.run(applies: false))
         }
-        report.losses = log.losses
-        report.restoredMemories = log.restored
-        report.rewritten = log.rewritten
+        report.losses = plan.losses
+        report.restoredMemories = plan.restored
+        report.rewritten = plan.rewritten
         report.setAside =
-            log.setAside + snapshots.damagedFiles.map { "snapshots/\($0.lastComponent!.string)" }
-        let base = try salvagedBase(snapshots, log.firstSequence)
+            plan.setAside + snapshots.damagedFiles.map { "snapshots/\($0.lastComponent!.string)" }
+        let base = try salvagedBase(snapshots, plan.firstSequence)
         if let base {
             report.losses.insert(contentsOf: base.losses, at: 0)
             report.restoredMemories += base.restored
         }
+        report.losses = report.losses.union(begun)
         if isDryRun { return report }
         try asJournalError { () throws(LogError) in
-            for path in snapshots.damagedFiles { try repair.setAside(path) }
+            let losses = report.losses
+            _ = try repair.run(applies: true) { () throws(LogError) in try unfinished.write(losses) }
         }
-        if let base { try write(base) }
+        try replace(snapshots, with: base, repair)
         report.forgottenAgain = try record(report.losses, snapshots, repair)
+        try asJournalError { () throws(LogError) in try unfinished.remove() }
         report.after = try Journal.verify(at: directory, fileSystem: options.fileSystem)
         return report
     }
@@ -110,7 +120,8 @@ private struct JournalRepair {
     }
 
     private func logRepair(
-        _ snapshots: SurveyedSnapshots, _ floor: UInt64, _ gaps: [ClosedRange<UInt64>]
+        _ snapshots: SurveyedSnapshots, _ floor: UInt64, _ knownThrough: UInt64,
+        _ gaps: [ClosedRange<UInt64>]
     ) throws(LogError) -> LogRepair {
         let clock = options.clock
         var logOptions = LogOptions(
@@ -122,7 +133,7 @@ private struct JournalRepair {
                 sequence: $0.sequence, recordedMicroseconds: $0.recordedMicroseconds, event: $0.event)
         }
         return LogRepair(
-            directory, logOptions, floor: floor, knownThrough: snapshots.newest,
+            directory, logOptions, floor: floor, knownThrough: knownThrough,
             survivors: survivors
         ) { frame, payload in Journal.problem(in: payload, of: frame) }
     }
@@ -155,17 +166,29 @@ private struct JournalRepair {
         return base
     }
 
-    private func write(_ base: SalvagedBase) throws(JournalError) {
-        let paths = JournalPaths(directory)
-        let files = SnapshotFiles(
-            paths, options.fileSystem, journal: JournalIdentity.journal(in: paths, options.fileSystem),
-            cache: BlockCache(limit: 1 << 20), random: options.random)
-        _ = try asJournalError { () throws(LogError) in
-            try files.write(
-                base.sequence, level: 8, blockBytes: StateKeys.blockBytes,
-                didWrite: { () throws(FileSystemError) in }
-            ) { (writer) throws(LogError) in try Below().write(to: writer, base.state.layer) }
+    /// Sets damaged snapshots aside. What was salvaged of them is written first: a crash in between must not lose it.
+    private func replace(
+        _ snapshots: SurveyedSnapshots, with base: SalvagedBase?, _ repair: LogRepair
+    ) throws(JournalError) {
+        var damaged = snapshots.damagedFiles
+        if let base {
+            let paths = JournalPaths(directory)
+            let files = SnapshotFiles(
+                paths, options.fileSystem,
+                journal: JournalIdentity.journal(in: paths, options.fileSystem),
+                cache: BlockCache(limit: 1 << 20), random: options.random)
+            // Most often it gets the damaged one's name.
+            let isReplaced = damaged.contains(files.path(base.sequence))
+            damaged.removeAll { $0 == files.path(base.sequence) }
+            _ = try asJournalError { () throws(LogError) in
+                if isReplaced { try repair.copyAside(files.path(base.sequence)) }
+                return try files.write(
+                    base.sequence, level: 8, blockBytes: StateKeys.blockBytes,
+                    didWrite: { () throws(FileSystemError) in }
+                ) { (writer) throws(LogError) in try Below().write(to: writer, base.state.layer) }
+            }
         }
+        try asJournalError { () throws(LogError) in for path in damaged { try repair.setAside(path) } }
     }
 
     /// The losses as events, and a snapshot of what there is.
@@ -174,38 +197,43 @@ private struct JournalRepair {
     private func record(
         _ losses: [ClosedRange<UInt64>], _ snapshots: SurveyedSnapshots, _ repair: LogRepair
     ) throws(JournalError) -> Int {
-        var known: ErasureScope?
-        // Where the log has all, the state is made of that, and what a snapshot knows of the lost events is applied to it.
-        if !losses.isEmpty, let table = snapshots.sound.first?.table, try reachesBack() {
+        var known: [ErasureScope] = []
+        // Where the log has all, the state is made of that, and what snapshots know of the lost events is applied to it.
+        if !losses.isEmpty, try reachesBack() {
             known = try asJournalError { () throws(LogError) in
-                let scope = try ErasureScope(table)
-                for sound in snapshots.sound { try repair.setAside(sound.table.path) }
-                return scope
+                try snapshots.sound.map { (sound) throws(LogError) in try ErasureScope(sound.table) }
             }
         }
+        var options = options
+        options.ignoresSnapshots = !known.isEmpty
         let journal = try Journal.openNow(at: directory, create: .never, options: options)
+        let forgotten: [UInt64]
         do {
             let engine = try journal.engine
             for loss in losses {
                 try engine.betweenCommits { () throws(JournalError) in _ = try engine.record(.lost(loss)) }
             }
-            let forgotten = try known.map { (known) throws(JournalError) in
-                try journal.forgottenAgain(known)
-            }
-            for start in stride(from: 0, to: forgotten?.count ?? 0, by: 1000) {
-                let piece = Array(forgotten![start..<min(start + 1000, forgotten!.count)])
+            forgotten = try journal.forgottenAgain(known)
+            for start in stride(from: 0, to: forgotten.count, by: 1000) {
+                let piece = Array(forgotten[start..<min(start + 1000, forgotten.count)])
                 try engine.betweenCommits { () throws(JournalError) in
                     _ = try engine.record(try Append.forget(piece, limits: engine.limits))
                 }
             }
             _ = try journal.snapshotNow()
             try journal.closeNow()
-            return forgotten?.count ?? 0
         } catch {
             // The error says more than a failure to close behind it.
             try? journal.closeNow()
             throw error
         }
+        // They know of events that the log says were lost.
+        if !known.isEmpty {
+            try asJournalError { () throws(LogError) in
+                for sound in snapshots.sound { try repair.setAside(sound.table.path) }
+            }
+        }
+        return forgotten.count
     }
 
     private func reachesBack() throws(JournalError) -> Bool {
@@ -217,15 +245,31 @@ private struct JournalRepair {
 
 extension Journal {
     /// The memories that are there and that a snapshot knows to be forgotten.
-    fileprivate func forgottenAgain(_ known: ErasureScope) throws(JournalError) -> [UInt64] {
+    fileprivate func forgottenAgain(_ known: [ErasureScope]) throws(JournalError) -> [UInt64] {
+        guard !known.isEmpty else { return [] }
         let view = try view()
         var found: [UInt64] = []
         for conversation in try view.conversations() {
             for memory in try view.memories(in: conversation.name)
-            where memory.sequence <= known.through && !known.isLive(memory.sequence) {
+            where known.contains(where: {
+                memory.sequence <= $0.through && !$0.isLive(memory.sequence)
+            }) {
                 found.append(memory.sequence)
             }
         }
         return found
+    }
+}
+
+extension [ClosedRange<UInt64>] {
+    /// All sequences of both, in as few ranges as can be, in order.
+    fileprivate func union(_ others: [ClosedRange<UInt64>]) -> [ClosedRange<UInt64>] {
+        (self + others).sorted { $0.lowerBound < $1.lowerBound }.reduce(into: []) { all, range in
+            if let last = all.last, range.lowerBound <= last.upperBound + 1 {
+                all[all.count - 1] = last.lowerBound...Swift.max(last.upperBound, range.upperBound)
+            } else {
+                all.append(range)
+            }
+        }
     }
 }

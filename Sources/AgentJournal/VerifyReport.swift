@@ -11,7 +11,8 @@ public struct VerifyReport: Sendable, Hashable {
         /// Where in it, in bytes.
         public var offset: UInt64?
         /// What kind: `identity`, `missing_segment`, `segment_header`, `segment_header_copy`, `foreign_segment`, `frame`,
-        /// `event`, `index`, `padding`, `clean_close_record`, `unsupported`. Later versions add to it.
+        /// `event`, `index`, `padding`, `clean_close_record`, `snapshot`, `unfinished_repair`, `unsupported`. Later versions add to
+        /// it.
         public var kind: String
         /// The events that cannot be read because of it, as far as they are known; nil when none are lost.
         public var lostSequences: ClosedRange<UInt64>?
@@ -34,6 +35,17 @@ public struct VerifyReport: Sendable, Hashable {
             offset = error.offset
             kind = error.kind == .unsupported ? "unsupported" : "snapshot"
             message = error.message
+        }
+
+        /// A repair was begun and not finished.
+        static let unfinishedRepair = Problem(
+            file: UnfinishedRepair.file, kind: "unfinished_repair",
+            message: "a repair was begun and not finished; repair it again")
+
+        private init(file: String, kind: String, message: String) {
+            self.file = file
+            self.kind = kind
+            self.message = message
         }
 
         init(_ problem: LogProblem) {
@@ -109,7 +121,12 @@ extension Journal {
             return Journal.problem(in: payload, of: frame) { floor = max(floor, $0) }
         }
         try asJournalError { () throws(LogError) in try survey.run() }
-        return VerifyReport(survey, snapshots: found.count, found.problems(logEnd: survey.lastSequence))
+        var problems = found.problems(logEnd: survey.lastSequence)
+        let isUnfinished = try asJournalError { () throws(LogError) in
+            try UnfinishedRepair(directory, fileSystem).isThere
+        }
+        if isUnfinished { problems.append(.unfinishedRepair) }
+        return VerifyReport(survey, snapshots: found.count, problems)
     }
 
     /// What is wrong with the events of a frame whose checksums are right.

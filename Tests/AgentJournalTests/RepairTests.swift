@@ -208,9 +208,8 @@ struct RepairTests {
                 == .noJournal)
     }
 
-    @Test(
-        "what was forgotten by a lost event stays forgotten, where a snapshot knows; log and snapshot agree")
-    func forgottenAgain() throws {
+    /// A journal in which memory 1 and conversation `c1` were forgotten by events that are damaged, and a snapshot knows.
+    private func makeForgetful() throws -> (disk: SimulatedDisk, digest: String) {
         let disk = SimulatedDisk()
         let journal = try Journal.openNow(at: directory, options: options(disk))
         for number in 0..<4 { _ = try journal.addNow([("c0", NewMemory(.text("memory \(number)")))]) }
@@ -224,6 +223,13 @@ struct RepairTests {
         let position = try position(of: 6, in: journal)
         try journal.closeNow()
         try disk.corrupt(position.path, at: Int(position.offset), xor: 1)
+        return (disk, digest)
+    }
+
+    @Test(
+        "what was forgotten by a lost event stays forgotten, where a snapshot knows; log and snapshot agree")
+    func forgottenAgain() throws {
+        let (disk, digest) = try makeForgetful()
         let report = try Journal.repair(at: directory, options: options(disk), dryRun: false)
         #expect(!report.losses.isEmpty && report.losses.allSatisfy { $0.lowerBound >= 6 })
         #expect(report.forgottenAgain == 2 && report.after?.problems == [])
@@ -234,6 +240,37 @@ struct RepairTests {
         #expect(present == digest || report.losses.contains { $0.upperBound >= 9 })
         #expect(try again.view().memory(1) == nil && again.view().count(of: "c1") == 0)
         try again.closeNow()
+    }
+
+    @Test("interrupted anywhere and done again, all losses are recorded, and what they forgot is forgotten")
+    func interrupted() throws {
+        let (disk, _) = try makeForgetful()
+        let losses = try Journal.repair(at: directory, options: options(disk.copy()), dryRun: true).losses
+        disk.resetCalls()
+        disk.keepsHistory = true
+        _ = try Journal.repair(at: directory, options: options(disk), dryRun: false)
+        var wasUnfinished = 0
+        for call in 0..<disk.calls.count {
+            for kept in [SimulatedDisk.Kept.everything, .nothingUnsynced] {
+                let crashed = disk.crash(afterCall: call, keeping: kept)
+                let found = try Journal.verify(at: directory, fileSystem: crashed)
+                if found.problems.map(\.kind) == ["unfinished_repair"] { wasUnfinished += 1 }
+                let report = try Journal.repair(at: directory, options: options(crashed), dryRun: false)
+                #expect(report.problems.isEmpty || report.losses == losses, "after call \(call)")
+                #expect(report.problems.isEmpty || report.after?.problems == [], "after call \(call)")
+                let journal = try open(crashed)
+                let view = try journal.view()
+                #expect(try view.memory(1) == nil && view.count(of: "c1") == 0, "after call \(call)")
+                #expect(try journal.replayedView().digest() == view.digest(), "after call \(call)")
+                let events = try journal.eventsNow()
+                for loss in losses {
+                    // In its place, and behind all.
+                    #expect(events.count { $0.kind == .lost(loss) } >= 2, "after call \(call)")
+                }
+                try journal.closeNow()
+            }
+        }
+        #expect(wasUnfinished > 10, "the log was whole again, and the repair not done")
     }
 
     @Test("a log that ends before a snapshot does is brought up to it")

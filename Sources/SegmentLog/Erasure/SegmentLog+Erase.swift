@@ -56,9 +56,10 @@ extension SegmentLog {
         let (fileSystem, damaged) = (
             options.fileSystem, paths.directory.appending(LogRepair.damagedDirectory)
         )
+        // What a repair has still to do holds nothing of a memory.
         let names = try asLogError { () throws(FileSystemError) in
             try fileSystem.status(of: damaged) == nil ? [] : try fileSystem.names(inDirectory: damaged)
-        }
+        }.filter { $0 != UnfinishedRepair.name }
         for name in names {
             let path = damaged.appending(name)
             let kind = try asLogError { () throws(FileSystemError) in try fileSystem.status(of: path)?.kind }

@@ -49,13 +49,20 @@ package struct LogRepair {
         var setAside: [FilePath] = []
     }
 
-    /// - Parameter applies: false says what would be done.
-    package func run(applies: Bool) throws(LogError) -> RepairResult {
+    /// - Parameters:
+    ///   - applies: false says what would be done.
+    ///   - willApply: Called when others are locked out, before anything is changed.
+    package func run(
+        applies: Bool, willApply: () throws(LogError) -> Void = { () throws(LogError) in }
+    ) throws(LogError) -> RepairResult {
         let opening = LogOpening(paths: paths, options: options)
         let identity = try? opening.readIdentity()
         let lockFile = applies ? try lock() : nil
         defer { lockFile?.close() }
-        if applies { try opening.removeUnfinished() }
+        if applies {
+            try willApply()
+            try opening.removeUnfinished()
+        }
         var journal = identity?.journal
         if journal == nil { journal = try firstJournal() }
         let catalog = try SegmentCatalog.load(paths, journal: journal, fileSystem: fileSystem)
@@ -298,26 +305,41 @@ package struct LogRepair {
         for path in progress.setAside { try setAside(path) }
     }
 
-    /// Moves a damaged file out of the way, durably.
+    /// Moves a file out of the way, durably, if it is there.
     package func setAside(_ path: FilePath) throws(LogError) {
         let (fileSystem, paths) = (fileSystem, paths)
         let damaged = paths.directory.appending(LogRepair.damagedDirectory)
         try asLogError { () throws(FileSystemError) in
-            if try fileSystem.status(of: damaged) == nil {
-                try fileSystem.createDirectory(damaged)
-                try fileSystem.syncDirectory(paths.directory)
-            }
-            var target = damaged.appending(path.lastComponent!)
-            var number = 1
-            while try fileSystem.status(of: target) != nil {
-                number += 1
-                target = damaged.appending("\(path.lastComponent!.string)~\(number)")
-            }
+            guard try fileSystem.status(of: path) != nil else { return }
+            let target = try fileSystem.freeName(of: path, in: damaged)
             try fileSystem.rename(path, to: target)
             try fileSystem.syncDirectory(damaged)
             try fileSystem.syncDirectory(path.removingLastComponent())
         }
     }
+
+    /// Keeps a copy of a damaged file that another one is about to replace, durably.
+    package func copyAside(_ path: FilePath) throws(LogError) {
+        let (fileSystem, damaged) = (
+            fileSystem, paths.directory.appending(LogRepair.damagedDirectory)
+        )
+        try asLogError { () throws(FileSystemError) in
+            let source = try fileSystem.openFile(path, .readOnly)
+            defer { source.close() }
+            let copy = try fileSystem.openFile(try fileSystem.freeName(of: path, in: damaged), .createNew)
+            defer { copy.close() }
+            let length = try source.length()
+            for start in stride(from: 0, to: length, by: LogRepair.copiedBytes) {
+                let piece = try source.read(
+                    Int(min(UInt64(LogRepair.copiedBytes), length - start)), at: start)
+                try copy.write(piece, at: start)
+            }
+            try copy.sync()
+            try fileSystem.syncDirectory(damaged)
+        }
+    }
+
+    private static let copiedBytes = 1 << 20
 
     /// What the segments do not say of it is as large as it can be.
     private func writeIdentity(_ header: SegmentHeader) throws(LogError) {

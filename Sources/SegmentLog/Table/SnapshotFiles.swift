@@ -33,7 +33,8 @@ package struct SnapshotFiles: Sendable {
         package var path: FilePath
     }
 
-    private func path(_ sequence: UInt64) -> FilePath {
+    /// Of the snapshot that covers just so much.
+    package func path(_ sequence: UInt64) -> FilePath {
         let number = String(sequence)
         let zeros = String(repeating: "0", count: SnapshotFiles.digits - number.utf8.count)
         return paths.snapshots.appending(zeros + number + SnapshotFiles.suffix)
