@@ -19,12 +19,13 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CBareZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CLinux"),
         .executableTarget(
             name: "journal-benchmarks",
             dependencies: [
-                "CBareZlib", "CLinux", "CSQLite",
+                "CBareZlib", "CHiredis", "CLinux", "CSQLite",
                 .product(name: "AgentJournal", package: "agent-journal"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "Logging", package: "swift-log"),

@@ -47,8 +47,11 @@ struct Run: AsyncParsableCommand {
     @Option(help: "The directory of the data sets. Default: shared/data beside the repository.")
     var data: String?
 
-    @Option(help: "The tool agent-journal, for `import`; without it the library is measured.")
+    @Option(help: "The tool agent-journal, for `start` and `import`.")
     var tool: String?
+
+    @Option(help: "A Python that has SalamanderDB and ChromaDB; without it they are left out.")
+    var python: String?
 
     @Option(help: "Also writes the raw results as JSON to this file.")
     var json: String?
@@ -70,7 +73,8 @@ struct Run: AsyncParsableCommand {
             data: DataSets(
                 directory: try data.map { FilePath($0) } ?? repository().appending("../shared/data")),
             isQuick: quick, rounds: rounds ?? (quick ? 5 : 21), tool: tool.map { FilePath($0) },
-            isLarge: large,
+            python: python.map { FilePath($0) },
+            peersScript: try repository().appending("Tools/benchmarks/python/peers.py"), isLarge: large,
             sets: LargeSets(sets.map { FilePath($0) }, scratch))
         let environment = try Environment(scratch)
         var outcomes: [Outcome] = []
@@ -119,9 +123,10 @@ struct ImportWithLibrary: AsyncParsableCommand {
 struct MeasureProcess: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "measure-process", shouldDisplay: false)
 
+    @Flag var silent = false
     @Argument(parsing: .postTerminator) var command: [String]
 
     mutating func run() throws {
-        try ChildProcess.runAndPrintUsage(command)
+        try ChildProcess.runAndPrintUsage(command, isSilent: silent)
     }
 }

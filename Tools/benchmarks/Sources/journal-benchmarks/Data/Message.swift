@@ -11,7 +11,7 @@ struct Message: Sendable {
     var metadata: String
     /// The same, as AgentJournal takes it.
     var memory: NewMemory
-    /// The bytes of its line of JSON, with the newline.
+    /// The bytes of its line of JSON in the data set, with the newline.
     var lineBytes: Int
 
     /// Takes a line of JSON as `agent-journal import` does: no content is empty text, and what is not known is metadata.
@@ -41,6 +41,22 @@ struct Message: Sendable {
         self.metadata = metadata.isEmpty ? "" : metadata.description
         self.lineBytes = lineBytes
         memory = NewMemory(.text(content), role: Role(role), metadata: metadata)
+    }
+}
+
+/// A message as stores of text keep it.
+struct Line: Sendable {
+    var conversation: String
+    /// A line of JSON that holds all of it, without the newline.
+    var text: String
+
+    init(_ message: Message) {
+        conversation = message.conversation
+        text =
+            JSON([
+                ("conversation", JSON(message.conversation)), ("role", JSON(message.role)),
+                ("content", JSON(message.content)), ("metadata", JSON(message.metadata)),
+            ]).description
     }
 }
 

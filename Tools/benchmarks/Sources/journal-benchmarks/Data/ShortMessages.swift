@@ -26,6 +26,14 @@ struct ShortMessages {
             lineBytes: line + conversation.utf8.count + role.utf8.count + content.utf8.count)
     }
 
+    /// A message with a content of at least so many bytes.
+    mutating func long(_ bytes: Int, in conversation: String, turn: Int) -> Message {
+        let content = text(bytes: bytes)
+        return Message(
+            conversation: conversation, role: turn % 2 == 0 ? "user" : "assistant", content: content,
+            lineBytes: content.utf8.count)
+    }
+
     /// The same numbers in an order that is always the same, and another each time.
     mutating func shuffle(_ numbers: inout [Int]) {
         for index in numbers.indices.dropFirst().reversed() {

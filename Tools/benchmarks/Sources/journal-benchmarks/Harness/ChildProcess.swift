@@ -24,14 +24,17 @@ enum ChildProcess {
         return String(decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    static func measure(_ command: [String]) throws -> Usage {
+    /// - Parameter isSilent: What it prints is thrown away: the tool says what it did, which nobody asked for.
+    static func measure(_ command: [String], isSilent: Bool = false) throws -> Usage {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw Failure(description: "pipe failed") }
         defer { close(ends[0]) }
         let child: pid_t
         do {
             defer { close(ends[1]) }
-            child = try spawn([ownPath, "measure-process", "--"] + command, standardOutput: ends[1])
+            child = try spawn(
+                [ownPath, "measure-process"] + (isSilent ? ["--silent"] : []) + ["--"] + command,
+                standardOutput: ends[1])
         }
         var output: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
@@ -48,13 +51,11 @@ enum ChildProcess {
     }
 
     /// What the hidden command does: runs the command, and prints seconds and bytes behind its output.
-    static func runAndPrintUsage(_ command: [String]) throws {
-        let isOwn = command.first == ownPath
+    static func runAndPrintUsage(_ command: [String], isSilent: Bool) throws {
         let null = open("/dev/null", O_WRONLY)
         let start = ContinuousClock.now
-        // The tool says what it did, which nobody asked for; our own commands print what they measured.
         let child = try spawn(
-            command, standardOutput: isOwn ? 1 : null, standardError: isOwn ? 2 : null)
+            command, standardOutput: isSilent ? null : 1, standardError: isSilent ? null : 2)
         var status: Int32 = 0
         var usage = rusage()
         guard wait4(child, &status, 0, &usage) == child, status == 0 else {
@@ -63,8 +64,8 @@ enum ChildProcess {
         print((ContinuousClock.now - start).inSeconds, usage.ru_maxrss * 1024)
     }
 
-    private static func spawn(
-        _ command: [String], standardOutput: Int32, standardError: Int32 = 2
+    static func spawn(
+        _ command: [String], standardOutput: Int32 = 1, standardError: Int32 = 2
     ) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)

@@ -30,18 +30,19 @@ struct Environment {
 
     var summary: String {
         "\(cores) cores (\(processor)), \(memoryGiB) GiB, Linux \(kernel), \(fileSystem), fdatasync of 4 KiB "
-            + "\(syncMicroseconds.fixed(0)) µs (median), SQLite \(sqlite), zlib \(zlib)"
+            + "\(syncMicroseconds.fixed(0)) µs (median), SQLite \(sqlite), Redis \(RedisServer.version), zlib \(zlib)"
     }
 
     var json: JSON {
         JSON([
             ("processor", JSON(processor)), ("cores", JSON(cores)), ("memory_gib", JSON(memoryGiB)),
             ("kernel", JSON(kernel)), ("file_system", JSON(fileSystem)),
-            ("sync_microseconds", JSON(syncMicroseconds)), ("sqlite", JSON(sqlite)), ("zlib", JSON(zlib)),
+            ("sync_microseconds", JSON(syncMicroseconds)), ("sqlite", JSON(sqlite)),
+            ("redis", JSON(RedisServer.version)), ("zlib", JSON(zlib)),
         ])
     }
 
-    private static func firstLine(_ path: String) -> String {
+    static func firstLine(_ path: String) -> String {
         lines(path).first ?? "unknown"
     }
 

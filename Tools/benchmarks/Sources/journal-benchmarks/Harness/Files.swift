@@ -32,6 +32,11 @@ enum Files {
 
     static func exists(_ path: FilePath) -> Bool { access(path.string, F_OK) == 0 }
 
+    static func isDirectory(_ path: FilePath) -> Bool {
+        var status = stat()
+        return lstat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// The regular files below a directory, at any depth.
     static func list(_ directory: FilePath) throws(Failure) -> [(path: FilePath, status: stat)] {
         guard let stream = opendir(directory.string) else {
@@ -115,6 +120,18 @@ enum Files {
         }
         // What is written back later would disturb what is measured.
         try check(fsync(output.rawValue), "fsync", copy)
+    }
+
+    /// Asks the system to forget what it holds in memory of all files below a directory.
+    static func dropFromMemory(_ directory: FilePath) throws {
+        for (path, _) in try list(directory) { try dropFromMemory(file: path) }
+    }
+
+    static func dropFromMemory(file path: FilePath) throws {
+        let file = try FileDescriptor.open(path, .readOnly)
+        defer { try? file.close() }
+        let result = posix_fadvise(file.rawValue, 0, 0, POSIX_FADV_DONTNEED)
+        guard result == 0 else { throw Failure(operation: "posix_fadvise", path: path.string, errno: result) }
     }
 
     /// How many bytes a program may still write to the file system that holds a directory.

@@ -19,7 +19,7 @@ struct Sample: Sendable {
         return Sample(count: count, seconds: duration.inSeconds, cpuSeconds: processSeconds() - cpu)
     }
 
-    private static func processSeconds() -> Double {
+    static func processSeconds() -> Double {
         var usage = rusage()
         getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
         return usage.ru_utime.inSeconds + usage.ru_stime.inSeconds

@@ -12,6 +12,7 @@ final class SQLiteStore: @unchecked Sendable {
     private var database: OpaquePointer?
     private var insertion: OpaquePointer?
     private var selection: OpaquePointer?
+    private var lastSelection: OpaquePointer?
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
 
     struct Failure: Error, CustomStringConvertible {
@@ -45,6 +46,7 @@ final class SQLiteStore: @unchecked Sendable {
 
     deinit {
         sqlite3_finalize(selection)
+        sqlite3_finalize(lastSelection)
         sqlite3_finalize(insertion)
         sqlite3_close(database)
         pthread_mutex_destroy(mutex)
@@ -76,33 +78,45 @@ final class SQLiteStore: @unchecked Sendable {
 
     /// All rows of a conversation, in the order in which they were inserted.
     func select(_ conversation: String) throws -> [Row] {
-        if selection == nil {
+        try rows(&selection, "WHERE conversation = ? ORDER BY id", conversation)
+    }
+
+    /// The last rows of a conversation, in the order in which they were inserted.
+    func select(_ conversation: String, last count: Int) throws -> [Row] {
+        try rows(&lastSelection, "WHERE conversation = ? ORDER BY id DESC LIMIT \(count)", conversation)
+            .reversed()
+    }
+
+    private func rows(
+        _ statement: inout OpaquePointer?, _ condition: String, _ conversation: String
+    ) throws -> [Row] {
+        if statement == nil {
             try check(
                 sqlite3_prepare_v3(
-                    database,
-                    "SELECT id, role, content, metadata, timestamp FROM memories WHERE conversation = ? ORDER BY id",
-                    -1, UInt32(SQLITE_PREPARE_PERSISTENT), &selection, nil))
+                    database, "SELECT id, role, content, metadata, timestamp FROM memories " + condition, -1,
+                    UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil))
         }
-        bind(1, conversation, to: selection)
-        defer { sqlite3_reset(selection) }
+        bind(1, conversation, to: statement)
+        defer { sqlite3_reset(statement) }
         var rows: [Row] = []
         while true {
-            switch sqlite3_step(selection) {
+            switch sqlite3_step(statement) {
             case SQLITE_ROW:
                 rows.append(
                     Row(
-                        id: sqlite3_column_int64(selection, 0), role: text(1), content: text(2),
-                        metadata: text(3), timestamp: sqlite3_column_int64(selection, 4)))
+                        id: sqlite3_column_int64(statement, 0), role: text(statement, 1),
+                        content: text(statement, 2), metadata: text(statement, 3),
+                        timestamp: sqlite3_column_int64(statement, 4)))
             case SQLITE_DONE: return rows
             default: throw failure()
             }
         }
     }
 
-    private func text(_ column: Int32) -> String {
-        guard let bytes = sqlite3_column_text(selection, column) else { return "" }
+    private func text(_ statement: OpaquePointer?, _ column: Int32) -> String {
+        guard let bytes = sqlite3_column_text(statement, column) else { return "" }
         return String(
-            decoding: UnsafeBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(selection, column))),
+            decoding: UnsafeBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(statement, column))),
             as: UTF8.self)
     }
 

@@ -38,11 +38,11 @@ struct Compact: Workload {
                 Figure(
                     what: "disk without history, of SQLite's file",
                     value: Double(none.bytes) / Double(sqlite),
-                    target: .atMost(0.34), digits: 3),
+                    target: .atMost(0.28), digits: 3),
                 Figure(
                     what: "disk with all history, of SQLite's file",
                     value: Double(all.bytes) / Double(sqlite),
-                    target: .atMost(0.6), digits: 3),
+                    target: .atMost(0.55), digits: 3),
                 Figure(
                     what: "packing, lines of JSON for a second of the process's CPU",
                     value: Double(set.lineBytes) / 1e6 / all.sample.cpuSeconds, target: .atLeast(25),

@@ -14,7 +14,8 @@ struct Import: Workload {
         for round in 0..<(context.isQuick ? 1 : 5) {
             context.scratch.say("round \(round + 1): import")
             let usage = try await context.scratch.withDirectory { directory in
-                try ChildProcess.measure(command(context, directory.appending("journal")))
+                try ChildProcess.measure(
+                    command(context, directory.appending("journal")), isSilent: context.tool != nil)
             }
             time.values.append(usage.seconds)
             memory.values.append(Double(usage.maximumResidentBytes) / 1e6)

@@ -21,7 +21,7 @@ struct LongReplay: Workload {
                 return try ChildProcess.measure([ChildProcess.ownPath, "replay-with-library", path.string])
             }
             let numbers = usage.output.compactMap { Double($0) }
-            guard numbers.count == 2, Int(numbers[1]) == set.conversations else {
+            guard numbers.count == 3, Int(numbers[1]) == set.conversations else {
                 throw UsageError("the replay gave \(usage.output) conversations")
             }
             speed.values.append(Double(count) / numbers[0])
@@ -44,7 +44,7 @@ struct LongReplay: Workload {
     }
 }
 
-/// Prints the seconds for opening and how many conversations there are.
+/// Prints the seconds for opening, how many conversations there are, and the CPU seconds so far.
 struct ReplayWithLibrary: AsyncParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
 
@@ -54,7 +54,8 @@ struct ReplayWithLibrary: AsyncParsableCommand {
         let start = ContinuousClock.now
         let journal = try await Journal.openQuietly(FilePath(journal)) { $0.access = .readOnly }
         let seconds = (ContinuousClock.now - start).inSeconds
-        print(seconds, try await journal.conversations().count)
+        let cpu = Sample.processSeconds()
+        print(seconds, try await journal.conversations().count, cpu)
         try await journal.close()
     }
 }

@@ -1,89 +1,70 @@
 import AgentJournal
-import Synchronization
 import SystemPackage
 
 /// Many adders at once, each waiting for its own adds: a server of agents.
 struct ManyAdders: Workload {
     let name = "many-adders"
-    let summary = "64 adders at once, each add durable, against SQLite with as many threads and with one"
-    private static let adders = 64
+    let summary = "4, 16, 64 and 256 adders at once, each add durable, against SQLite and Redis"
 
     func run(_ context: Context) async throws -> Outcome {
-        let all = try context.data.taskmaster()
-        let many = Array(all.prefix(ManyAdders.adders * context.size(250, quick: 100)))
-        let few = Array(all.prefix(ManyAdders.adders * context.size(20, quick: 10)))
-        let contest = Contest(
-            unit: "adds/s", rounds: context.rounds,
-            contenders: [
-                Contender(name: "AgentJournal, 64 tasks") { try await ManyAdders.journal(many, $0) },
-                Contender(name: "SQLite, 64 threads") { try await ManyAdders.sqlite(few, $0) },
-                Contender(name: "SQLite, one thread") { try await ManyAdders.sqliteAlone(few, $0) },
-            ])
-        let series = try await contest.run(in: context.scratch)
-        let best = series[1].median > series[2].median ? series[1] : series[2]
-        return Outcome(
+        let messages = try context.data.taskmaster()
+        var outcome = Outcome(
             workload: name,
             method:
-                "Taskmaster messages, a share for each adder, \(many.count) a round (SQLite \(few.count)); SQLite: one "
-                + "connection under a mutex, \(SQLiteStore.settings)",
-            series: series,
-            figures: [
+                "Taskmaster messages, a share for each adder; AgentJournal: a task each; SQLite: a thread each and one "
+                + "connection under a mutex, or one thread that adds as many, \(SQLiteStore.settings); Redis: a thread and a "
+                + "connection each, \(RedisServer.settings), CPU with the server's; the bare loop writes 136 bytes and syncs",
+            series: [], figures: [])
+        for adders in [4, 16, 64, 256] { try await measure(adders, messages, context, &outcome) }
+        return outcome
+    }
+
+    private func measure(
+        _ adders: Int, _ messages: [Message], _ context: Context, _ outcome: inout Outcome
+    ) async throws {
+        let many = Adding.shares(
+            messages, adders: adders, each: context.size(adders < 64 ? 500 : 250, quick: 50))
+        let few = Adding.shares(
+            messages, adders: adders, each: max(5, context.size(1280, quick: 320) / adders))
+        let pieces = [[UInt8]](repeating: [UInt8](repeating: 7, count: 136), count: 500)
+        let series = try await Contest(
+            unit: "adds/s", rounds: context.rounds,
+            contenders: [
+                Contender(name: "AgentJournal, \(adders) tasks") { try await Adding.journal(many, $0) },
+                Contender(name: "SQLite, \(adders) threads") { try await Adding.sqlite(few, $0) },
+                Contender(name: "SQLite, one thread") {
+                    try await Adding.sqliteAlone(few.flatMap(\.self), $0)
+                },
+                Contender(name: "Redis, \(adders) connections") { try await Adding.redis(many, $0) },
+                Contender(name: "bare pwrite + fdatasync") {
+                    try await BareLoop(pieces: pieces).run($0.appending("bare"))
+                },
+            ]
+        ).run(in: context.scratch)
+        outcome.series += series
+        let sqlite = series[1].median > series[2].median ? series[1] : series[2]
+        let ofRedis = series[0].ratio(to: series[3])
+        switch adders {
+        case 64:
+            outcome.figures += [
                 Figure(
-                    what: "64 adders, of SQLite at its best", value: series[0].ratio(to: best),
-                    target: .atLeast(12), digits: 1)
-            ])
-    }
-
-    private static func share(_ adder: Int, of messages: [Message]) -> ArraySlice<Message> {
-        let count = messages.count / adders
-        return messages[adder * count..<(adder + 1) * count]
-    }
-
-    private static func journal(_ messages: [Message], _ directory: FilePath) async throws -> Sample {
-        let journal = try await Journal.openQuietly(directory)
-        try await journal.conversation("first").add("first")
-        let sample = try await Sample.measure(messages.count) {
-            try await withThrowingTaskGroup { group in
-                for adder in 0..<adders {
-                    group.addTask {
-                        for message in share(adder, of: messages) {
-                            try await journal.conversation(message.conversation).add(
-                                message.memory.content, role: message.memory.role,
-                                metadata: message.memory.metadata)
-                        }
-                    }
-                }
-                try await group.waitForAll()
-            }
-        }
-        try await journal.close()
-        return sample
-    }
-
-    private static func sqlite(_ messages: [Message], _ directory: FilePath) async throws -> Sample {
-        let store = try SQLiteStore(directory.appending("memories.sqlite"))
-        try store.insert(messages[0])
-        let failure = Mutex<(any Error)?>(nil)
-        let sample = await Sample.measure(messages.count) {
-            onThreads(adders) { adder in
-                do {
-                    for message in share(adder, of: messages) {
-                        try store.withLock { try store.insert(message) }
-                    }
-                } catch {
-                    failure.withLock { $0 = error }
-                }
-            }
-        }
-        if let error = failure.withLock({ $0 }) { throw error }
-        return sample
-    }
-
-    private static func sqliteAlone(_ messages: [Message], _ directory: FilePath) async throws -> Sample {
-        let store = try SQLiteStore(directory.appending("memories.sqlite"))
-        try store.insert(messages[0])
-        return try await Sample.measure(messages.count) {
-            for message in messages { try store.insert(message) }
+                    what: "64 adders, adds/s", value: series[0].median, target: .atLeast(120_000), digits: 0),
+                Figure(
+                    what: "64 adders, of SQLite at its best", value: series[0].ratio(to: sqlite),
+                    target: .atLeast(20), digits: 1),
+                Figure(what: "64 adders, of Redis", value: ofRedis, target: .atLeast(1.3)),
+                Figure(
+                    what: "64 adders, CPU time an add",
+                    value: series[0].samples.map(\.cpuMicrosecondsEach).median,
+                    target: .atMost(10), digits: 1, unit: " µs"),
+            ]
+        case 256:
+            outcome.figures += [
+                Figure(
+                    what: "256 adders, adds/s", value: series[0].median, target: .atLeast(200_000), digits: 0),
+                Figure(what: "256 adders, of Redis", value: ofRedis, target: .atLeast(1.4)),
+            ]
+        default: break
         }
     }
 }

@@ -71,7 +71,7 @@ struct TailLatency: Workload {
         outcome.figures += [(snapshot, "a snapshot"), (compaction, "a compaction")].map { times, what in
             Figure(
                 what: "p99 of adds during \(what), \(who), of the idle p99",
-                value: times.percentile(99) / p99, target: .atMost(3))
+                value: times.percentile(99) / p99, target: .atMost(2))
         }
     }
 

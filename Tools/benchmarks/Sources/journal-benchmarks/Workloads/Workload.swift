@@ -20,16 +20,25 @@ struct Context {
     var rounds: Int
     /// The tool `agent-journal`, where it is there.
     var tool: FilePath?
+    /// The interpreter that has the peers of Python, where it is there.
+    var python: FilePath?
+    /// `peers.py`.
+    var peersScript: FilePath
     /// Also the data sets that take minutes and gigabytes.
     var isLarge: Bool
     var sets: LargeSets
+
+    func pythonPeer(_ name: String) -> PythonPeer? {
+        python.map { PythonPeer(name: name, python: $0, script: peersScript) }
+    }
 
     func size(_ full: Int, quick: Int) -> Int { isQuick ? quick : full }
 }
 
 let workloads: [any Workload] = [
-    OneAdder(), ManyAdders(), Replay(), Size(), SmallJournal(), Import(), Restart(), Compact(), TailLatency(),
-    LongReplay(), SeveralProcesses(), Keeping(),
+    OneAdder(), ManyAdders(), Batches(), Contents(), SeveralProcesses(), Replay(), LongReplay(), Restart(),
+    Recent(),
+    TailLatency(), Keeping(), Compact(), Size(), SmallJournal(), Import(), Start(),
 ]
 
 extension Journal {
