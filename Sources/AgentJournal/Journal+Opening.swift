@@ -101,7 +101,11 @@ extension Journal {
                     "journal: an erasure was begun and not finished; the next compaction that erases goes on with it",
                     metadata: ["directory": "\(directory)"])
             }
-            if wasLong, !options.ignoresSnapshots { engine.requestSnapshot() } else { engine.requestSnapshotIfDue() }
+            if wasLong, !options.ignoresSnapshots {
+                engine.requestSnapshot()
+            } else {
+                engine.requestSnapshotIfDue()
+            }
             return (engine, log)
         } catch {
             // Nothing was appended; what keeps the journal from opening is the error, not the close.

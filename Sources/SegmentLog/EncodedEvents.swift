@@ -1,7 +1,9 @@
 /// Events as the log takes them: a piece of a frame's raw payload, whose meaning the log does not know.
 package struct EncodedEvents: Sendable {
-    /// From this size on the caller compresses, so that a large content does not stall the commits of others.
+    /// From this size on the caller compresses, so that a large batch does not stall the commits of others.
     package static let largeBytes = 64 << 10
+    /// The same for a single content, which has its context in itself.
+    package static let largeContentBytes = 16 << 10
 
     package var raw: [UInt8]
     package var count: Int
@@ -23,10 +25,16 @@ package struct EncodedEvents: Sendable {
 
     /// Compresses a large payload on the caller's thread.
     ///
+    /// - Parameters:
+    ///   - bytes: What is large.
+    ///   - quickly: With a short search. Compaction makes up for it.
     /// - Complexity: zlib's time over the payload; nothing when it is small.
-    package mutating func compressIfLarge(level: Int32) {
-        guard raw.count > EncodedEvents.largeBytes, compressed == nil else { return }
+    package mutating func compressIfLarge(
+        level: Int32, above bytes: Int = EncodedEvents.largeBytes, quickly: Bool = false
+    ) {
+        guard raw.count > bytes, compressed == nil else { return }
         let deflater = Deflater(level: level)
+        deflater.search(quickly: quickly)
         var output = RawBuffer(capacity: raw.count / 2)
         raw.withUnsafeBytes { deflater.compress($0, into: &output) }
         compressed = Compressed(data: Array(output.bytes), crc: Checksum.crc32(0, raw), deflater: deflater)

@@ -76,7 +76,8 @@ struct Append: Sendable {
         let item = try Item(conversation, memory, limits)
         var events = EncodedEvents(raw: item.encoded.bytes, count: 1)
         try limits.checkBatch(events.raw.count)
-        events.compressIfLarge(level: limits.compressionLevel)
+        events.compressIfLarge(
+            level: limits.compressionLevel, above: EncodedEvents.largeContentBytes, quickly: true)
         return Append(
             action: .add([item], expecting: expecting), events: events, rawBytes: item.encoded.bytes.count)
     }

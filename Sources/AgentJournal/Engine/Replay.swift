@@ -16,21 +16,26 @@ struct Replay {
         progress: ((UInt64) -> Void)? = nil
     ) throws(JournalError) {
         guard state.lastSequence < min(bound, log.visibleSequence) else { return }
-        try run(
-            &state, log.reader(after: state.lastSequence), upTo: min(bound, log.visibleSequence),
-            recordedUpTo: date, progress: progress)
+        let bound = min(bound, log.visibleSequence)
+        var source = ReplaySource(log.reader(after: state.lastSequence), upTo: bound, mayReadAhead: true)
+        try run(&state, &source, upTo: bound, recordedUpTo: date, progress: progress)
     }
 
     /// The same with a reader that is behind the state's last event, also beyond what is visible.
-    func run(
-        _ state: inout State, _ reader: LogReader, upTo bound: UInt64, recordedUpTo date: Int64 = .max,
-        progress: ((UInt64) -> Void)? = nil
+    func run(_ state: inout State, _ reader: LogReader, upTo bound: UInt64) throws(JournalError) {
+        var source = ReplaySource(reader, upTo: bound, mayReadAhead: false)
+        try run(&state, &source, upTo: bound)
+    }
+
+    private func run(
+        _ state: inout State, _ source: inout ReplaySource, upTo bound: UInt64,
+        recordedUpTo date: Int64 = .max, progress: ((UInt64) -> Void)? = nil
     ) throws(JournalError) {
         // Which a layer that a snapshot is taken of would be in the way of; then there is not much to replay.
         let spill = state.below.layer == nil ? spill : nil
         var spilling: Spilling?
         while state.lastSequence < bound,
-            let frame = try asJournalError({ () throws(LogError) in try reader.next(upTo: bound) })
+            let frame = try next(&source)
         {
             guard frame.recordedMicroseconds <= date else { break }
             guard !frame.header.isSkippable else {
@@ -38,9 +43,9 @@ struct Replay {
                 continue
             }
             do throws(EventProblem) {
-                try Replay.apply(frame, reader.payload, to: &state, upTo: bound)
+                try Replay.apply(frame, source.payload, to: &state, upTo: bound)
             } catch {
-                throw JournalError(error, in: frame, reader)
+                throw JournalError(error, in: frame, of: source.path)
             }
             // One layer is filled while the one before it is written.
             if let spill, state.layer.memoryBytes > spill.bytes / 3 {
@@ -50,6 +55,14 @@ struct Replay {
             progress?(state.lastSequence)
         }
         try spilling.take()?.finish(&state)
+    }
+
+    private func next(_ source: inout ReplaySource) throws(JournalError) -> FrameCursor.Frame? {
+        do throws(LogError) {
+            return try source.nextFrame()
+        } catch {
+            throw JournalError(error)
+        }
     }
 
     private static func apply(
@@ -74,8 +87,7 @@ struct Replay {
 
 extension JournalError {
     /// A frame whose checksum is right and whose events cannot be taken.
-    init(_ problem: EventProblem, in frame: FrameCursor.Frame, _ reader: LogReader) {
-        let path = reader.path
+    init(_ problem: EventProblem, in frame: FrameCursor.Frame, of path: FilePath?) {
         switch problem {
         case .malformed(let what):
             self.init(

@@ -62,7 +62,7 @@ struct EventCursor {
                     recordedMicroseconds: frame.recordedMicroseconds)
             }
         } catch {
-            throw JournalError(error, in: frame, reader)
+            throw JournalError(error, in: frame, of: reader.path)
         }
         return nil
     }

@@ -17,6 +17,7 @@ package final class Deflater: @unchecked Sendable {
     private(set) var inputBytes = 0
 
     private let level: Int32
+    private var isQuick = false
 
     package init(level: Int32 = 6) {
         self.level = level
@@ -41,10 +42,27 @@ package final class Deflater: @unchecked Sendable {
         inputBytes = 0
     }
 
+    /// How long is searched for what was there before: good, lazy and nice lengths, and steps of a search (zlib's
+    /// `configuration_table`, by level). Those below 4 search in another way.
+    private static let searches: [(good: Int32, lazy: Int32, nice: Int32, steps: Int32)] = [
+        (4, 4, 16, 16), (8, 16, 32, 32), (8, 16, 128, 128), (8, 32, 128, 256), (8, 32, 128, 128),
+        (32, 258, 258, 4096),
+    ]
+
+    /// Searches no longer than level 4 does, or as long as the level says, from the next frame on. That costs nothing: the stream
+    /// goes on.
+    func search(quickly: Bool) {
+        guard quickly != isQuick else { return }
+        isQuick = quickly
+        tune()
+    }
+
     /// Level 8 with the shorter search of level 6. Each step of a search reads two places of a window that is cold after
     /// the wait for the disk: 1,024 steps cost a durable add 6 µs, and made messages committed alone no smaller.
     private func tune() {
-        if level == 8 { deflateTune(stream, 8, 32, 128, 128) }
+        guard level >= 4 else { return }
+        let search = Deflater.searches[isQuick ? 0 : Int(level) - 4]
+        deflateTune(stream, search.good, search.lazy, search.nice, search.steps)
     }
 
     /// Appends the compressed form of `raw` to `output`.
