@@ -48,7 +48,7 @@ struct Replay {
                 throw JournalError(error, in: frame, of: source.path)
             }
             // One layer is filled while the one before it is written.
-            if let spill, state.layer.memoryBytes > spill.bytes / 3 {
+            if let spill, state.layer.memoryBytes > spill.bytes / 2 {
                 try spilling.take()?.finish(&state)
                 spilling = try Spilling(&state, to: spill.files)
             }

@@ -5,6 +5,24 @@ import SegmentLog
 /// A replay of millions of events passes here with each of them: what conversations share is made once, and an entry is
 /// written to where it is read from.
 final class LayerSource: TableSource {
+    // Of a structure's members it is not checked each time, as it is of an object's, that nobody else has them.
+    private var walk: LayerWalk
+
+    /// - Complexity: sorts names and keys.
+    init(_ layer: Layer) {
+        walk = LayerWalk(layer)
+        walk.hold()
+    }
+
+    var key: UnsafeRawBufferPointer? { walk.key }
+    var operation: TableOperation { walk.operation }
+    var value: UnsafeRawBufferPointer { walk.heldValue.bytes }
+
+    func advance() { walk.hold() }
+}
+
+/// Where in a layer one is.
+private struct LayerWalk: ~Copyable {
     private enum Section {
         case conversations, erasedKeys, keys, labels, memories, sequences, end
     }
@@ -20,7 +38,7 @@ final class LayerSource: TableSource {
     private let labels: [[UInt8]]
     private var conversation = OpenConversation()
     private var heldKey = RawBuffer(capacity: 600)
-    private var heldValue = RawBuffer(capacity: 4096)
+    private(set) var heldValue = RawBuffer(capacity: 4096)
     private(set) var operation = TableOperation.put
 
     /// The conversation whose memories come next.
@@ -34,7 +52,6 @@ final class LayerSource: TableSource {
         var next = 0
     }
 
-    /// - Complexity: sorts names and keys.
     init(_ layer: Layer) {
         self.layer = layer
         let names = layer.names.names
@@ -53,16 +70,12 @@ final class LayerSource: TableSource {
         }
         erasedKeys = layer.erasedKeys.keys.sorted { $0.lexicographicallyPrecedes($1) }
         labels = layer.labels.keys.sorted { $0.lexicographicallyPrecedes($1) }
-        hold()
     }
 
     var key: UnsafeRawBufferPointer? { section == .end ? nil : heldKey.bytes }
-    var value: UnsafeRawBufferPointer { heldValue.bytes }
-
-    func advance() { hold() }
 
     /// Finds the next entry and holds its key and value.
-    private func hold() {
+    mutating func hold() {
         operation = .put
         heldKey.removeAll()
         heldValue.removeAll()
@@ -95,41 +108,41 @@ final class LayerSource: TableSource {
         }
     }
 
-    private func enter(_ section: Section) {
+    private mutating func enter(_ section: Section) {
         self.section = section
         next = 0
     }
 
-    private func holdConversation(_ number: Int) {
+    private mutating func holdConversation(_ number: Int) {
         next += 1
         heldKey.append(StateKeys.conversation(layer.names.names[number]))
         heldValue.append(ConversationValue(layer.conversations[number]).encoded)
     }
 
-    private func holdErasedKey(_ hash: [UInt8]) {
+    private mutating func holdErasedKey(_ hash: [UInt8]) {
         next += 1
         heldKey.append(StateKeys.erasedKey(hash))
         heldValue.append(layer.erasedKeys[hash]!.encoded)
     }
 
-    private func holdKey(_ key: Layer.Key) {
+    private mutating func holdKey(_ key: Layer.Key) {
         next += 1
         let record = layer.keys[key]!
         heldKey.append(StateKeys.key(layer.names.names[key.conversation], key.bytes))
         heldValue.append(
             KeyValue(
                 sequence: record.sequence, recordedMicroseconds: record.recordedMicroseconds,
-                hash: layer.arena.withBytes(record.place) { LayerSource.hash(of: $0) }
+                hash: layer.arena.withBytes(record.place) { LayerWalk.hash(of: $0) }
             ).encoded)
     }
 
-    private func holdLabel(_ label: [UInt8]) {
+    private mutating func holdLabel(_ label: [UInt8]) {
         next += 1
         heldKey.append(StateKeys.label(label))
         heldValue.appendVarint(layer.labels[label]!)
     }
 
-    private func open(_ number: Int) {
+    private mutating func open(_ number: Int) {
         next += 1
         let name = layer.names.names[number]
         let state = layer.conversations[number]
@@ -141,7 +154,7 @@ final class LayerSource: TableSource {
     }
 
     /// The next change of the open conversation; false when there is none.
-    private func holdMemory() -> Bool {
+    private mutating func holdMemory() -> Bool {
         if conversation.isClearDue {
             conversation.isClearDue = false
             operation = .deletePrefix
@@ -160,17 +173,17 @@ final class LayerSource: TableSource {
             guard entry.removedAt == .max else { continue }
             heldKey.append(conversation.keyPrefix)
             heldKey.appendBigEndian(entry.sequence)
+            let prefix = conversation.eventPrefix
             layer.arena.withBytes(entry.place) {
                 MemoryValue.encode(
-                    $0, prefix: conversation.eventPrefix, recordedMicroseconds: entry.recordedMicroseconds,
-                    into: &heldValue)
+                    $0, prefix: prefix, recordedMicroseconds: entry.recordedMicroseconds, into: &heldValue)
             }
             return true
         }
         return false
     }
 
-    private func holdSequence() {
+    private mutating func holdSequence() {
         let added = layer.added[next]
         next += 1
         heldKey.append(StateKeys.sequences)
