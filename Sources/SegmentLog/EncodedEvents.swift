@@ -49,6 +49,8 @@ package struct LogHead: Sendable {
     package var recordedMicroseconds: Int64
     /// What the log lost since it was opened, of what was written and not durable.
     package var rewind = LogRewind()
+    /// What is to become durable for all up to here to be; nil before anything is decided.
+    package var written: SyncTarget?
 }
 
 /// After a failed sync, or a crash of another process beside one, not all that was written may be in the log any more; other

@@ -7,7 +7,8 @@ import SystemPackage
 /// The engine of one open journal: takes what callers enqueue, appends it, syncs, publishes, and releases the callers.
 ///
 /// A synchronous state machine driven by one thread, the committer. Everything that waits when the committer comes
-/// round goes into one write and one sync; there is no artificial delay. A caller who is alone drives it itself.
+/// round goes into one write and one sync; there is no artificial delay. Where very many wait, two committers take turns: one writes
+/// while the other syncs. A caller who is alone drives it itself.
 final class Engine: Sendable {
     let log: any EventLog
     private let current: Monitor<StateBox>
@@ -37,12 +38,33 @@ final class Engine: Sendable {
 
     private struct Queue {
         var pending: [Request] = []
-        /// The committer commits, or a caller in its place; never two at once.
+        /// A committer writes, or a caller in its place commits; never two at once.
         var isCommitting = false
+        /// How many committers sync what they wrote.
+        var syncing = 0
+        /// How many requests these wrote last.
+        var lastTaken = 0
         /// Somebody waits to do something between two commits, and comes first.
         var isAwaited = false
         var turns = CallerTurns()
         var isStopping = false
+        /// The one who takes turns with the first committer, once it was wanted.
+        var second: JoinableThread?
+
+        /// Nothing is on its way.
+        var isQuiet: Bool { !isCommitting && syncing == 0 }
+
+        /// Whether a committer writes what is pending.
+        ///
+        /// While another one syncs, only as many as that one took: fewer would have to wait for a sync of their own, which those
+        /// who come a moment later could have shared.
+        var isDue: Bool {
+            guard !isCommitting, !isAwaited, !pending.isEmpty else { return false }
+            return syncing == 0 || syncing == 1 && pending.count >= max(lastTaken, Queue.fewest)
+        }
+
+        /// For fewer, to wake a second thread takes longer than to write them.
+        private static let fewest = 16
     }
 
     /// At most so much payload goes into one commit.
@@ -88,15 +110,15 @@ final class Engine: Sendable {
     /// Puts several requests at the end of the queue, for one commit if they are not too long.
     func enqueue(_ requests: some Collection<Request> & Sendable) {
         guard !requests.isEmpty else { return }
-        let (isRefused, isCommitting) = queue.withLock { queue in
+        let (isRefused, isDue) = queue.withLock { queue in
             guard !queue.isStopping else { return (true, false) }
             queue.pending.append(contentsOf: requests)
-            return (false, queue.isCommitting)
+            return (false, queue.isDue)
         }
         if isRefused {
             for request in requests { request.complete(.failure(Engine.closed)) }
-        } else if !isCommitting {
-            queue.signal()
+        } else if isDue {
+            queue.broadcast()
         }
     }
 
@@ -120,7 +142,7 @@ final class Engine: Sendable {
     /// - Returns: What came of it; nil when it is to be enqueued.
     func commitAsCaller(_ append: Append, mayBlock: Bool) -> Result<[Receipt], any Error>? {
         let isMine = queue.withLock { queue in
-            guard !queue.isCommitting, !queue.isAwaited, queue.pending.isEmpty, !queue.isStopping,
+            guard queue.isQuiet, !queue.isAwaited, queue.pending.isEmpty, !queue.isStopping,
                 queue.turns.allows(append.rawBytes, mayBlock: mayBlock)
             else { return false }
             queue.isCommitting = true
@@ -141,23 +163,41 @@ final class Engine: Sendable {
     private func run() {
         while true {
             let requests = queue.withLock(waitingUntil: {
-                !$0.isCommitting && !$0.isAwaited && (!$0.pending.isEmpty || $0.isStopping)
+                $0.isDue || ($0.isStopping && $0.pending.isEmpty)
             }) { queue in
                 let taken = Engine.take(&queue)
                 queue.isCommitting = !taken.isEmpty
+                queue.lastTaken = taken.count
                 return taken
             }
             if requests.isEmpty { return }
             let start = ContinuousClock.now
-            let results = commit(requests.map(\.append))
-            // Before the callers are told: one who is alone then finds that nobody commits.
-            let isAwaited = queue.withLock { queue in
+            let appends = requests.map(\.append)
+            let appended = append(appends)
+            let isDue = queue.withLock { queue in
                 queue.isCommitting = false
-                queue.turns.committerCommitted(
-                    requests.count, in: ContinuousClock.now - start, othersWait: !queue.pending.isEmpty)
-                return queue.isAwaited
+                queue.syncing += 1
+                if queue.isDue, queue.second == nil {
+                    // If there may be no more threads, this one goes on alone.
+                    queue.second = try? spawnThread(name: "journal-commit2") { [self] in run() }
+                }
+                return queue.isDue
             }
-            if isAwaited { queue.broadcast() }
+            if isDue { queue.broadcast() }
+            let results =
+                switch appended {
+                case .ended(let results): results
+                case .written(let written): sync(appends, written)
+                }
+            // Before the callers are told: one who is alone then finds that nobody commits.
+            let mustWake = queue.withLock { queue in
+                queue.syncing -= 1
+                queue.turns.committerCommitted(
+                    requests.count, in: ContinuousClock.now - start,
+                    othersWait: !queue.pending.isEmpty || !queue.isQuiet)
+                return queue.isDue || queue.isAwaited || queue.isStopping
+            }
+            if mustWake { queue.broadcast() }
             for (request, result) in zip(requests, results) { request.complete(result) }
         }
     }
@@ -166,7 +206,7 @@ final class Engine: Sendable {
     func betweenCommits<R>(_ body: () throws(JournalError) -> R) throws(JournalError) -> R {
         // One at a time: only the maintenance thread, or one that heals, comes here.
         queue.withLock(waitingUntil: { !$0.isAwaited }) { $0.isAwaited = true }
-        queue.withLock(waitingUntil: { !$0.isCommitting }) { queue in
+        queue.withLock(waitingUntil: { $0.isQuiet }) { queue in
             queue.isAwaited = false
             queue.isCommitting = true
         }
@@ -205,14 +245,34 @@ final class Engine: Sendable {
         case taken([Receipt])
     }
 
+    /// What came of writing.
+    private enum Appended {
+        /// Nothing of it is to become durable.
+        case ended([Result<[Receipt], any Error>])
+        case written(Written)
+    }
+
+    private struct Written: Sendable {
+        var decided: [Decided]
+        var target: SyncTarget
+    }
+
     /// Appends what is wanted and makes it durable. Never called twice at once.
     ///
     /// - Returns: What became of each, in order.
     func commit(_ appends: [Append]) -> [Result<[Receipt], any Error>] {
+        switch append(appends) {
+        case .ended(let results): results
+        case .written(let written): sync(appends, written)
+        }
+    }
+
+    private func append(_ appends: [Append]) -> Appended {
         var decided: [Decided] = []
         var behind: JournalError?
+        let head: LogHead
         do throws(LogError) {
-            _ = try log.append(
+            head = try log.append(
                 rawBytes: appends.reduce(0) { $0 + $1.rawBytes }, pieces: appends.count
             ) { head in
                 do throws(JournalError) {
@@ -223,17 +283,27 @@ final class Engine: Sendable {
                 }
                 return decide(appends, head, &decided)
             }
-            if behind == nil { try log.sync() }
         } catch {
-            return fail(appends, decided, error)
+            return .ended(fail(appends, decided, error))
         }
         if let behind {
             if isOfSnapshot(behind) { requestHealing(behind) }
-            return appends.map { _ in .failure(behind) }
+            return .ended(appends.map { _ in .failure(behind) })
+        }
+        guard let target = head.written else { preconditionFailure("what was decided can become durable") }
+        return .written(Written(decided: decided, target: target))
+    }
+
+    /// Makes durable what was appended.
+    private func sync(_ appends: [Append], _ written: Written) -> [Result<[Receipt], any Error>] {
+        do throws(LogError) {
+            try log.sync(written.target)
+        } catch {
+            return fail(appends, written.decided, error)
         }
         wakeFollowers()
         requestSnapshotIfDue()
-        return decided.map { outcome in
+        return written.decided.map { outcome in
             switch outcome {
             case .refused(let error): .failure(error)
             case .taken(let receipts): .success(receipts)
@@ -294,6 +364,7 @@ final class Engine: Sendable {
         queue.broadcast()
         wakeFollowers()
         thread.withLock { $0 }?.join()
+        queue.withLock { $0.second }?.join()
         // No other begins: it is looked whether the engine stops under the same lock.
         if let watcher = watcher.withLock({ $0 }) {
             log.wake()

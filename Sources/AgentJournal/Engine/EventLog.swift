@@ -13,6 +13,8 @@ package protocol EventLog: AnyObject, Sendable {
     func seal(longerThan bytes: UInt64) throws(LogError)
     /// Makes everything appended durable, then visible.
     func sync() throws(LogError)
+    /// The same of what an `append` had written when it returned; while another one appends.
+    func sync(_ written: SyncTarget) throws(LogError)
     /// The last sequence that reads may show.
     var visibleSequence: UInt64 { get }
     /// The first event that the log still holds, as it was when it was last looked at.

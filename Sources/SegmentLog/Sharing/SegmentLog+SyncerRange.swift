@@ -1,6 +1,14 @@
 import JournalFileSystem
 import SystemPackage
 
+/// What is to become durable, and in which file it is.
+package struct SyncTarget: Sendable {
+    fileprivate var sequence: UInt64
+    fileprivate var failures: UInt64
+    fileprivate var file: (any File)?
+    fileprivate var segment: UInt32?
+}
+
 /// Of the processes that wait for what they wrote to be durable one is elected, by the syncer range, to sync what all have
 /// written; the others sleep until it says how far that is.
 extension SegmentLog {
@@ -10,13 +18,16 @@ extension SegmentLog {
     ///   is then not known, and a second sync would not tell (the kernel forgets which pages it could not write); or,
     ///   without poisoning it, when another process that syncs takes longer than `LogOptions.lockTimeout`.
     package func sync() throws(LogError) {
-        let wanted = try writer.withLock { (writer) throws(LogError) -> Wanted in
-            if let poison = writer.poison { throw poisoned(by: poison) }
-            if writer.isClosed { throw closed }
-            return Wanted(
-                sequence: writer.lastSequence, failures: writer.failures, file: writer.active?.file,
-                segment: writer.active?.frames.header.id)
-        }
+        try sync(
+            writer.withLock { (writer) throws(LogError) in
+                if let poison = writer.poison { throw poisoned(by: poison) }
+                if writer.isClosed { throw closed }
+                return syncTarget(writer)
+            })
+    }
+
+    /// The same of all that an `append` had written when it returned, while others may append already.
+    package func sync(_ wanted: SyncTarget) throws(LogError) {
         guard let lockFile, let shared else { return }
         var waiting: ContinuousClock.Instant?
         while true {
@@ -32,6 +43,7 @@ extension SegmentLog {
             case .isMarked:
                 // Who synced before died meanwhile, or failed.
                 try writer.withLock { (writer) throws(LogError) in
+                    if let poison = writer.poison { throw notSynced(poison) }
                     try inWriterRange(&writer) { (writer, shared) throws(LogError) in
                         if shared.visible < wanted.sequence { try recover(&writer, shared) }
                     }
@@ -51,12 +63,18 @@ extension SegmentLog {
         }
     }
 
-    /// What is to become durable, and in which file it is.
-    private struct Wanted: Sendable {
-        var sequence: UInt64
-        var failures: UInt64
-        var file: (any File)?
-        var segment: UInt32?
+    /// What was written before the log was poisoned, and not synced since.
+    private func notSynced(_ poison: LogError) -> LogError {
+        LogError(
+            .outcomeUnknown,
+            "After an earlier failure (\(poison.message)) it is not known whether the events are on disk. Close the journal "
+                + "and open it again to recover", path: poison.path, cause: poison.cause)
+    }
+
+    func syncTarget(_ writer: Writer) -> SyncTarget {
+        SyncTarget(
+            sequence: writer.lastSequence, failures: writer.failures, file: writer.active?.file,
+            segment: writer.active?.frames.header.id)
     }
 
     private enum Election {
@@ -69,7 +87,7 @@ extension SegmentLog {
     }
 
     private func syncIfElected(
-        _ wanted: Wanted, _ lockFile: any File, _ shared: CommitPage
+        _ wanted: SyncTarget, _ lockFile: any File, _ shared: CommitPage
     ) -> Election {
         syncer.withLock { _ in
             do throws(FileSystemError) {
@@ -84,7 +102,7 @@ extension SegmentLog {
         }
     }
 
-    private func syncElected(_ wanted: Wanted, _ shared: CommitPage) -> Election {
+    private func syncElected(_ wanted: SyncTarget, _ shared: CommitPage) -> Election {
         guard shared.syncer == nil else { return .isMarked }
         guard shared.visible < wanted.sequence else { return .done }
         // Who ends a segment makes it durable under this range. So what is wanted is in the present one.

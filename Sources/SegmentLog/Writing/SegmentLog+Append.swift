@@ -10,7 +10,7 @@ extension SegmentLog {
     /// - Parameters:
     ///   - rawBytes: at least as many bytes of payload as `decide` will return.
     ///   - pieces: at least as many pieces.
-    /// - Returns: the log's end with the new events.
+    /// - Returns: the log's end with the new events, and what `sync` takes.
     /// - Throws: `noSpace`, `busy` and `notWritten` when `decide` was not called, and the log goes on; `poisoned`;
     ///   `outcomeUnknown` when writing failed, which poisons the log; `closed`, `readOnly`; what recovery throws when another
     ///   process died while it appended.
@@ -27,6 +27,7 @@ extension SegmentLog {
                     lastSequence: writer.lastSequence,
                     recordedMicroseconds: max(now, writer.recordedMicroseconds), rewind: rewind)
                 let events = decide(head)
+                head.written = syncTarget(writer)
                 guard !events.isEmpty else { return head }
                 // The caller checks this before; here it would be acknowledged and never be read again.
                 guard events.allSatisfy({ fitsFrame($0) }) else {
@@ -35,6 +36,7 @@ extension SegmentLog {
                 }
                 try write(events, head, &writer, shared)
                 head.lastSequence = writer.lastSequence
+                head.written = syncTarget(writer)
                 return head
             }
         }
