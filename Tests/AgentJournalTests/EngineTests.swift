@@ -68,6 +68,50 @@ import Testing
         try await reopened.close()
     }
 
+    /// With so many adders there is one commit being written while another one is synced.
+    @Test func amongManyAFailedSyncTellsEachWhatIsTrue() async throws {
+        for round in 0..<20 {
+            let disk = SimulatedDisk()
+            let journal = try await Journal.open(disk)
+            try await journal.conversation("a").add("first")
+            let failing = round % 7
+            let outcomes = await withTaskGroup(of: [(text: String, error: JournalError.Code?)].self) {
+                group in
+                for adder in 0..<200 {
+                    group.addTask {
+                        var own: [(String, JournalError.Code?)] = []
+                        for index in 0..<5 {
+                            if adder == 100, index == failing {
+                                disk.failNext(.syncData, with: .inputOutputError)
+                            }
+                            let text = "\(adder) \(index)"
+                            let error = await code {
+                                _ = try await journal.conversation("a").add(.text(text))
+                            }
+                            own.append((text, error))
+                        }
+                        return own
+                    }
+                }
+                return await group.reduce(into: []) { $0 += $1 }
+            }
+            try? await journal.close()
+            let again = try await Journal.open(disk)
+            let texts = Set(try await again.texts("a"))
+            for (text, error) in outcomes {
+                switch error {
+                case nil: #expect(texts.contains(text), "acknowledged and gone: \(text)")
+                case .notWritten: #expect(!texts.contains(text), "certainly not written, and there: \(text)")
+                case .outcomeUnknown: break
+                default: Issue.record("\(String(describing: error))")
+                }
+            }
+            let failed = outcomes.contains { $0.error == .outcomeUnknown }
+            #expect(failed || failing > 4, "the failing sync was met")
+            try await again.close()
+        }
+    }
+
     @Test func afterAFailedWriteToo() async throws {
         let disk = SimulatedDisk()
         let journal = try await Journal.open(disk)
