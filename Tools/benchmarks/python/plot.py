@@ -16,27 +16,34 @@ import matplotlib
 matplotlib.use("svg")
 # The same input gives the same file.
 matplotlib.rcParams["svg.hashsalt"] = "agent-journal"
+# Text stays text.
+matplotlib.rcParams["svg.fonttype"] = "none"
 from matplotlib import pyplot  # noqa: E402
 
 OURS, LIMIT, PEER = "#2b6cb0", "#a0aec0", "#dd9b4f"
 
 
+PEERS = ("SQLite", "Redis", "JSON lines", "lines of JSON", "SalamanderDB", "ChromaDB")
+LIMITS = ("bare", "write and fdatasync")
+
+
 def colour(name: str) -> str:
-    if "AgentJournal" in name or "agent-journal" in name:
-        return OURS
-    return LIMIT if "bare" in name else PEER
+    if any(limit in name for limit in LIMITS):
+        return LIMIT
+    return PEER if any(peer in name for peer in PEERS) else OURS
 
 
-def unique(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that have a peer: of the same unit, and named for themselves rather than as a part of the one before."""
+def whole(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that are named for themselves rather than as a part of the one before."""
     return [one for one in series if one["values"] and not one["name"].startswith("- ")]
 
 
 def draw(workload: dict[str, Any], summary: str, directory: Path) -> Path | None:
-    series = unique(workload["series"])
+    series = whole(workload["series"])
     units = sorted({one["unit"] for one in series}, key=[one["unit"] for one in series].index)
     groups = [[one for one in series if one["unit"] == unit] for unit in units]
-    groups = [group for group in groups if len(group) > 1]
+    # Bars of our own alone compare nothing.
+    groups = [group for group in groups if any(colour(one["name"]) != OURS for one in group)]
     if not groups:
         return None
     heights = [0.32 * len(group) + 0.6 for group in groups]
