@@ -35,6 +35,9 @@ extension Journal {
                 .invalidArgument,
                 "maximumContentBytes is \(options.maximumContentBytes); it takes 1 to \(largestContentBytes)")
         }
+        if options.access == .readWrite, !options.isRepairing {
+            try checkIsRepaired(directory, options.fileSystem)
+        }
         var logOptions = logOptions(create, options)
         let cache = BlockCache(limit: options.cacheBytes)
         let paths = JournalPaths(directory)
@@ -113,6 +116,20 @@ extension Journal {
             try? log.close()
             throw error
         }
+    }
+
+    /// What comes into a journal whose losses are not recorded yet could get sequences of the lost.
+    private static func checkIsRepaired(
+        _ directory: FilePath, _ fileSystem: any FileSystem
+    ) throws(JournalError) {
+        let isUnfinished = try asJournalError { () throws(LogError) in
+            try UnfinishedRepair(directory, fileSystem).isThere
+        }
+        guard isUnfinished else { return }
+        throw JournalError(
+            .damaged,
+            "A repair of the journal was begun and not finished. Repair it again (`agent-journal repair DIR --yes`); until "
+                + "then it can be opened for reading", path: directory.appending(UnfinishedRepair.file))
     }
 
     private static func logOptions(_ create: Creation, _ options: Options) -> LogOptions {

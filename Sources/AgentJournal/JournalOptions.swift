@@ -56,6 +56,8 @@ extension Journal {
         package var preallocationBytes = 256 << 10
         /// Packs segments also where that makes them larger: for tests, whose segments are small.
         package var packsAlways = false
+        /// Opens though a repair is not finished: by that repair.
+        package var isRepairing = false
         /// Builds the state from the log alone: for a repair, after which the snapshots may say something else.
         package var ignoresSnapshots = false
         /// Opens the log without building a state from it: for listing what is on disk.

@@ -205,6 +205,7 @@ private struct JournalRepair {
             }
         }
         var options = options
+        options.isRepairing = true
         options.ignoresSnapshots = !known.isEmpty
         let journal = try Journal.openNow(at: directory, create: .never, options: options)
         let forgotten: [UInt64]

@@ -1,8 +1,10 @@
-import AgentJournal
+import JournalFileSystem
 import JournalTesting
 import Synchronization
 import SystemPackage
 import Testing
+
+@testable import AgentJournal
 
 /// The engine: group commit, failures, sharing, closing.
 @Suite struct EngineTests {
@@ -108,6 +110,30 @@ import Testing
             }
             let failed = outcomes.contains { $0.error == .outcomeUnknown }
             #expect(failed || failing > 4, "the failing sync was met")
+            try await again.close()
+        }
+    }
+
+    @Test func closingWaitsForWhatIsOnItsWay() async throws {
+        for round in 0..<300 {
+            let disk = SimulatedDisk()
+            let journal = try await Journal.open(disk)
+            try await journal.conversation("a").add("first")
+            let adders = round % 3 == 0 ? 40 : 1
+            let closer = try spawnThread(name: "closer") { try? journal.closeNow() }
+            let codes = await withTaskGroup(of: JournalError.Code?.self) { group in
+                for adder in 0..<adders {
+                    group.addTask {
+                        await code { _ = try await journal.conversation("a").add(.text("\(adder)")) }
+                    }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            closer.join()
+            #expect(codes.allSatisfy { $0 == nil || $0 == .closed }, "\(codes)")
+            #expect(try Journal.verify(at: directory, fileSystem: disk).notes == [], "closed cleanly")
+            let again = try await Journal.open(disk)
+            #expect(try await again.texts("a").count == 1 + codes.count { $0 == nil })
             try await again.close()
         }
     }

@@ -44,12 +44,16 @@ final class Engine: Sendable {
         var syncing = 0
         /// How many requests these wrote last.
         var lastTaken = 0
+        /// How many writes began, one after the other, while another one was being synced.
+        var rowWithoutPause = 0
         /// Somebody waits to do something between two commits, and comes first.
         var isAwaited = false
         var turns = CallerTurns()
         var isStopping = false
         /// The one who takes turns with the first committer, once it was wanted.
         var second: JoinableThread?
+        /// There may be no more threads: the first one goes on alone.
+        var isAlone = false
 
         /// Nothing is on its way.
         var isQuiet: Bool { !isCommitting && syncing == 0 }
@@ -60,8 +64,17 @@ final class Engine: Sendable {
         /// who come a moment later could have shared.
         var isDue: Bool {
             guard !isCommitting, !isAwaited, !pending.isEmpty else { return false }
-            return syncing == 0 || syncing == 1 && pending.count >= max(lastTaken, Queue.fewest)
+            return syncing == 0
+                || syncing == 1 && pending.count >= max(lastTaken, Queue.fewest)
+                    && rowWithoutPause < Queue.longestRow
         }
+
+        /// Whether the committers may end: nothing is on its way, and nothing comes.
+        var isDone: Bool { isStopping && pending.isEmpty && isQuiet && !isAwaited }
+
+        /// A frame promises that all before it is durable only where that is so when it is written. By its promise damage before it is
+        /// known from what a crash left, so from time to time the writing waits for the syncs.
+        private static let longestRow = 8
 
         /// For fewer, to wake a second thread takes longer than to write them.
         private static let fewest = 16
@@ -162,11 +175,11 @@ final class Engine: Sendable {
 
     private func run() {
         while true {
-            let requests = queue.withLock(waitingUntil: {
-                $0.isDue || ($0.isStopping && $0.pending.isEmpty)
-            }) { queue in
+            let requests = queue.withLock(waitingUntil: { $0.isDue || $0.isDone }) { queue -> [Request] in
+                guard queue.isDue else { return [] }
+                queue.isCommitting = true
+                queue.rowWithoutPause = queue.syncing == 0 ? 0 : queue.rowWithoutPause + 1
                 let taken = Engine.take(&queue)
-                queue.isCommitting = !taken.isEmpty
                 queue.lastTaken = taken.count
                 return taken
             }
@@ -177,9 +190,9 @@ final class Engine: Sendable {
             let isDue = queue.withLock { queue in
                 queue.isCommitting = false
                 queue.syncing += 1
-                if queue.isDue, queue.second == nil {
-                    // If there may be no more threads, this one goes on alone.
+                if queue.isDue, queue.second == nil, !queue.isAlone {
                     queue.second = try? spawnThread(name: "journal-commit2") { [self] in run() }
+                    queue.isAlone = queue.second == nil
                 }
                 return queue.isDue
             }

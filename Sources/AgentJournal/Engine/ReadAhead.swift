@@ -7,7 +7,7 @@ import SystemPackage
 struct ReplaySource: ~Copyable {
     private let reader: LogReader
     private let bound: UInt64
-    private let mayReadAhead: Bool
+    private var mayReadAhead: Bool
     private var readBytes = 0
     private var ahead: ReadAhead?
     private var piece: ReadAhead.Piece?
@@ -30,6 +30,7 @@ struct ReplaySource: ~Copyable {
         if mayReadAhead, ahead == nil, readBytes >= ReplaySource.bytesBeforeReadingAhead {
             // Without another thread it goes on as before.
             ahead = try? ReadAhead(reader, upTo: bound)
+            mayReadAhead = ahead != nil
         }
         guard let ahead else {
             guard let frame = try reader.next(upTo: bound) else { return nil }
@@ -69,12 +70,14 @@ private final class ReadAhead: Sendable {
 
     private struct Queue {
         var pieces: [Piece] = []
+        var bytes: Int { pieces.reduce(0) { $0 + $1.bytes.count } }
         /// What came behind the last piece: nothing, or an error.
         var end: Result<Void, LogError>?
         var isStopped = false
     }
 
-    private static let piecesAtMost = 4
+    /// So much is kept at most, but for one piece: a frame may be larger.
+    private static let bytesAtMost = 1 << 20
     private let queue: Monitor<Queue>
     private let thread: JoinableThread
 
@@ -113,8 +116,9 @@ private final class ReadAhead: Sendable {
 
     /// - Returns: false when nobody wants any more.
     private static func put(_ piece: Piece, _ queue: Monitor<Queue>) -> Bool {
-        let isWanted = queue.withLock(waitingUntil: { $0.isStopped || $0.pieces.count < piecesAtMost }) {
-            queue in
+        let isWanted = queue.withLock(waitingUntil: {
+            $0.isStopped || $0.pieces.isEmpty || $0.bytes + piece.bytes.count <= bytesAtMost
+        }) { queue in
             if !queue.isStopped { queue.pieces.append(piece) }
             return !queue.isStopped
         }

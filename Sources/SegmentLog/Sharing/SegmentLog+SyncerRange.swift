@@ -42,11 +42,15 @@ extension SegmentLog {
                 throw writer.withLock { poison(&$0, .outcomeUnknown, what, cause) }
             case .isMarked:
                 // Who synced before died meanwhile, or failed.
-                try writer.withLock { (writer) throws(LogError) in
-                    if let poison = writer.poison { throw notSynced(poison) }
-                    try inWriterRange(&writer) { (writer, shared) throws(LogError) in
-                        if shared.visible < wanted.sequence { try recover(&writer, shared) }
+                do throws(LogError) {
+                    try writer.withLock { (writer) throws(LogError) in
+                        if let poison = writer.poison { throw poison }
+                        try inWriterRange(&writer) { (writer, shared) throws(LogError) in
+                            if shared.visible < wanted.sequence { try recover(&writer, shared) }
+                        }
                     }
+                } catch {
+                    throw notSynced(error)
                 }
             case .busy:
                 let now = ContinuousClock.now
@@ -63,12 +67,13 @@ extension SegmentLog {
         }
     }
 
-    /// What was written before the log was poisoned, and not synced since.
-    private func notSynced(_ poison: LogError) -> LogError {
-        LogError(
+    /// What was written is not synced, whatever kept it from that.
+    private func notSynced(_ failure: LogError) -> LogError {
+        guard failure.kind != .outcomeUnknown else { return failure }
+        return LogError(
             .outcomeUnknown,
-            "After an earlier failure (\(poison.message)) it is not known whether the events are on disk. Close the journal "
-                + "and open it again to recover", path: poison.path, cause: poison.cause)
+            "It is not known whether the events are on disk: they were written, and then could not be synced "
+                + "(\(failure.message))", path: failure.path, cause: failure.cause)
     }
 
     func syncTarget(_ writer: Writer) -> SyncTarget {
