@@ -122,10 +122,10 @@ extension Journal {
     private static func checkIsRepaired(
         _ directory: FilePath, _ fileSystem: any FileSystem
     ) throws(JournalError) {
-        let isUnfinished = try asJournalError { () throws(LogError) in
-            try UnfinishedRepair(directory, fileSystem).isThere
+        // Where that cannot be asked (a file in the directory's place, say), opening the log says what is wrong.
+        guard let isUnfinished = try? UnfinishedRepair(directory, fileSystem).isThere, isUnfinished else {
+            return
         }
-        guard isUnfinished else { return }
         throw JournalError(
             .damaged,
             "A repair of the journal was begun and not finished. Repair it again (`agent-journal repair DIR --yes`); until "

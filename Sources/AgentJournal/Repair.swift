@@ -27,7 +27,8 @@ extension Journal {
     /// Makes a damaged journal whole.
     ///
     /// What can be read stays; what a snapshot still has takes its place in the log; a damaged snapshot is made anew. The rest is
-    /// recorded as lost, and its sequences are not used again. Damaged files are kept aside. Interrupted, it can be done again.
+    /// recorded as lost, and its sequences are not used again. Damaged files are kept aside. Interrupted, it is to be done again; until
+    /// then the journal can only be opened for reading.
     /// - Parameter dryRun: Changes nothing; says what is damaged, and what would be lost.
     /// - Throws: `busy` when it is open anywhere; `noJournal`; `damaged` when there is nothing to repair it with; `unsupported`;
     ///   `diskFull`, `system`.
