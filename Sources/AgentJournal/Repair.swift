@@ -208,6 +208,8 @@ private struct JournalRepair {
         var options = options
         options.isRepairing = true
         options.ignoresSnapshots = !known.isEmpty
+        // None before all is recorded: it would know less than those that it takes the place of.
+        options.snapshotEvents = .max
         let journal = try Journal.openNow(at: directory, create: .never, options: options)
         let forgotten: [UInt64]
         do {

@@ -42,7 +42,7 @@ final class Engine: Sendable {
         var isCommitting = false
         /// How many committers sync what they wrote.
         var syncing = 0
-        /// How many requests these wrote last.
+        /// How many requests the last write took.
         var lastTaken = 0
         /// How many writes began, one after the other, while another one was being synced.
         var rowWithoutPause = 0
@@ -53,7 +53,7 @@ final class Engine: Sendable {
         /// The one who takes turns with the first committer, once it was wanted.
         var second: JoinableThread?
         /// There may be no more threads: the first one goes on alone.
-        var isAlone = false
+        var hasNoThreads = false
 
         /// Nothing is on its way.
         var isQuiet: Bool { !isCommitting && syncing == 0 }
@@ -190,9 +190,9 @@ final class Engine: Sendable {
             let isDue = queue.withLock { queue in
                 queue.isCommitting = false
                 queue.syncing += 1
-                if queue.isDue, queue.second == nil, !queue.isAlone {
+                if queue.isDue, queue.second == nil, !queue.hasNoThreads {
                     queue.second = try? spawnThread(name: "journal-commit2") { [self] in run() }
-                    queue.isAlone = queue.second == nil
+                    queue.hasNoThreads = queue.second == nil
                 }
                 return queue.isDue
             }
