@@ -142,7 +142,8 @@ package final class SegmentLog: Sendable {
     package func wait(after sequence: UInt64, timeoutMilliseconds: Int) {
         guard let shared else {
             // Nothing tells of changes; the caller looks again after the time.
-            _ = Monitor(false).withLock(timeoutMilliseconds: timeoutMilliseconds, waitingUntil: { $0 }) { _ in
+            _ = Monitor(false).withLock(timeout: .milliseconds(timeoutMilliseconds), waitingUntil: { $0 }) {
+                _ in
                 ()
             }
             return

@@ -19,7 +19,7 @@ import Testing
 
     @Test(
         "random runs of the public interface, with restarts, snapshots and compactions in between",
-        .timeLimit(.minutes(10)))
+        .timeLimit(.minutes(60)))
     func runs() async throws {
         let processors = UInt64(ProcessInfo.processInfo.activeProcessorCount)
         let (events, differences) = try await withThrowingTaskGroup(of: (UInt64, Int).self) { group in

@@ -47,9 +47,9 @@ struct ThreadTests {
     @Test("waiting can have an end")
     func timeout() {
         let monitor = Monitor(1)
-        #expect(monitor.withLock(timeoutMilliseconds: 1, waitingUntil: { $0 == 2 }) { $0 } == nil)
-        #expect(monitor.withLock(timeoutMilliseconds: -1, waitingUntil: { $0 == 2 }) { $0 } == nil)
-        #expect(monitor.withLock(timeoutMilliseconds: 0, waitingUntil: { $0 == 1 }) { $0 } == 1)
+        #expect(monitor.withLock(timeout: .milliseconds(1), waitingUntil: { $0 == 2 }) { $0 } == nil)
+        #expect(monitor.withLock(timeout: .milliseconds(-1), waitingUntil: { $0 == 2 }) { $0 } == nil)
+        #expect(monitor.withLock(timeout: .milliseconds(0), waitingUntil: { $0 == 1 }) { $0 } == 1)
     }
 
     @Test("an error of the body comes out, and the lock is free again")

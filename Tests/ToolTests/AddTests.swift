@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(10))) struct AddTests {
+@Suite(.timeLimit(.minutes(60))) struct AddTests {
     /// stdin is kept byte for byte, also a newline at its end, and an empty one.
     @Test func textFromInput() throws {
         let shop = try Workshop()

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Snapshots and compaction from the shell.
-@Suite(.timeLimit(.minutes(10))) struct CompactTests {
+@Suite(.timeLimit(.minutes(60))) struct CompactTests {
     private func digest(_ shop: Workshop, _ arguments: String...) throws -> String {
         let out = try shop.start(["replay", "j", "--json"] + arguments).wait().out
         return try String(#require(out.firstMatch(of: #/"digest":"([0-9a-f]{64})"/#)).1)

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What bad places and bad journals get.
-@Suite(.timeLimit(.minutes(10))) struct FailureTests {
+@Suite(.timeLimit(.minutes(60))) struct FailureTests {
     /// Only add and import make a journal: a volume that is not mounted is not an empty memory.
     @Test(arguments: [
         ["export"], ["show"], ["log"], ["log", "--follow"], ["log", "--salvage"], ["export", "--salvage"],

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(10))) struct ImportTests {
+@Suite(.timeLimit(.minutes(60))) struct ImportTests {
     /// Every member of a line, and what becomes of it.
     @Test(arguments: [
         (#"{"conversation":"c","content":"x"}"#, #""content":"x","conversation":"c""#),

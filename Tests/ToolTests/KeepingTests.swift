@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Erasing, looking back, backups and repair from the shell.
-@Suite(.timeLimit(.minutes(10))) struct KeepingTests {
+@Suite(.timeLimit(.minutes(60))) struct KeepingTests {
     /// The export's digest without the memories of one conversation.
     private func digest(_ shop: Workshop, _ journal: String = "j") throws -> String {
         try shop.shell("\"$T\" export \(journal) | sha256sum").out

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Points, the log, and what is shown where.
-@Suite(.timeLimit(.minutes(10))) struct LookingTests {
+@Suite(.timeLimit(.minutes(60))) struct LookingTests {
     @Test func points() throws {
         let shop = try Workshop()
         try shop.makeSmallJournal()

@@ -187,7 +187,7 @@ extension Engine {
         }
         defer { followers.withLock { _ = $0.removeValue(forKey: id) } }
         if log.visibleSequence > sequence || isStopping || isInterrupted() { return }
-        isWoken.withLock(timeoutMilliseconds: timeoutMilliseconds, waitingUntil: { $0 }) { _ in () }
+        isWoken.withLock(timeout: .milliseconds(timeoutMilliseconds), waitingUntil: { $0 }) { _ in () }
     }
 
     /// A thread waits on the shared page for what other processes write: a task must not block.

@@ -22,7 +22,8 @@ extension Engine {
                         + "\(maintenance.options.patience). If it is stopped, continue or end it, then try again"
                 )
             }
-            _ = nobody.withLock(timeoutMilliseconds: Engine.pollMilliseconds, waitingUntil: { $0 }) { _ in ()
+            _ = nobody.withLock(timeout: .milliseconds(Engine.pollMilliseconds), waitingUntil: { $0 }) { _ in
+                ()
             }
         }
         defer { log.releaseMaintenanceRange() }

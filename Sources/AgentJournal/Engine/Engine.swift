@@ -49,6 +49,9 @@ final class Engine: Sendable {
         /// Somebody waits to do something between two commits, and comes first.
         var isAwaited = false
         var turns = CallerTurns()
+        var gathering = Gathering()
+        /// For so many in the queue a committer waits.
+        var gathered = 0
         var isStopping = false
         /// The one who takes turns with the first committer, once it was wanted.
         var second: JoinableThread?
@@ -58,12 +61,15 @@ final class Engine: Sendable {
         /// Nothing is on its way.
         var isQuiet: Bool { !isCommitting && syncing == 0 }
 
+        /// Nobody else is worth waiting for.
+        var isGathered: Bool { pending.count >= gathered || isStopping }
+
         /// Whether a committer writes what is pending.
         ///
         /// While another one syncs, only as many as that one took: fewer would have to wait for a sync of their own, which those
         /// who come a moment later could have shared.
         var isDue: Bool {
-            guard !isCommitting, !isAwaited, !pending.isEmpty else { return false }
+            guard !isCommitting, !isAwaited, !pending.isEmpty, isGathered else { return false }
             return syncing == 0
                 || syncing == 1 && pending.count >= max(lastTaken, Queue.fewest)
                     && rowWithoutPause < Queue.longestRow
@@ -187,6 +193,7 @@ final class Engine: Sendable {
             let start = ContinuousClock.now
             let appends = requests.map(\.append)
             let appended = append(appends)
+            let written = ContinuousClock.now
             let isDue = queue.withLock { queue in
                 queue.isCommitting = false
                 queue.syncing += 1
@@ -203,15 +210,31 @@ final class Engine: Sendable {
                 case .written(let written): sync(appends, written)
                 }
             // Before the callers are told: one who is alone then finds that nobody commits.
-            let mustWake = queue.withLock { queue in
+            let (mustWake, plan) = queue.withLock { queue -> (Bool, Gathering.Plan?) in
                 queue.syncing -= 1
+                let now = ContinuousClock.now
                 queue.turns.committerCommitted(
-                    requests.count, in: ContinuousClock.now - start,
-                    othersWait: !queue.pending.isEmpty || !queue.isQuiet)
-                return queue.isDue || queue.isAwaited || queue.isStopping
+                    requests.count, in: now - start, othersWait: !queue.pending.isEmpty || !queue.isQuiet)
+                let plan =
+                    queue.isQuiet
+                    ? queue.gathering.plan(
+                        released: requests.count, waiting: queue.pending.count, sync: now - written) : nil
+                if let plan { queue.gathered = queue.pending.count + plan.callers }
+                return (queue.isDue || queue.isAwaited || queue.isStopping, plan)
             }
             if mustWake { queue.broadcast() }
             for (request, result) in zip(requests, results) { request.complete(result) }
+            if let plan { gather(plan, requests.count) }
+        }
+    }
+
+    /// Waits for those who were just released.
+    private func gather(_ plan: Gathering.Plan, _ released: Int) {
+        _ = queue.withLock(timeout: plan.limit, waitingUntil: { $0.isGathered || $0.isAwaited }) { _ in () }
+        queue.withLock { queue in
+            queue.gathering.ended(
+                came: queue.pending.count - queue.gathered + plan.callers, released: released, plan)
+            queue.gathered = 0
         }
     }
 

@@ -52,11 +52,12 @@ package final class Monitor<State: ~Copyable>: @unchecked Sendable {
     ///
     /// - Returns: what `body` returned; nil, without having run it, when `isReady` was still false at the end.
     package func withLock<Result: ~Copyable, Failure: Error>(
-        timeoutMilliseconds: Int,
+        timeout: Duration,
         waitingUntil isReady: (borrowing State) -> Bool,
         _ body: (inout sending State) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result? {
-        let deadline = jp_monotonic_nanoseconds() + UInt64(max(0, timeoutMilliseconds)) * 1_000_000
+        let nanoseconds = max(.zero, min(timeout, .seconds(1_000_000_000))) / .nanoseconds(1)
+        let deadline = jp_monotonic_nanoseconds() + UInt64(nanoseconds)
         jp_monitor_lock(monitor)
         defer { jp_monitor_unlock(monitor) }
         while !isReady(state.pointee) {

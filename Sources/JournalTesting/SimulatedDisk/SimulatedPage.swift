@@ -58,7 +58,7 @@ final class SimulatedPage: SharedPage {
         let wakes = fileSystem.machine.withLock { $0.wakes(of: number) }
         fileSystem.sleeping {
             _ = fileSystem.machine.withLock(
-                timeoutMilliseconds: timeoutMilliseconds,
+                timeout: .milliseconds(timeoutMilliseconds),
                 waitingUntil: { [number] machine in
                     machine.wakes(of: number) != wakes
                         || machine.load(UInt32.self, at: offset, of: number) != value

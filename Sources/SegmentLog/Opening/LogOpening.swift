@@ -162,7 +162,10 @@ struct LogOpening {
                 LockFile.writerRange, of: lockFile, options,
                 wait: {
                     // There is no page to wait on yet.
-                    { _ = nobody.withLock(timeoutMilliseconds: min($0, 2), waitingUntil: { $0 }) { _ in () } }
+                    { milliseconds in
+                        let time = Duration.milliseconds(min(milliseconds, 2))
+                        _ = nobody.withLock(timeout: time, waitingUntil: { $0 }) { _ in () }
+                    }
                 })
         }
         guard !isTaken else { return }

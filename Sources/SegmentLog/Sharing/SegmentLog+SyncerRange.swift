@@ -30,13 +30,16 @@ extension SegmentLog {
     package func sync(_ wanted: SyncTarget) throws(LogError) {
         guard let lockFile, let shared else { return }
         var waiting: ContinuousClock.Instant?
+        var mayBeDead = false
         while true {
             let changes = shared.changes
             // In this order: what is visible after a failure was settled may be another event.
             let isDurable = shared.visible >= wanted.sequence
             guard shared.failures == wanted.failures else { throw failedElsewhere(shared, lockFile) }
             if isDurable { return }
-            switch syncIfElected(wanted, lockFile, shared) {
+            // Who syncs says when it is done, unless it died.
+            let isBusy = shared.syncer != nil && !mayBeDead
+            switch isBusy ? .busy : syncIfElected(wanted, lockFile, shared) {
             case .done: continue
             case .failed(let what, let cause):
                 throw writer.withLock { poison(&$0, .outcomeUnknown, what, cause) }
@@ -63,6 +66,7 @@ extension SegmentLog {
                 }
                 waiting = waiting ?? now
                 shared.waitForChange(from: changes, timeoutMilliseconds: SegmentLog.lockPollMilliseconds)
+                mayBeDead = shared.changes == changes
             }
         }
     }

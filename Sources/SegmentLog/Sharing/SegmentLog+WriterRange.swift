@@ -67,7 +67,7 @@ extension SegmentLog {
         defer { if isWaiting { shared.endWaiting() } }
         let isTaken: Bool
         do throws(FileSystemError) {
-            if try takeSoon(lockFile) {
+            if try takeSoon(lockFile, shared) {
                 shared.setHolder(opener)
                 return
             }
@@ -92,11 +92,16 @@ extension SegmentLog {
         shared.setHolder(opener)
     }
 
-    /// Tries for as long as an append takes: to be woken takes longer.
-    private func takeSoon(_ lockFile: any File) throws(FileSystemError) -> Bool {
+    /// Tries for as long as an append takes: to be woken takes longer. Asked is the page, because each try at a lock keeps whoever
+    /// holds it from letting go.
+    private func takeSoon(_ lockFile: any File, _ shared: CommitPage) throws(FileSystemError) -> Bool {
+        var releases = shared.releases
         if try lockFile.lock(LockFile.writerRange, .exclusive, wait: false) { return true }
         let start = ContinuousClock.now
         while ContinuousClock.now - start < SegmentLog.spinning {
+            let present = shared.releases
+            guard present != releases else { continue }
+            releases = present
             if try lockFile.lock(LockFile.writerRange, .exclusive, wait: false) { return true }
         }
         return false

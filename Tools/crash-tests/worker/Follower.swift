@@ -52,7 +52,7 @@ final class Follower: Sendable {
     /// Whether it comes to a sequence, or ends, within a time.
     func waits(for sequence: UInt64, timeoutMilliseconds: Int) -> Bool {
         progress.withLock(
-            timeoutMilliseconds: timeoutMilliseconds,
+            timeout: .milliseconds(timeoutMilliseconds),
             waitingUntil: { $0.last >= sequence || $0.hasEnded }
         ) { _ in true } ?? false
     }
