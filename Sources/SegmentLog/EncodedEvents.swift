@@ -34,7 +34,7 @@ package struct EncodedEvents: Sendable {
     ) {
         guard raw.count > bytes, compressed == nil else { return }
         let deflater = Deflater(level: level)
-        deflater.search(quickly: quickly)
+        if quickly { deflater.search(.short) }
         var output = RawBuffer(capacity: raw.count / 2)
         raw.withUnsafeBytes { deflater.compress($0, into: &output) }
         compressed = Compressed(data: Array(output.bytes), crc: Checksum.crc32(0, raw), deflater: deflater)

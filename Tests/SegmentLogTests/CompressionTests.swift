@@ -42,6 +42,35 @@ struct CompressionTests {
         #expect(shared < alone)
     }
 
+    @Test("the search may change from frame to frame", arguments: [1, 4, 8] as [Int32])
+    func changingSearch(level: Int32) {
+        var generator = SplitMix(7)
+        let inflater = Inflater()
+        inflater.restart()
+        let deflater = Deflater(level: level)
+        for round in 0..<20 {
+            for text in Self.texts {
+                if round % 5 == 4, generator.bytes(1)[0] < 8 {
+                    deflater.restart()
+                    inflater.restart()
+                }
+                let search: [Deflater.Search] = [.full, .short, .shortest]
+                deflater.search(search[Int(generator.bytes(1)[0]) % 3])
+                #expect(inflate(inflater, compress(deflater, text), text.count) == text)
+            }
+        }
+    }
+
+    @Test("a shorter search finds less")
+    func searches() {
+        let sizes = [Deflater.Search.full, .short, .shortest].map { search in
+            let deflater = Deflater(level: 8)
+            deflater.search(search)
+            return Self.texts.reduce(0) { $0 + compress(deflater, $1).count }
+        }
+        #expect(sizes[0] < sizes[1] && sizes[1] < sizes[2])
+    }
+
     @Test("behind a restart nothing before it is needed")
     func restart() {
         let deflater = Deflater()

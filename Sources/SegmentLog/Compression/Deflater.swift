@@ -17,7 +17,7 @@ package final class Deflater: @unchecked Sendable {
     private(set) var inputBytes = 0
 
     private let level: Int32
-    private var isQuick = false
+    private var search = Search.full
 
     package init(level: Int32 = 6) {
         self.level = level
@@ -42,27 +42,50 @@ package final class Deflater: @unchecked Sendable {
         inputBytes = 0
     }
 
-    /// How long is searched for what was there before: good, lazy and nice lengths, and steps of a search (zlib's
-    /// `configuration_table`, by level). Those below 4 search in another way.
+    /// How long is searched for what was there before.
+    enum Search: Sendable {
+        /// As long as the level says.
+        case full
+        /// No longer than level 4 does: two thirds of the time.
+        case short
+        /// As level 1 does, which takes the first match that it finds: a third to a half of the time.
+        case shortest
+    }
+
+    /// Good, lazy and nice lengths, and steps of a search (zlib's `configuration_table`, from level 4 on). Those below search
+    /// in another way.
     private static let searches: [(good: Int32, lazy: Int32, nice: Int32, steps: Int32)] = [
         (4, 4, 16, 16), (8, 16, 32, 32), (8, 16, 128, 128), (8, 32, 128, 256), (8, 32, 128, 128),
         (32, 258, 258, 4096),
     ]
 
-    /// Searches no longer than level 4 does, or as long as the level says, from the next frame on. That costs nothing: the stream
-    /// goes on.
-    func search(quickly: Bool) {
-        guard quickly != isQuick else { return }
-        isQuick = quickly
+    /// Searches in another way from the next frame on. The stream goes on. A level below 4 stays what it is.
+    func search(_ search: Search) {
+        guard level >= 4, search != self.search else { return }
+        if (search == .shortest) != (self.search == .shortest) { setLevel(search == .shortest ? 1 : level) }
+        self.search = search
         tune()
+    }
+
+    /// Between two frames: all input was flushed, so nothing is written.
+    private func setLevel(_ level: Int32) {
+        var unused: (UInt64, UInt64) = (0, 0)
+        let status = withUnsafeMutableBytes(of: &unused) { bytes in
+            stream.pointee.avail_in = 0
+            stream.pointee.next_out = bytes.baseAddress!.assumingMemoryBound(to: UInt8.self)
+            stream.pointee.avail_out = UInt32(bytes.count)
+            defer { precondition(stream.pointee.avail_out == UInt32(bytes.count)) }
+            return deflateParams(stream, level, Z_DEFAULT_STRATEGY)
+        }
+        precondition(status == Z_OK, "zlib could not change the level between two frames")
     }
 
     /// Level 8 with the shorter search of level 6. Each step of a search reads two places of a window that is cold after
     /// the wait for the disk: 1,024 steps cost a durable add 6 µs, and made messages committed alone no smaller.
     private func tune() {
-        guard level >= 4 else { return }
-        let search = Deflater.searches[isQuick ? 0 : Int(level) - 4]
-        deflateTune(stream, search.good, search.lazy, search.nice, search.steps)
+        guard level >= 4, search != .shortest else { return }
+        let lengths = Deflater.searches[search == .short ? 0 : Int(level) - 4]
+        deflateTune(stream, lengths.good, lengths.lazy, lengths.nice, lengths.steps)
     }
 
     /// Appends the compressed form of `raw` to `output`.

@@ -11,14 +11,17 @@ struct FrameWriter: ~Copyable {
     private(set) var recordedMicroseconds: Int64
     private var deflater: Deflater
     private var mustRestart = true
-    private var isLoaded = false
     /// Frames that are encoded and not yet written.
     private(set) var pending = RawBuffer(capacity: 64 << 10)
     private var raw = RawBuffer(capacity: 64 << 10)
 
-    /// From so many callers in one commit on, there is more to do than the disk gives time for: frames are searched quickly.
-    /// Compaction makes up for the tenth that they are larger.
-    private static let loadedPieces = 4
+    /// From so many callers in one commit on, or so many short memories, there is more to do than the disk gives time for.
+    private static let loadedCount = 4
+    private static let heavilyLoadedCount = 32
+    /// Memories that are no longer than that on average are short. From longer ones a short search takes more than time.
+    private static let shortBytes = 256
+    /// A frame of so much is an import's, for whose size people care more.
+    private static let importBytes = 64 << 10
     /// Frames are closed at this much raw payload.
     static let frameBytes = 256 << 10
     /// What a frame takes at most beside its compressed payload: header, recorded time, padding, flush marker.
@@ -53,11 +56,10 @@ struct FrameWriter: ~Copyable {
         var promise = followsSync
         var count = 0
         raw.removeAll()
-        isLoaded = pieces.count >= FrameWriter.loadedPieces
-        defer { isLoaded = false }
         for piece in pieces {
             if count > 0, piece.compressed != nil || raw.count + piece.raw.count > FrameWriter.frameBytes {
-                appendFrame(count: count, time: time, followsSync: &promise)
+                appendFrame(
+                    count: count, time: time, followsSync: &promise, search: search(pieces.count, count))
                 count = 0
                 raw.removeAll()
             }
@@ -68,8 +70,18 @@ struct FrameWriter: ~Copyable {
                 count += piece.count
             }
         }
-        if count > 0 { appendFrame(count: count, time: time, followsSync: &promise) }
+        if count > 0 {
+            appendFrame(count: count, time: time, followsSync: &promise, search: search(pieces.count, count))
+        }
         raw.shrink(above: 4 * FrameWriter.frameBytes)
+    }
+
+    /// How what is in `raw` is searched. Compaction makes up for the tenth, or the quarter, that frames are larger.
+    private func search(_ pieces: Int, _ count: Int) -> Deflater.Search {
+        let isShort = raw.count <= min(FrameWriter.shortBytes * count, FrameWriter.importBytes)
+        if isShort, count >= FrameWriter.heavilyLoadedCount { return .shortest }
+        return pieces >= FrameWriter.loadedCount || isShort && count >= FrameWriter.loadedCount
+            ? .short : .full
     }
 
     /// Encodes a frame that is written again. Of what this version does not know and may skip, nothing is lost.
@@ -120,13 +132,13 @@ struct FrameWriter: ~Copyable {
 
     private mutating func appendFrame(
         count: Int, time: Int64, followsSync: inout Bool, type: UInt8 = FrameHeader.eventsType,
-        flags optionalFlags: FrameHeader.Flags = []
+        flags optionalFlags: FrameHeader.Flags = [], search: Deflater.Search = .full
     ) {
         let restart = mustRestart || deflater.inputBytes >= Deflater.restartInterval
         if restart { deflater.restart() }
         let start = begin(time: time, restart: restart)
         let dataStart = pending.count
-        deflater.search(quickly: isLoaded)
+        deflater.search(search)
         if raw.count > 0 { deflater.compress(raw.bytes, into: &pending) }
         var flags: FrameHeader.Flags = restart ? .restart : []
         mustRestart = false
