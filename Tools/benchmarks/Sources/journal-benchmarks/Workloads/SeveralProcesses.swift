@@ -8,7 +8,7 @@ import SystemPackage
 struct SeveralProcesses: Workload {
     let name = "several-processes"
     let summary = "4 processes with one journal, each add durable, against SQLite; reading; following"
-    private static let processes = 4
+    static let processes = 4
 
     /// Of each round, what the slowest process did of what the fastest did.
     private final class Fairness: Sendable {
@@ -67,7 +67,7 @@ struct SeveralProcesses: Workload {
             ])
     }
 
-    /// Starts the processes, which begin at the same moment and add for a time.
+    /// Starts the processes, which begin when all are ready, and add for a time.
     private static func addAtOnce(
         _ store: String, _ directory: FilePath, _ data: String, adders: Int, _ seconds: Double,
         _ fairness: Fairness? = nil
@@ -75,12 +75,10 @@ struct SeveralProcesses: Workload {
         let counts = Mutex<[Int: Int]>([:])
         let failure = Mutex<(any Error)?>(nil)
         let path = directory.appending("store").string
-        let begin = Clock.nanoseconds() + 1_500_000_000
         onThreads(processes) { number in
             do {
                 let usage = try ChildProcess.measure([
                     ChildProcess.ownPath, "add-beside-others", store, path, data, "\(number)", "\(adders)",
-                    "\(begin)",
                     "\(seconds)",
                 ])
                 let count = usage.output.first.flatMap { Int($0) } ?? 0
@@ -162,10 +160,6 @@ enum Clock {
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
-    static func sleep(until nanoseconds: UInt64) {
-        let now = Clock.nanoseconds()
-        if nanoseconds > now { usleep(UInt32((nanoseconds - now) / 1000)) }
-    }
 }
 
 /// One of the processes: adds for a time, and prints how many.
@@ -177,16 +171,14 @@ struct AddBesideOthers: AsyncParsableCommand {
     @Argument var data: String
     @Argument var number: Int
     @Argument var adders: Int
-    @Argument var begin: UInt64
     @Argument var seconds: Double
 
     mutating func run() async throws {
         let all = try DataSets(directory: FilePath(data)).taskmaster()
         let messages = Array(all.dropFirst(number * 8000).prefix(8000))
-        let end = begin + UInt64(seconds * 1e9)
         if store == "sqlite" {
             let store = try SQLiteStore(FilePath(path))
-            Clock.sleep(until: begin)
+            let end = try begin()
             var count = 0
             while Clock.nanoseconds() < end {
                 try store.insert(messages[count % messages.count])
@@ -194,9 +186,9 @@ struct AddBesideOthers: AsyncParsableCommand {
             }
             return print(count)
         }
-        let (begin, adders) = (begin, adders)
+        let adders = adders
         let journal = try await Journal.openQuietly(FilePath(path))
-        Clock.sleep(until: begin)
+        let end = try begin()
         let total = try await withThrowingTaskGroup { group in
             for adder in 0..<adders {
                 group.addTask {
@@ -215,6 +207,16 @@ struct AddBesideOthers: AsyncParsableCommand {
         }
         try await journal.close()
         print(total)
+    }
+
+    /// Waits until all are ready, and returns when to end. Each says so by a file beside the store.
+    private func begin() throws -> UInt64 {
+        func sign(_ number: Int) -> FilePath { FilePath("\(path)-ready-\(number)") }
+        try FileDescriptor.open(
+            sign(number), .writeOnly, options: .create, permissions: .ownerReadWrite
+        ).close()
+        while !(0..<SeveralProcesses.processes).allSatisfy({ Files.exists(sign($0)) }) { usleep(200) }
+        return Clock.nanoseconds() + UInt64(seconds * 1e9)
     }
 }
 
