@@ -50,6 +50,23 @@ struct SharingTests {
         #expect(try second.checkPrefix() == 3)
     }
 
+    @Test("one that says that it syncs is waited for while it holds the range, and not when it died")
+    func markedSyncer() throws {
+        let (first, second) = (try open(1), try open(2))
+        try first.add()
+        let stopped = try disk.openFile(first.paths.lock, .readWrite)
+        #expect(try stopped.lock(LockFile.syncerRange, .exclusive, wait: false))
+        #expect(first.shared!.setSyncer(first.opener))
+        try second.writeNext()
+        let error = try #require(logError { try second.sync() })
+        #expect(error.kind == .outcomeUnknown && error.message.contains("process 1 on in-memory"), "\(error)")
+        #expect(second.poison == nil && second.visibleSequence == 1)
+        try stopped.unlock(LockFile.syncerRange)
+        try second.sync()
+        #expect(second.visibleSequence == 2 && second.shared!.syncer == nil)
+        #expect(try disk.crash(keeping: .nothingUnsynced).open().checkPrefix() == 2)
+    }
+
     @Test("after a failed sync of one the other acknowledges nothing that it wrote before")
     func failedSync() throws {
         let (first, second, third) = (try open(1), try open(2), try open(3))

@@ -7,8 +7,8 @@ import SystemPackage
 /// The engine of one open journal: takes what callers enqueue, appends it, syncs, publishes, and releases the callers.
 ///
 /// A synchronous state machine driven by one thread, the committer. Everything that waits when the committer comes
-/// round goes into one write and one sync; there is no artificial delay. Where very many wait, two committers take turns: one writes
-/// while the other syncs. A caller who is alone drives it itself.
+/// round goes into one write and one sync (`CommitQueue`). Where very many wait, two committers take turns: one writes while the
+/// other syncs. A caller who is alone drives it itself.
 final class Engine: Sendable {
     let log: any EventLog
     private let current: Monitor<StateBox>
@@ -22,7 +22,7 @@ final class Engine: Sendable {
     let rebuilding = Monitor(())
     /// Snapshots that turned out to be damaged when they were read.
     let damagedSnapshots = Monitor<Set<FilePath>>([])
-    private let queue: Monitor<Queue>
+    private let queue: Monitor<CommitQueue>
     let thread = Monitor<JoinableThread?>(nil)
     /// Waits for what other processes write, for those who follow.
     let watcher = Monitor<JoinableThread?>(nil)
@@ -35,59 +35,6 @@ final class Engine: Sendable {
     /// How those that wait for events are woken, by the number of their iterator.
     let followers = Monitor<[UInt64: @Sendable () -> Void]>([:])
     private let isPoisonedFlag = Atomic<Bool>(false)
-
-    private struct Queue {
-        var pending: [Request] = []
-        /// A committer writes, or a caller in its place commits; never two at once.
-        var isCommitting = false
-        /// How many committers sync what they wrote.
-        var syncing = 0
-        /// How many requests the last write took.
-        var lastTaken = 0
-        /// How many writes began, one after the other, while another one was being synced.
-        var rowWithoutPause = 0
-        /// Somebody waits to do something between two commits, and comes first.
-        var isAwaited = false
-        var turns = CallerTurns()
-        var gathering = Gathering()
-        /// For so many in the queue a committer waits.
-        var gathered = 0
-        var isStopping = false
-        /// The one who takes turns with the first committer, once it was wanted.
-        var second: JoinableThread?
-        /// There may be no more threads: the first one goes on alone.
-        var hasNoThreads = false
-
-        /// Nothing is on its way.
-        var isQuiet: Bool { !isCommitting && syncing == 0 }
-
-        /// Nobody else is worth waiting for.
-        var isGathered: Bool { pending.count >= gathered || isStopping }
-
-        /// Whether a committer writes what is pending.
-        ///
-        /// While another one syncs, only as many as that one took: fewer would have to wait for a sync of their own, which those
-        /// who come a moment later could have shared.
-        var isDue: Bool {
-            guard !isCommitting, !isAwaited, !pending.isEmpty, isGathered else { return false }
-            return syncing == 0
-                || syncing == 1 && pending.count >= max(lastTaken, Queue.fewest)
-                    && rowWithoutPause < Queue.longestRow
-        }
-
-        /// Whether the committers may end: nothing is on its way, and nothing comes.
-        var isDone: Bool { isStopping && pending.isEmpty && isQuiet && !isAwaited }
-
-        /// A frame promises that all before it is durable only where that is so when it is written. By its promise damage before it is
-        /// known from what a crash left, so from time to time the writing waits for the syncs.
-        private static let longestRow = 8
-
-        /// For fewer, to wake a second thread takes longer than to write them.
-        private static let fewest = 16
-    }
-
-    /// At most so much payload goes into one commit.
-    private static let commitBytes = 4 << 20
 
     init(
         log: any EventLog, state: sending State, limits: Limits, logger: Logger,
@@ -102,7 +49,7 @@ final class Engine: Sendable {
         current = Monitor(StateBox(state))
         self.limits = limits
         self.logger = logger
-        queue = Monitor(Queue())
+        queue = Monitor(CommitQueue())
     }
 
     /// The state. Another one takes its place when a snapshot begins and when it is done; whoever holds this one reads on in it.
@@ -131,7 +78,7 @@ final class Engine: Sendable {
         guard !requests.isEmpty else { return }
         let (isRefused, isDue) = queue.withLock { queue in
             guard !queue.isStopping else { return (true, false) }
-            queue.pending.append(contentsOf: requests)
+            queue.append(requests)
             return (false, queue.isDue)
         }
         if isRefused {
@@ -143,11 +90,7 @@ final class Engine: Sendable {
 
     /// Takes a request out of the queue if it was not taken up yet: it is then certainly not written.
     func cancel(_ request: Request) {
-        let isCancelled = queue.withLock { queue in
-            guard let index = queue.pending.firstIndex(where: { $0 === request }) else { return false }
-            queue.pending.remove(at: index)
-            return true
-        }
+        let isCancelled = queue.withLock { $0.remove(request) }
         if isCancelled { request.complete(.failure(CancellationError())) }
     }
 
@@ -182,21 +125,15 @@ final class Engine: Sendable {
     private func run() {
         while true {
             let requests = queue.withLock(waitingUntil: { $0.isDue || $0.isDone }) { queue -> [Request] in
-                guard queue.isDue else { return [] }
-                queue.isCommitting = true
-                queue.rowWithoutPause = queue.syncing == 0 ? 0 : queue.rowWithoutPause + 1
-                let taken = Engine.take(&queue)
-                queue.lastTaken = taken.count
-                return taken
+                queue.isDue ? queue.beginWriting() : []
             }
             if requests.isEmpty { return }
             let start = ContinuousClock.now
             let appends = requests.map(\.append)
             let appended = append(appends)
-            let written = ContinuousClock.now
+            let writing = ContinuousClock.now - start
             let isDue = queue.withLock { queue in
-                queue.isCommitting = false
-                queue.syncing += 1
+                queue.beginSyncing()
                 if queue.isDue, queue.second == nil, !queue.hasNoThreads {
                     queue.second = try? spawnThread(name: "journal-commit2") { [self] in run() }
                     queue.hasNoThreads = queue.second == nil
@@ -210,32 +147,21 @@ final class Engine: Sendable {
                 case .written(let written): sync(appends, written)
                 }
             // Before the callers are told: one who is alone then finds that nobody commits.
-            let (mustWake, plan) = queue.withLock { queue -> (Bool, Gathering.Plan?) in
-                queue.syncing -= 1
-                let now = ContinuousClock.now
-                queue.turns.committerCommitted(
-                    requests.count, in: now - start, othersWait: !queue.pending.isEmpty || !queue.isQuiet)
-                let plan =
-                    queue.isQuiet
-                    ? queue.gathering.plan(
-                        released: requests.count, waiting: queue.pending.count, sync: now - written) : nil
-                if let plan { queue.gathered = queue.pending.count + plan.callers }
-                return (queue.isDue || queue.isAwaited || queue.isStopping, plan)
+            let committing = ContinuousClock.now - start
+            let (mustWake, wait) = queue.withLock { queue in
+                let wait = queue.endSyncing(requests.count, commit: committing, sync: committing - writing)
+                return (queue.mustWake, wait)
             }
             if mustWake { queue.broadcast() }
             for (request, result) in zip(requests, results) { request.complete(result) }
-            if let plan { gather(plan, requests.count) }
+            if let wait { gather(wait) }
         }
     }
 
     /// Waits for those who were just released.
-    private func gather(_ plan: Gathering.Plan, _ released: Int) {
-        _ = queue.withLock(timeout: plan.limit, waitingUntil: { $0.isGathered || $0.isAwaited }) { _ in () }
-        queue.withLock { queue in
-            queue.gathering.ended(
-                came: queue.pending.count - queue.gathered + plan.callers, released: released, plan)
-            queue.gathered = 0
-        }
+    private func gather(_ wait: Gathering.Wait) {
+        _ = queue.withLock(timeout: wait.limit, waitingUntil: { !$0.isGathering(wait) }) { _ in () }
+        queue.withLock { $0.endGathering(wait) }
     }
 
     /// Runs `body` while nobody commits: between two commits, when all that is written is durable.
@@ -257,22 +183,6 @@ final class Engine: Sendable {
     func replaceState(_ state: sending State) {
         let box = StateBox(state)
         current.withLock { $0 = box }
-    }
-
-    private static func take(_ queue: inout Queue) -> [Request] {
-        var bytes = 0
-        var count = 0
-        for request in queue.pending {
-            bytes += request.append.rawBytes
-            if count > 0, bytes > commitBytes { break }
-            count += 1
-        }
-        if count == queue.pending.count {
-            defer { queue.pending.removeAll(keepingCapacity: true) }
-            return queue.pending
-        }
-        defer { queue.pending.removeFirst(count) }
-        return Array(queue.pending[..<count])
     }
 
     /// What became of each request under the log's exclusion.

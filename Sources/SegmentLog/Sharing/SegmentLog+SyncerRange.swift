@@ -42,7 +42,10 @@ extension SegmentLog {
             switch isBusy ? .busy : syncIfElected(wanted, lockFile, shared) {
             case .done: continue
             case .failed(let what, let cause):
-                throw writer.withLock { poison(&$0, .outcomeUnknown, what, cause) }
+                let error = writer.withLock { poison(&$0, .outcomeUnknown, what, cause) }
+                // Those of this process who wait then find the cause.
+                shared.wakeWaiters()
+                throw error
             case .isMarked:
                 // Who synced before died meanwhile, or failed.
                 do throws(LogError) {
@@ -58,6 +61,11 @@ extension SegmentLog {
             case .busy:
                 let now = ContinuousClock.now
                 if let waiting, now - waiting > options.lockTimeout {
+                    // This process itself may have been stopped for so long.
+                    if isBusy {
+                        mayBeDead = true
+                        continue
+                    }
                     throw LogError(
                         .outcomeUnknown,
                         "\(SegmentLog.holder(shared.syncer, lockFile, options)) has been syncing the log for more than "
@@ -105,9 +113,12 @@ extension SegmentLog {
                 return .failed("Syncing the log failed", error)
             }
             let election = syncElected(wanted, shared)
-            let failure = letGo(of: LockFile.syncerRange)
+            if let failure = letGo(of: LockFile.syncerRange) {
+                return .failed("Letting go of the log failed", failure)
+            }
+            if case .failed = election { return election }
             shared.wakeWaiters()
-            return failure.map { .failed("Letting go of the log failed", $0) } ?? election
+            return election
         }
     }
 

@@ -159,7 +159,6 @@ enum Clock {
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
-
 }
 
 /// One of the processes: adds for a time, and prints how many.
