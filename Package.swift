@@ -8,6 +8,9 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// The tests are many, and are not what is to be fast: their optimizer would take a fifth of a release build's time.
+let tests = strict + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
 let package = Package(
@@ -93,25 +96,25 @@ let package = Package(
                 "AgentJournal", "JournalFileSystem", .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tools/crash-tests/forker", swiftSettings: strict),
-        .testTarget(name: "CanonicalJSONTests", dependencies: ["CanonicalJSON"], swiftSettings: strict),
+        .testTarget(name: "CanonicalJSONTests", dependencies: ["CanonicalJSON"], swiftSettings: tests),
         .testTarget(
             name: "JournalFileSystemTests", dependencies: ["JournalFileSystem", "JournalTesting", system],
-            swiftSettings: strict),
+            swiftSettings: tests),
         .testTarget(
             name: "SegmentLogTests",
             dependencies: ["SegmentLog", "JournalFileSystem", "JournalTesting", system],
-            swiftSettings: strict),
+            swiftSettings: tests),
         .testTarget(
             name: "AgentJournalTests",
             dependencies: [
                 "AgentJournal", "CZlib", "CanonicalJSON", "SegmentLog", "JournalFileSystem", "JournalTesting",
                 system, .product(name: "Logging", package: "swift-log"),
             ],
-            exclude: ["Golden"], swiftSettings: strict),
+            exclude: ["Golden"], swiftSettings: tests),
         .testTarget(
             name: "JournalTestingTests",
             dependencies: ["AgentJournal", "JournalFileSystem", "JournalTesting", system],
-            swiftSettings: strict),
+            swiftSettings: tests),
         .testTarget(
             name: "ToolTests",
             dependencies: [
@@ -119,7 +122,7 @@ let package = Package(
                 system,
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict),
+            swiftSettings: tests),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -24,7 +24,9 @@ struct Explore: ParsableCommand {
     var faultLength = 2
 
     @Option(
-        help: "After so many seconds no other workload is begun. Those up to --length are done all the same.")
+        help:
+            "After so many seconds no other workload is begun, if --at-least is reached. Those up to --length are done all the same."
+    )
     var seconds = 60
 
     @Option(help: "How many steps the longer workloads have.")
@@ -112,15 +114,16 @@ struct Explore: ParsableCommand {
             settings.secondCrashOneOf = length <= faultLength ? secondCrashOneOf : 16 * secondCrashOneOf
             return CrashWorkload.all(ofLength: length).map { ($0, settings) }
         }
-        var report = try inParallel(threads: threads) { index in
+        var report = try inParallel(threads: threads) { index, _ in
             index < work.count ? explorer.explore(work[index].0, work[index].1) : nil
         }
         print(
             "every workload of up to \(length) steps: \(report.cases) disks after \(ContinuousClock.now - start)"
         )
         let (first, steps, fully, recoveries) = (seed, longSteps, fullyOneOf, secondCrashOneOf)
-        let longer = try inParallel(threads: threads) { index in
-            guard ContinuousClock.now - start < limit else { return nil }
+        let missing = atLeast - report.cases
+        let longer = try inParallel(threads: threads) { index, cases in
+            guard ContinuousClock.now - start < limit || cases < missing else { return nil }
             var settings = CrashExplorer.Settings()
             settings.onlyLastStep = false
             settings.fullyOneOf = fully

@@ -58,7 +58,7 @@ struct Interleave: ParsableCommand {
             }
             workloads = [workload]
         }
-        let report = try inParallel(threads: threads) { [settings, workloads] index in
+        let report = try inParallel(threads: threads) { [settings, workloads] index, _ in
             guard index < workloads.count else { return nil }
             var settings = settings
             if workloads[index].isShort { settings.stopOneOf = 1 }

@@ -98,7 +98,15 @@ func inheritedDescriptors(in path: FilePath) -> [String] {
 }
 
 /// Ends this process after so many seconds, so that nothing here hangs.
-func setAlarm(seconds: UInt32) { alarm(seconds) }
+///
+/// Who starts this program may have the signal blocked, as the worker threads of Dispatch have, and a process inherits that.
+func setAlarm(seconds: UInt32) {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGALRM)
+    sigprocmask(SIG_UNBLOCK, &signals, nil)
+    alarm(seconds)
+}
 
 func sleep(milliseconds: Double) {
     usleep(UInt32(milliseconds * 1000))
