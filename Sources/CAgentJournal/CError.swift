@@ -1,5 +1,6 @@
 import AgentJournal
 import CAgentJournalHeader
+import JournalFileSystem
 
 #if canImport(Glibc)
     import Glibc
@@ -50,12 +51,14 @@ func asJournalError(_ error: any Error) -> JournalError {
 /// Runs the body of a function that returns AJ_OK or AJ_ERROR.
 func status(_ place: ErrorPlace?, _ body: () throws -> Void) -> Int32 {
     place?.pointee = nil
-    do {
-        try body()
-        return Int32(AJ_OK)
-    } catch {
-        place?.pointee = OpaquePointer(Unmanaged.passRetained(CError(asJournalError(error))).toOpaque())
-        return Int32(AJ_ERROR)
+    return uncutByForks {
+        do {
+            try body()
+            return Int32(AJ_OK)
+        } catch {
+            place?.pointee = OpaquePointer(Unmanaged.passRetained(CError(asJournalError(error))).toOpaque())
+            return Int32(AJ_ERROR)
+        }
     }
 }
 
@@ -75,7 +78,7 @@ func object<Object: AnyObject>(_ handle: OpaquePointer?, _ type: Object.Type) th
 /// Lets go of what a handle points at.
 func release<Object: AnyObject>(_ handle: OpaquePointer?, _ type: Object.Type) {
     guard let handle else { return }
-    Unmanaged<Object>.fromOpaque(UnsafeRawPointer(handle)).release()
+    uncutByForks { Unmanaged<Object>.fromOpaque(UnsafeRawPointer(handle)).release() }
 }
 
 private func error(_ handle: OpaquePointer?) -> CError? {

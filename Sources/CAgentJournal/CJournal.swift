@@ -1,6 +1,7 @@
 import AgentJournal
 public import CAgentJournalHeader
 import CanonicalJSON
+import JournalFileSystem
 import Logging
 
 // The functions of agent_journal.h: a thin skin over the synchronous core of the library, without tasks, so that they work in
@@ -232,7 +233,7 @@ private let versionText: StaticString = "0.1.0"
 
 /// See agent_journal.h.
 @_cdecl("aj_follower_interrupt") public func interruptFollower(_ follower: OpaquePointer?) {
-    (try? object(follower, EventFollower.self))?.interrupt()
+    uncutByForks { (try? object(follower, EventFollower.self))?.interrupt() }
 }
 
 /// See agent_journal.h.

@@ -1,5 +1,6 @@
 import CAgentJournalHeader
 import CanonicalJSON
+import JournalFileSystem
 import Logging
 
 /// Hands the library's log to a function of the caller's.
@@ -42,7 +43,7 @@ struct CLog: LogHandler, @unchecked Sendable {
             }
         event.message.description.withCString { message in
             String(decoding: fields, as: UTF8.self).withCString { fields in
-                function(context, Int32(level), message, fields)
+                asCallersCode { function(context, Int32(level), message, fields) }
             }
         }
     }

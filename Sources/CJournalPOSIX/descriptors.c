@@ -5,6 +5,7 @@
 // journal. It does not unlock: that would take the locks from the parent.
 
 #define _GNU_SOURCE
+#include "fork_gate.h"
 #include "journal_posix.h"
 
 #include <dirent.h>
@@ -34,9 +35,15 @@ static pthread_rwlock_t table = TABLE_UNLOCKED;
 
 uint32_t jp_forks;
 
-static void before_fork(void) { pthread_rwlock_wrlock(&table); }
+static void before_fork(void) {
+    jp_gate_close();
+    pthread_rwlock_wrlock(&table);
+}
 
-static void after_fork_in_parent(void) { pthread_rwlock_unlock(&table); }
+static void after_fork_in_parent(void) {
+    pthread_rwlock_unlock(&table);
+    jp_gate_open_in_parent();
+}
 
 // Only what may be called in a signal handler: the other threads are gone, whatever they held.
 static void after_fork_in_child(void) {
@@ -50,6 +57,7 @@ static void after_fork_in_child(void) {
     // Made anew, not unlocked: it is owned by a thread of the parent, whose number the child's only thread does not have.
     static const pthread_rwlock_t unlocked = TABLE_UNLOCKED;
     table = unlocked;
+    jp_gate_open_in_child();
     errno = error;
 }
 

@@ -82,7 +82,8 @@ int jp_unlink(const char *path) {
 
 #ifdef __APPLE__
 
-int jp_fsync(int fd) {
+static int sync_file(int fd, bool only_data) {
+    (void)only_data;
     int result;
     do result = fcntl(fd, F_FULLFSYNC);
     while (result == -1 && errno == EINTR);
@@ -93,8 +94,6 @@ int jp_fsync(int fd) {
     while (result == -1 && errno == EINTR);
     return result == 0 ? 0 : errno;
 }
-
-int jp_fdatasync(int fd) { return jp_fsync(fd); }
 
 int jp_fallocate(int fd, int64_t offset, int64_t length) {
     struct stat info;
@@ -113,16 +112,9 @@ int jp_fallocate(int fd, int64_t offset, int64_t length) {
 
 #else
 
-int jp_fsync(int fd) {
+static int sync_file(int fd, bool only_data) {
     int result;
-    do result = fsync(fd);
-    while (result == -1 && errno == EINTR);
-    return result == 0 ? 0 : errno;
-}
-
-int jp_fdatasync(int fd) {
-    int result;
-    do result = fdatasync(fd);
+    do result = only_data ? fdatasync(fd) : fsync(fd);
     while (result == -1 && errno == EINTR);
     return result == 0 ? 0 : errno;
 }
@@ -149,3 +141,14 @@ void jp_keep_blocks_in_place(int fd) {
 #else
 void jp_keep_blocks_in_place(int fd) { (void)fd; }
 #endif
+
+static int sync_blocking(int fd, bool only_data) {
+    const bool blocks = jp_blocking_begin();
+    const int result = sync_file(fd, only_data);
+    jp_blocking_end(blocks);
+    return result;
+}
+
+int jp_fsync(int fd) { return sync_blocking(fd, false); }
+
+int jp_fdatasync(int fd) { return sync_blocking(fd, true); }

@@ -30,7 +30,12 @@ static int set(int fd, int command, struct flock lock) {
 }
 
 int jp_lock(int fd, int64_t offset, int64_t length, bool exclusive, bool wait) {
-    return set(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, describe(offset, length, exclusive ? F_WRLCK : F_RDLCK));
+    const struct flock lock = describe(offset, length, exclusive ? F_WRLCK : F_RDLCK);
+    if (!wait) return set(fd, F_OFD_SETLK, lock);
+    const bool blocks = jp_blocking_begin();
+    const int result = set(fd, F_OFD_SETLKW, lock);
+    jp_blocking_end(blocks);
+    return result;
 }
 
 int jp_unlock(int fd, int64_t offset, int64_t length) {

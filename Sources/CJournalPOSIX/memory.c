@@ -43,7 +43,9 @@ void jp_wait32(const void *word, uint32_t value, int64_t timeout_milliseconds) {
     if (timeout_milliseconds <= 0) return;
     const struct timespec timeout = {
         .tv_sec = timeout_milliseconds / 1000, .tv_nsec = (timeout_milliseconds % 1000) * 1000000};
+    const bool blocks = jp_blocking_begin();
     syscall(SYS_futex, word, FUTEX_WAIT, value, &timeout, NULL, 0);
+    jp_blocking_end(blocks);
 }
 
 void jp_wake_all(const void *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
@@ -55,7 +57,9 @@ void jp_wake_all(const void *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MA
 void jp_wait32(const void *word, uint32_t value, int64_t timeout_milliseconds) {
     if (timeout_milliseconds <= 0 || jp_load32_acquire(word) != value) return;
     const struct timespec pause = {.tv_sec = 0, .tv_nsec = 500000};
+    const bool blocks = jp_blocking_begin();
     nanosleep(&pause, NULL);
+    jp_blocking_end(blocks);
 }
 
 void jp_wake_all(const void *word) { (void)word; }

@@ -41,28 +41,43 @@ void jp_monitor_destroy(jp_monitor *monitor) {
     free(monitor);
 }
 
-void jp_monitor_lock(jp_monitor *monitor) { must(pthread_mutex_lock(&monitor->mutex), "pthread_mutex_lock"); }
+void jp_monitor_lock(jp_monitor *monitor) {
+    jp_let_forks_go_first();
+    if (pthread_mutex_trylock(&monitor->mutex) == 0) return;
+    // Who has it may wait for a fork to be over.
+    const bool blocks = jp_blocking_begin();
+    must(pthread_mutex_lock(&monitor->mutex), "pthread_mutex_lock");
+    jp_blocking_end(blocks);
+}
 
 void jp_monitor_unlock(jp_monitor *monitor) {
     must(pthread_mutex_unlock(&monitor->mutex), "pthread_mutex_unlock");
 }
 
 void jp_monitor_wait(jp_monitor *monitor) {
+    const bool blocks = jp_blocking_begin();
     must(pthread_cond_wait(&monitor->condition, &monitor->mutex), "pthread_cond_wait");
+    jp_blocking_end(blocks);
 }
 
-bool jp_monitor_wait_until(jp_monitor *monitor, uint64_t deadline_nanoseconds) {
+static int wait_until(jp_monitor *monitor, uint64_t deadline_nanoseconds) {
 #ifdef __APPLE__
     const uint64_t now = jp_monotonic_nanoseconds();
-    if (now >= deadline_nanoseconds) return false;
+    if (now >= deadline_nanoseconds) return ETIMEDOUT;
     const uint64_t left = deadline_nanoseconds - now;
     const struct timespec time = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-    const int result = pthread_cond_timedwait_relative_np(&monitor->condition, &monitor->mutex, &time);
+    return pthread_cond_timedwait_relative_np(&monitor->condition, &monitor->mutex, &time);
 #else
     const struct timespec time = {
         .tv_sec = (time_t)(deadline_nanoseconds / 1000000000), .tv_nsec = (long)(deadline_nanoseconds % 1000000000)};
-    const int result = pthread_cond_timedwait(&monitor->condition, &monitor->mutex, &time);
+    return pthread_cond_timedwait(&monitor->condition, &monitor->mutex, &time);
 #endif
+}
+
+bool jp_monitor_wait_until(jp_monitor *monitor, uint64_t deadline_nanoseconds) {
+    const bool blocks = jp_blocking_begin();
+    const int result = wait_until(monitor, deadline_nanoseconds);
+    jp_blocking_end(blocks);
     if (result == ETIMEDOUT) return false;
     must(result, "pthread_cond_timedwait");
     return true;

@@ -46,7 +46,9 @@ static void *run(void *argument) {
     pthread_setname_np(pthread_self(), start.name);
 #endif
     if (start.in_background) lower_priority();
+    const bool began = jp_uncut_begin();
     start.body(start.context);
+    jp_uncut_end(began);
     return NULL;
 }
 
@@ -97,6 +99,11 @@ int jp_thread_start(
     return result;
 }
 
-int jp_thread_join(struct jp_thread thread) { return pthread_join((pthread_t)thread.handle, NULL); }
+int jp_thread_join(struct jp_thread thread) {
+    const bool blocks = jp_blocking_begin();
+    const int result = pthread_join((pthread_t)thread.handle, NULL);
+    jp_blocking_end(blocks);
+    return result;
+}
 
 int jp_thread_detach(struct jp_thread thread) { return pthread_detach((pthread_t)thread.handle); }

@@ -39,6 +39,12 @@ struct ForkTests {
         #expect(try await play("files") == "the parent's file is as it was")
     }
 
+    @Test func aThreadThatUsesTypesForTheFirstTimeIsNotCutOff() async throws {
+        let line = try await play("types")
+        #expect(line.hasPrefix("300 forks, "))
+        print("forks: \(line)")
+    }
+
     private func play(_ scene: String, _ more: String...) async throws -> String {
         try await withTemporaryDirectory { directory in
             let lines = try await ChildProcess.lines(

@@ -24,6 +24,20 @@ extern uint32_t jp_forks;
 // How many forks lie between the first process and this one. A parent and its child never have the same number.
 static inline uint32_t jp_fork_generation(void) { return __atomic_load_n(&jp_forks, __ATOMIC_ACQUIRE); }
 
+// MARK: What a fork must not cut off (fork_gate.c)
+
+// Between these two a thread is in Swift's code, and may hold locks of Swift's runtime, which the child of a fork would find
+// held for ever: a fork waits for it, half a second at most. In a process that forks just now, the first waits for that. A
+// thread that `jp_thread_start` started is in such code from its beginning to its end. The first returns what the second is to
+// be given; the pairs may be nested, also with those below.
+bool jp_uncut_begin(void);
+void jp_uncut_end(bool began);
+// Between these two a thread blocks in a call of the system, or runs the caller's code, and no fork waits for it.
+bool jp_blocking_begin(void);
+void jp_blocking_end(bool began);
+// A point where a fork that waits may take place. For where a thread would go on for long.
+void jp_let_forks_go_first(void);
+
 // MARK: Files (files.c)
 
 enum jp_kind { JP_KIND_FILE = 0, JP_KIND_DIRECTORY = 1, JP_KIND_OTHER = 2 };

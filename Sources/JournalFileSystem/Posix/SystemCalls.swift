@@ -12,6 +12,7 @@ func check(_ result: CInt, _ operation: String, _ path: FilePath) throws(FileSys
 func systemCall<Result>(
     _ operation: String, _ path: FilePath, _ body: () throws -> Result
 ) throws(FileSystemError) -> Result {
+    jp_let_forks_go_first()
     do {
         return try body()
     } catch let errno as Errno {

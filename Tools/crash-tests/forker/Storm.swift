@@ -29,7 +29,6 @@ final class Storm: Sendable {
     }
 
     func run() throws -> String {
-        try rehearse()
         let counts = Monitor([Int](repeating: 0, count: Storm.adders))
         var threads = try (0..<Storm.adders).map { number in
             try start("adder") { [self] in
@@ -47,32 +46,6 @@ final class Storm: Sendable {
         try reader.closeNow()
         let total = try check(counts.withLock { $0 }, writingChildren: chosen)
         return "\(forks) forks, \(total) events"
-    }
-
-    /// Uses once what the threads and the children use, while nothing is forked.
-    ///
-    /// The first use of a type takes a lock of Swift's runtime, which no child that is forked meanwhile gets: that is a limit
-    /// (docs/architecture.md, "Fork"), and not what is tried here.
-    private func rehearse() throws {
-        // The second time there is something to open.
-        for number in 0..<2 {
-            let rehearsal = try Storm(FilePath(directory.string + ".rehearsal"), forks: 0)
-            try rehearsal.write(as: number)
-            _ = try rehearsal.writer.snapshotNow()
-            _ = try rehearsal.reader.view().memories(in: "child-\(number)", last: 20)
-            try rehearsal.tryToOpenSecond()
-            try rehearsal.reader.closeNow()
-            try rehearsal.writer.closeNow()
-        }
-        // What a child writes, its parent reads.
-        let view = try writer.view()
-        for number in [2, 4] {
-            let child = try Child("the first child") { try live(as: number, 0, view) }
-            try child.wait("the first child")
-        }
-        let child = try Child("the first to write") { try writer.addText("first", to: "first") }
-        try child.wait("the first to write")
-        try expect(try reader.texts(in: "first") == ["first"], "the first child's memory is not seen")
     }
 
     // MARK: What goes on in the parent

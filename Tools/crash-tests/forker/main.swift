@@ -16,6 +16,7 @@ let scenes: [String: (FilePath) throws -> String] = [
     "missing": Scenes.missing,
     "crowd": Scenes.crowd,
     "files": Scenes.files,
+    "types": { _ in try TypesUsedFirst.run(forks: 300) },
 ]
 
 let arguments = CommandLine.arguments

@@ -1,0 +1,88 @@
+// Keeps a fork from cutting off the library's threads where they may hold locks of Swift's runtime.
+//
+// The runtime has locks that nobody can take at a fork and give back in the child: one is held while a type is used for the
+// first time. A child that is forked meanwhile waits for it for ever, the next time that it uses a type for the first time. So
+// a thread says when it is in Swift's code, and a fork waits until none is: until each has ended, blocks, or passes a point
+// where it lets forks go first. The allocator of the C library, which has locks of its own, does the like for itself.
+
+#include "fork_gate.h"
+
+#include "journal_posix.h"
+
+#include <time.h>
+
+// Longer than any thread takes from one such point to the next, unless something is wrong, and then a fork in time is worth
+// more than one that is safe.
+#define MOST_NANOSECONDS UINT64_C(500000000)
+
+// How many threads are in code that is not to be cut off, and how many want to fork. Who comes in counts itself, then looks
+// whether somebody forks; who forks says so, then looks who is in: in this order, one of the two sees the other.
+static uint32_t inside;
+static uint32_t forking;
+
+// Whether this thread is counted.
+static _Thread_local bool is_counted;
+
+static void come_in(void) {
+    for (;;) {
+        __atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&forking, __ATOMIC_SEQ_CST) == 0) return;
+        __atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
+        while (__atomic_load_n(&forking, __ATOMIC_ACQUIRE) != 0) {
+            const struct timespec pause = {.tv_sec = 0, .tv_nsec = 50000};
+            nanosleep(&pause, NULL);
+        }
+    }
+}
+
+static void set_counted(bool counted) {
+    if (counted) {
+        come_in();
+    } else {
+        __atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
+    }
+    is_counted = counted;
+}
+
+bool jp_uncut_begin(void) {
+    if (is_counted) return false;
+    set_counted(true);
+    return true;
+}
+
+void jp_uncut_end(bool began) {
+    if (began) set_counted(false);
+}
+
+bool jp_blocking_begin(void) {
+    if (!is_counted) return false;
+    set_counted(false);
+    return true;
+}
+
+void jp_blocking_end(bool began) {
+    if (began) set_counted(true);
+}
+
+void jp_let_forks_go_first(void) {
+    if (__atomic_load_n(&forking, __ATOMIC_RELAXED) != 0) jp_blocking_end(jp_blocking_begin());
+}
+
+// The forking thread itself, where it forks in code of its own that the library called.
+static uint32_t own(void) { return is_counted ? 1 : 0; }
+
+void jp_gate_close(void) {
+    __atomic_add_fetch(&forking, 1, __ATOMIC_SEQ_CST);
+    const uint64_t limit = jp_monotonic_nanoseconds() + MOST_NANOSECONDS;
+    while (__atomic_load_n(&inside, __ATOMIC_SEQ_CST) > own() && jp_monotonic_nanoseconds() < limit) {
+        const struct timespec pause = {.tv_sec = 0, .tv_nsec = 20000};
+        nanosleep(&pause, NULL);
+    }
+}
+
+void jp_gate_open_in_parent(void) { __atomic_sub_fetch(&forking, 1, __ATOMIC_SEQ_CST); }
+
+void jp_gate_open_in_child(void) {
+    inside = own();
+    forking = 0;
+}
