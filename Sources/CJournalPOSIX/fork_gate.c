@@ -11,27 +11,33 @@
 
 #include <time.h>
 
-// Longer than any thread takes from one such point to the next, unless something is wrong, and then a fork in time is worth
-// more than one that is safe.
-#define MOST_NANOSECONDS UINT64_C(500000000)
+// How long a fork waits for threads, and a thread for forks. Both go on then: another handler of pthread_atfork may wait for
+// what a thread has that waits here, and to hang for ever is what all this is to prevent.
+#define MOST_NANOSECONDS_OF_A_FORK UINT64_C(500000000)
+#define MOST_NANOSECONDS_OF_A_THREAD UINT64_C(1000000000)
 
 // How many threads are in code that is not to be cut off, and how many want to fork. Who comes in counts itself, then looks
 // whether somebody forks; who forks says so, then looks who is in: in this order, one of the two sees the other.
-static uint32_t inside;
-static uint32_t forking;
+static _Alignas(64) uint32_t inside;
+static _Alignas(64) uint32_t forking;
 
-// Whether this thread is counted.
+// Whether this thread is counted; whether it is between the handlers before and after a fork, and was counted before.
 static _Thread_local bool is_counted;
+static _Thread_local bool is_forking;
+static _Thread_local bool was_counted;
 
 static void come_in(void) {
+    uint64_t limit = 0;
     for (;;) {
         __atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST);
-        if (__atomic_load_n(&forking, __ATOMIC_SEQ_CST) == 0) return;
+        // Another's handler may call the library: the fork is this thread's own.
+        if (__atomic_load_n(&forking, __ATOMIC_SEQ_CST) == 0 || is_forking) return;
+        const uint64_t now = jp_monotonic_nanoseconds();
+        if (limit == 0) limit = now + MOST_NANOSECONDS_OF_A_THREAD;
+        if (now >= limit) return;
         __atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
-        while (__atomic_load_n(&forking, __ATOMIC_ACQUIRE) != 0) {
-            const struct timespec pause = {.tv_sec = 0, .tv_nsec = 50000};
-            nanosleep(&pause, NULL);
-        }
+        const struct timespec pause = {.tv_sec = 0, .tv_nsec = 50000};
+        nanosleep(&pause, NULL);
     }
 }
 
@@ -68,21 +74,27 @@ void jp_let_forks_go_first(void) {
     if (__atomic_load_n(&forking, __ATOMIC_RELAXED) != 0) jp_blocking_end(jp_blocking_begin());
 }
 
-// The forking thread itself, where it forks in code of its own that the library called.
-static uint32_t own(void) { return is_counted ? 1 : 0; }
-
 void jp_gate_close(void) {
+    // Where a thread forks in code of its own that the library called: nobody waits for who forks.
+    was_counted = jp_blocking_begin();
+    is_forking = true;
     __atomic_add_fetch(&forking, 1, __ATOMIC_SEQ_CST);
-    const uint64_t limit = jp_monotonic_nanoseconds() + MOST_NANOSECONDS;
-    while (__atomic_load_n(&inside, __ATOMIC_SEQ_CST) > own() && jp_monotonic_nanoseconds() < limit) {
+    const uint64_t limit = jp_monotonic_nanoseconds() + MOST_NANOSECONDS_OF_A_FORK;
+    while (__atomic_load_n(&inside, __ATOMIC_SEQ_CST) > 0 && jp_monotonic_nanoseconds() < limit) {
         const struct timespec pause = {.tv_sec = 0, .tv_nsec = 20000};
         nanosleep(&pause, NULL);
     }
 }
 
-void jp_gate_open_in_parent(void) { __atomic_sub_fetch(&forking, 1, __ATOMIC_SEQ_CST); }
+void jp_gate_open_in_parent(void) {
+    __atomic_sub_fetch(&forking, 1, __ATOMIC_SEQ_CST);
+    is_forking = false;
+    jp_blocking_end(was_counted);
+}
 
 void jp_gate_open_in_child(void) {
-    inside = own();
+    inside = 0;
     forking = 0;
+    is_forking = false;
+    jp_blocking_end(was_counted);
 }

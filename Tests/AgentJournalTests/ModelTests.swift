@@ -12,7 +12,7 @@ import Testing
 
     /// Otherwise some that are the same each time, or, exhaustively, many that nobody has seen yet.
     private static let seeds: Range<UInt64> = {
-        let usual: UInt64 = Thoroughness.isExhaustive ? 600 : 6
+        let usual: UInt64 = Thoroughness.isExhaustive ? 200 : 6
         let first = number("SEED") ?? (Thoroughness.isExhaustive ? .random(in: 1...1 << 52) : 1)
         return first..<first + max(1, number("RUNS") ?? (number("SEED") == nil ? usual : 1))
     }()

@@ -6,7 +6,8 @@
 // Threads.   Every call may be made from any thread, also several at once on one handle, but for the functions that free: nobody
 //            may use a handle, an error or a buffer that is being freed, or was.
 // Fork.      A journal's handle may be used in the child of a fork(): the first call there opens it anew (it creates nothing). The
-//            parent's stays as it is, whatever the child does with its own. Followers are to be made anew in the child.
+//            parent's stays as it is, whatever the child does with its own. Followers are to be made anew in the child. A fork()
+//            waits for calls that compute just then, half a second at most, and calls for a fork, a second at most.
 // Signals.   No call installs a handler, and the library's threads block all signals but those of their own faults.
 // Waiting.   Calls that append wait for the disk, and for another process that has the journal's lock for as long as
 //            `lock_timeout_milliseconds` at most. `aj_follower_next` waits as long as it is told, or until `aj_follower_interrupt`.
