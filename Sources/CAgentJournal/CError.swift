@@ -50,8 +50,8 @@ func asJournalError(_ error: any Error) -> JournalError {
 
 /// Runs the body of a function that returns AJ_OK or AJ_ERROR.
 func status(_ place: ErrorPlace?, _ body: () throws -> Void) -> Int32 {
-    place?.pointee = nil
-    return uncutByForks {
+    uncutByForks {
+        place?.pointee = nil
         do {
             try body()
             return Int32(AJ_OK)

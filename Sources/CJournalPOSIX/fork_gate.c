@@ -20,11 +20,15 @@
 // whether somebody forks; who forks says so, then looks who is in: in this order, one of the two sees the other.
 static _Alignas(64) uint32_t inside;
 static _Alignas(64) uint32_t forking;
+// How many forks began so far.
+static uint32_t forks;
 
 // Whether this thread is counted; whether it is between the handlers before and after a fork, and was counted before.
 static _Thread_local bool is_counted;
 static _Thread_local bool is_forking;
 static _Thread_local bool was_counted;
+// How many forks had begun when this thread had waited for the last time that it may: for these it waits no more.
+static _Thread_local uint32_t given_up;
 
 static void come_in(void) {
     uint64_t limit = 0;
@@ -32,9 +36,14 @@ static void come_in(void) {
         __atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST);
         // Another's handler may call the library: the fork is this thread's own.
         if (__atomic_load_n(&forking, __ATOMIC_SEQ_CST) == 0 || is_forking) return;
+        const uint32_t begun = __atomic_load_n(&forks, __ATOMIC_RELAXED);
+        if (begun == given_up) return;
         const uint64_t now = jp_monotonic_nanoseconds();
         if (limit == 0) limit = now + MOST_NANOSECONDS_OF_A_THREAD;
-        if (now >= limit) return;
+        if (now >= limit) {
+            given_up = begun;
+            return;
+        }
         __atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
         const struct timespec pause = {.tv_sec = 0, .tv_nsec = 50000};
         nanosleep(&pause, NULL);
@@ -78,6 +87,7 @@ void jp_gate_close(void) {
     // Where a thread forks in code of its own that the library called: nobody waits for who forks.
     was_counted = jp_blocking_begin();
     is_forking = true;
+    __atomic_add_fetch(&forks, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&forking, 1, __ATOMIC_SEQ_CST);
     const uint64_t limit = jp_monotonic_nanoseconds() + MOST_NANOSECONDS_OF_A_FORK;
     while (__atomic_load_n(&inside, __ATOMIC_SEQ_CST) > 0 && jp_monotonic_nanoseconds() < limit) {

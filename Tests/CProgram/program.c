@@ -1,6 +1,7 @@
 // Uses every function of agent_journal.h as a program in C does. Prints "done" and ends with 0 when all is as the header says.
 #include <agent_journal.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,6 +313,54 @@ static void forking(aj_journal *journal) {
     CHECK(count(journal, "fork") == before + 2);
 }
 
+// A handler of another's that takes a lock between the library's and the fork, and calls the library: it was registered first.
+static pthread_mutex_t others_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int is_forking, has_lock;
+
+static void before_fork(void) {
+    is_forking = 1;
+    pthread_mutex_lock(&others_lock);
+    aj_follower_interrupt(NULL);
+}
+
+static void after_fork(void) {
+    pthread_mutex_unlock(&others_lock);
+    is_forking = 0;
+}
+
+static void register_first(void) { CHECK(pthread_atfork(before_fork, after_fork, after_fork) == 0); }
+
+// Runs before the constructors of the libraries.
+__attribute__((section(".preinit_array"), used)) static void (*const first)(void) = register_first;
+
+static void *count_under_the_lock(void *journal) {
+    pthread_mutex_lock(&others_lock);
+    has_lock = 1;
+    while (!is_forking) usleep(100);
+    count(journal, "fork");
+    pthread_mutex_unlock(&others_lock);
+    return NULL;
+}
+
+// A fork waits for a lock whose owner calls the library, which lets the fork go first: both go on.
+static void forking_beside_others(aj_journal *journal) {
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, count_under_the_lock, journal) == 0);
+    while (!has_lock) usleep(100);
+    alarm(300);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK(count(journal, "fork") == 2);
+        execl("/bin/true", "true", (char *)NULL);
+        _exit(1);
+    }
+    alarm(0);
+    pthread_join(thread, NULL);
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(int count_of_arguments, char **arguments) {
     CHECK(count_of_arguments == 2);
     const char *directory = arguments[1];
@@ -330,6 +379,7 @@ int main(int count_of_arguments, char **arguments) {
     following_twice(journal);
     sharing(journal, directory);
     forking(journal);
+    forking_beside_others(journal);
 
     aj_options reading = options();
     reading.create = 0;

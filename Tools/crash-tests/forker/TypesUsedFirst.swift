@@ -1,7 +1,7 @@
 import JournalFileSystem
 import Synchronization
 
-/// A thread of the library's uses types for the first time, over and over, while the process is forked; so does each child.
+/// Threads of the library's use types for the first time, over and over, and fork meanwhile, two of them; so does each child.
 ///
 /// The first use of a type takes a lock of Swift's runtime. A child that was forked meanwhile would wait for it for ever.
 final class TypesUsedFirst: Sendable {
@@ -13,26 +13,37 @@ final class TypesUsedFirst: Sendable {
 
     static func run(forks: Int) throws -> String {
         let scene = TypesUsedFirst()
-        let thread = try spawnThread(name: "types") { [scene] in
+        let user = try spawnThread(name: "types") { [scene] in
             while !scene.isToEnd.load(ordering: .acquiring) {
-                let path = scene.uses.withLock { uses in
+                let number = scene.uses.withLock { uses in
                     uses += 1
                     return uses
                 }
-                use(path)
+                use(number)
             }
         }
-        for number in 0..<forks {
-            sleep(milliseconds: Double.random(in: 0...1))
-            let child = try Child("child \(number)") {
-                // None that the thread comes to.
-                for path in 0..<20 { use(1 << 40 | number << 8 | path) }
+        let forkers = try (0..<2).map { half in
+            try spawnThread(name: "forks") {
+                do {
+                    for number in 0..<forks / 2 { try forkOnce(number * 2 + half) }
+                } catch {
+                    end(saying: error)
+                }
             }
-            try child.wait("child \(number)")
         }
+        for forker in forkers { forker.join() }
         scene.isToEnd.store(true, ordering: .releasing)
-        thread.join()
+        user.join()
         return "\(forks) forks, \(scene.uses.withLock { $0 }) types used first"
+    }
+
+    private static func forkOnce(_ number: Int) throws {
+        sleep(milliseconds: Double.random(in: 0...1))
+        let child = try Child("child \(number)") {
+            // None that the thread comes to.
+            for path in 0..<20 { use(1 << 40 | number << 8 | path) }
+        }
+        try child.wait("child \(number)")
     }
 
     /// Uses a type of its own for each number: nested as its bits say.
