@@ -42,8 +42,13 @@ public struct Conversation: Sendable {
     /// - Returns: A receipt for each item, in order.
     @discardableResult
     public func add(contentsOf memories: [NewMemory], expecting: UInt64? = nil) async throws -> [Receipt] {
-        let append = try Append.add(
-            memories.map { (name, $0) }, expecting: expecting, limits: journal.engine.limits)
+        let limits = try journal.engine.limits
+        let append =
+            if let only = memories.first, memories.count == 1 {
+                try Append.add(only, to: name, expecting: expecting, limits: limits)
+            } else {
+                try Append.add(memories.map { (name, $0) }, expecting: expecting, limits: limits)
+            }
         return try await journal.submit(append)
     }
 

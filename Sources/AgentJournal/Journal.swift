@@ -185,18 +185,17 @@ public final class Journal: Sendable {
         guard append.rawBytes > 0 else { return [] }
         try Task.checkCancellation()
         if let result = engine.commitAsCaller(append, mayBlock: false) { return try result.get() }
-        let box = Mutex<Request?>(nil)
+        let request = Request(append)
         return try await withTaskCancellationHandler {
             try Task.checkCancellation()
-            return try await withCheckedThrowingContinuation { continuation in
-                let request = Request(append) { continuation.resume(with: $0) }
-                box.withLock { $0 = request }
+            return try await withUnsafeThrowingContinuation { task in
+                request.setCaller(task)
                 engine.enqueue(request)
-                // Cancelled in between: the handler may have run before there was a request.
+                // Cancelled in between: the handler may have run before it was in the queue.
                 if Task.isCancelled { engine.cancel(request) }
             }
         } onCancel: {
-            if let request = box.withLock({ $0 }) { engine.cancel(request) }
+            engine.cancel(request)
         }
     }
 

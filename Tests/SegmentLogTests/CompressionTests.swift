@@ -71,6 +71,25 @@ struct CompressionTests {
         #expect(sizes[0] < sizes[1] && sizes[1] < sizes[2])
     }
 
+    @Test("a short search finds as much behind a full one as behind none", arguments: [.short, .shortest] as [Deflater.Search])
+    func changingBack(search: Deflater.Search) {
+        // Each as long as a frame of some memories, and the last match goes to the end, as in most.
+        let texts = (0..<60).map { number in
+            Array((0..<4).flatMap { Self.texts[(number * 7 + $0) % Self.texts.count] } + Self.texts[0])
+        }
+        let sizes = [false, true].map { isMixed in
+            let deflater = Deflater(level: 8)
+            var total = 0
+            for (index, text) in texts.enumerated() {
+                deflater.search(isMixed && index % 2 == 0 ? .full : search)
+                let size = compress(deflater, text).count
+                if index % 2 == 1 { total += size }
+            }
+            return total
+        }
+        #expect(sizes[1] <= sizes[0] + sizes[0] / 100)
+    }
+
     @Test("behind a restart nothing before it is needed")
     func restart() {
         let deflater = Deflater()

@@ -2,30 +2,65 @@ import SegmentLog
 
 /// What one caller wants appended, encoded on the caller's thread.
 struct Append: Sendable {
-    /// A memory to be added.
-    struct Item: Sendable {
-        var conversation: String
-        var encoded: EventEncoder.Encoded
-        var key: [UInt8]?
+    /// Memories to be added, encoded one behind the other.
+    struct Additions: Sendable {
+        struct Item: Sendable {
+            var conversation: String
+            /// Its event, of which `body` is the end.
+            var event: Range<Int>
+            var body: Range<Int>
+            var key: [UInt8]?
 
-        init(conversation: String, encoded: EventEncoder.Encoded, key: [UInt8]?) {
-            self.conversation = conversation
-            self.encoded = encoded
-            self.key = key
+            /// Encodes a memory behind what is there.
+            init(_ conversation: String, _ memory: NewMemory, replaces: UInt64? = nil, to raw: inout [UInt8])
+            {
+                let start = raw.count
+                let body = EventEncoder.appendAdded(
+                    conversation: conversation, memory, replaces: replaces, to: &raw)
+                self.conversation = conversation
+                event = start..<raw.count
+                self.body = body..<raw.count
+                key = memory.idempotencyKey.map { Array($0.utf8) }
+            }
         }
 
-        /// Encodes a memory, when it is one that the journal takes.
-        init(_ conversation: String, _ memory: NewMemory, _ limits: Limits) throws(JournalError) {
-            try limits.check(memory)
-            self.init(
-                conversation: conversation, encoded: EventEncoder.added(conversation: conversation, memory),
-                key: memory.idempotencyKey.map { Array($0.utf8) })
+        var items: [Item]
+        /// The events; compressed already when large.
+        var events: EncodedEvents
+
+        /// Few memories are longer.
+        private static let usualBytes = 256
+
+        /// One memory, which the journal takes.
+        init(_ memory: NewMemory, to conversation: String, replaces: UInt64? = nil) {
+            var raw: [UInt8] = []
+            raw.reserveCapacity(EventEncoder.room(conversation: conversation, memory))
+            items = [Item(conversation, memory, replaces: replaces, to: &raw)]
+            events = EncodedEvents(raw: raw, count: 1)
+        }
+
+        /// At least one, checked one after the other.
+        init(_ memories: [(conversation: String, memory: NewMemory)], _ limits: Limits) throws(JournalError) {
+            var raw: [UInt8] = []
+            raw.reserveCapacity(memories.count * Additions.usualBytes)
+            items = []
+            items.reserveCapacity(memories.count)
+            for (conversation, memory) in memories {
+                try limits.check(memory, in: conversation)
+                items.append(Item(conversation, memory, to: &raw))
+            }
+            events = EncodedEvents(raw: raw, count: items.count)
+        }
+
+        /// Calls with the body of one of them.
+        func withBody<R>(_ item: Item, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+            events.raw.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[item.body])) }
         }
     }
 
     enum Action: Sendable {
         /// `expecting`: the conversation's last event must have this sequence.
-        case add([Item], expecting: UInt64?)
+        case add(Additions, expecting: UInt64?)
         case forget([UInt64])
         /// In a conversation, where the caller says in which.
         case replace(UInt64, NewMemory, in: String?)
@@ -34,9 +69,7 @@ struct Append: Sendable {
     }
 
     var action: Action
-    /// All of the events, when they are known before the state is; compressed already when large.
-    var events: EncodedEvents?
-    /// At least the bytes of payload that will be appended.
+    /// At least the bytes of payload that will be appended; none when there is nothing to append.
     var rawBytes: Int
 
     /// Room for an event that names a conversation and a sequence.
@@ -45,66 +78,43 @@ struct Append: Sendable {
     static func add(
         _ memories: [(conversation: String, memory: NewMemory)], expecting: UInt64?, limits: Limits
     ) throws(JournalError) -> Append {
-        var items: [Item] = []
-        items.reserveCapacity(memories.count)
-        var checked: String?
-        var count = 0
-        for (conversation, memory) in memories {
-            if checked?.utf8.elementsEqual(conversation.utf8) != true {
-                try NameRules.check(
-                    conversation, "conversation's name", maximumBytes: NameRules.conversationBytes)
-                checked = conversation
-            }
-            let item = try Item(conversation, memory, limits)
-            count += item.encoded.bytes.count
-            items.append(item)
+        guard memories.count > 1 else {
+            guard let only = memories.first else { return Append(action: .forget([]), rawBytes: 0) }
+            return try add(only.memory, to: only.conversation, expecting: expecting, limits: limits)
         }
-        guard !items.isEmpty else {
-            return Append(action: .add([], expecting: expecting), events: nil, rawBytes: 0)
-        }
-        try limits.checkBatch(count)
-        var events = EncodedEvents(raw: join(items, count), count: items.count)
-        events.compressIfLarge(level: limits.compressionLevel)
-        return Append(action: .add(items, expecting: expecting), events: events, rawBytes: count)
+        var additions = try Additions(memories, limits)
+        try limits.checkBatch(additions.events.raw.count)
+        additions.events.compressIfLarge(level: limits.compressionLevel)
+        return Append(
+            action: .add(additions, expecting: expecting), rawBytes: additions.events.raw.count)
     }
 
     /// One memory: the most frequent append by far.
     static func add(
         _ memory: NewMemory, to conversation: String, expecting: UInt64?, limits: Limits
     ) throws(JournalError) -> Append {
-        try NameRules.check(conversation, "conversation's name", maximumBytes: NameRules.conversationBytes)
-        let item = try Item(conversation, memory, limits)
-        var events = EncodedEvents(raw: item.encoded.bytes, count: 1)
-        try limits.checkBatch(events.raw.count)
-        events.compressIfLarge(
+        try limits.check(memory, in: conversation)
+        var additions = Additions(memory, to: conversation)
+        try limits.checkBatch(additions.events.raw.count)
+        additions.events.compressIfLarge(
             level: limits.compressionLevel, above: EncodedEvents.largeContentBytes, quickly: true)
         return Append(
-            action: .add([item], expecting: expecting), events: events, rawBytes: item.encoded.bytes.count)
-    }
-
-    private static func join(_ items: [Item], _ count: Int) -> [UInt8] {
-        // One memory is the most frequent batch, and need not be copied.
-        if items.count == 1 { return items[0].encoded.bytes }
-        var raw: [UInt8] = []
-        raw.reserveCapacity(count)
-        for item in items { raw.append(contentsOf: item.encoded.bytes) }
-        return raw
+            action: .add(additions, expecting: expecting), rawBytes: additions.events.raw.count)
     }
 
     static func forget(_ sequences: [UInt64], limits: Limits) throws(JournalError) -> Append {
         // The names of the conversations are not known yet; they count with their longest.
         try limits.checkBatch(sequences.count * smallEventBytes)
-        return Append(action: .forget(sequences), events: nil, rawBytes: sequences.count * smallEventBytes)
+        return Append(action: .forget(sequences), rawBytes: sequences.count * smallEventBytes)
     }
 
     static func replace(
         _ sequence: UInt64, in conversation: String? = nil, with memory: NewMemory, limits: Limits
     ) throws(JournalError) -> Append {
         try limits.check(memory)
-        let size = EventEncoder.added(conversation: "", memory).bytes.count
+        let bytes = EventEncoder.room(conversation: "", memory)
         return Append(
-            action: .replace(sequence, memory, in: conversation), events: nil,
-            rawBytes: size + 2 * smallEventBytes)
+            action: .replace(sequence, memory, in: conversation), rawBytes: bytes + 2 * smallEventBytes)
     }
 
     static func clear(_ conversation: String) throws(JournalError) -> Append {
@@ -130,9 +140,7 @@ struct Append: Sendable {
     static func lost(_ range: ClosedRange<UInt64>) -> Append { record(EventEncoder.lost(range)) }
 
     private static func record(_ encoded: EventEncoder.Encoded) -> Append {
-        Append(
-            action: .record(encoded), events: EncodedEvents(raw: encoded.bytes, count: 1),
-            rawBytes: encoded.bytes.count)
+        Append(action: .record(encoded), rawBytes: encoded.bytes.count)
     }
 }
 
@@ -144,6 +152,11 @@ struct Limits: Sendable {
     var maximumContentBytes: Int
     var maximumFrameBytes: Int
     var compressionLevel: Int32
+
+    func check(_ memory: NewMemory, in conversation: String) throws(JournalError) {
+        try NameRules.check(conversation, "conversation's name", maximumBytes: NameRules.conversationBytes)
+        try check(memory)
+    }
 
     func check(_ memory: NewMemory) throws(JournalError) {
         let size: Int

@@ -14,31 +14,33 @@ struct Decision {
 
     func decide(_ append: Append, _ state: inout State) throws(JournalError) -> Outcome {
         switch append.action {
-        case .add(let items, let expecting): try add(items, expecting, append.events, &state)
+        case .add(let additions, let expecting): try add(additions, expecting, &state)
         case .forget(let sequences): try forget(sequences, &state)
         case .replace(let sequence, let memory, let name): try replace(sequence, memory, name, &state)
         case .record(let encoded):
-            Outcome(receipts: [apply(encoded, &state)], events: append.events)
+            Outcome(
+                receipts: [apply(encoded, &state)], events: EncodedEvents(raw: encoded.bytes, count: 1))
         }
     }
 
     // MARK: Adding
 
     private func add(
-        _ items: [Append.Item], _ expecting: UInt64?, _ events: EncodedEvents?, _ state: inout State
+        _ additions: Append.Additions, _ expecting: UInt64?, _ state: inout State
     ) throws(JournalError) -> Outcome {
-        let known = try knownReceipts(items, state)
+        let items = additions.items
+        let known = try knownReceipts(additions, state)
         let isNew = known.count < items.count
         if let expecting, isNew, let conversation = items.first?.conversation {
             try check(expecting, conversation, state)
         }
         if isNew, items.count == 1 {
-            return Outcome(receipts: [apply(items[0].encoded, &state)], events: events)
+            return Outcome(receipts: [apply(additions, items[0], &state)], events: additions.events)
         }
         var receipts: [Receipt] = []
         receipts.reserveCapacity(items.count)
-        var fresh: [EventEncoder.Encoded] = []
-        // A key that comes twice in one batch is added once.
+        // Those that were added already; a key that comes twice in one batch is added once.
+        var repeated: Set<Int> = []
         var added: [BatchKey: Receipt] = [:]
         for (index, item) in items.enumerated() {
             let key = item.key.map { BatchKey(item.conversation, $0) }
@@ -47,27 +49,31 @@ struct Decision {
                     Receipt(
                         sequence: first.sequence, recorded: first.recorded, isReplayed: true,
                         isErased: first.isErased))
+                repeated.insert(index)
                 continue
             }
-            let receipt = apply(item.encoded, &state)
+            let receipt = apply(additions, item, &state)
             if let key { added[key] = receipt }
-            fresh.append(item.encoded)
             receipts.append(receipt)
         }
-        guard fresh.count < items.count else { return Outcome(receipts: receipts, events: events) }
-        return Outcome(receipts: receipts, events: Decision.join(fresh))
+        guard !repeated.isEmpty else { return Outcome(receipts: receipts, events: additions.events) }
+        guard repeated.count < items.count else { return Outcome(receipts: receipts, events: nil) }
+        let fresh = items.indices.filter { !repeated.contains($0) }
+        let raw = fresh.flatMap { additions.events.raw[items[$0].event] }
+        return Outcome(receipts: receipts, events: EncodedEvents(raw: raw, count: fresh.count))
     }
 
     /// The first receipts of the items whose keys are known, by their index.
-    private func knownReceipts(_ items: [Append.Item], _ state: State) throws(JournalError) -> [Int: Receipt]
-    {
+    private func knownReceipts(
+        _ additions: Append.Additions, _ state: State
+    ) throws(JournalError) -> [Int: Receipt] {
         var known: [Int: Receipt] = [:]
         var inBatch: [BatchKey: Int] = [:]
-        for (index, item) in items.enumerated() {
+        for (index, item) in additions.items.enumerated() {
             guard let key = item.key else { continue }
             if let record = try state.known(Array(item.conversation.utf8), key) {
                 // Of one that is erased nobody knows any more what it was.
-                guard record.isErased || record.hash == Decision.hash(item.encoded) else {
+                guard record.isErased || record.hash == additions.withBody(item, Decision.hash) else {
                     throw conflict(item, index, first: "sequence \(record.sequence)")
                 }
                 known[index] = Receipt(
@@ -75,7 +81,9 @@ struct Decision {
                     recorded: Timestamp(clampingMicrosecondsSince1970: record.recordedMicroseconds),
                     isReplayed: true, isErased: record.isErased)
             } else if let earlier = inBatch.updateValue(index, forKey: BatchKey(item.conversation, key)) {
-                let isSame = items[earlier].encoded.withBody { Decision.isSame($0, item.encoded) }
+                let isSame = additions.withBody(additions.items[earlier]) { first in
+                    additions.withBody(item) { Decision.isSame(first, $0) }
+                }
                 guard isSame else { throw conflict(item, index, first: "item \(earlier) of the same batch") }
             }
         }
@@ -91,7 +99,7 @@ struct Decision {
         }
     }
 
-    private func conflict(_ item: Append.Item, _ index: Int, first: String) -> JournalError {
+    private func conflict(_ item: Append.Additions.Item, _ index: Int, first: String) -> JournalError {
         let key = String(decoding: item.key ?? [], as: UTF8.self)
         var error = JournalError(
             .keyConflict,
@@ -102,21 +110,17 @@ struct Decision {
     }
 
     /// The hash of what a repeated key is compared by.
-    private static func hash(_ encoded: EventEncoder.Encoded) -> [UInt8] {
-        encoded.withBody { body in
-            guard let compared = try? EventFields(body).compared else {
-                preconditionFailure("an event encoded here cannot be decoded")
-            }
-            return StateKeys.hash(ofCompared: UnsafeRawBufferPointer(rebasing: body[compared]))
+    private static func hash(_ body: UnsafeRawBufferPointer) -> [UInt8] {
+        guard let compared = try? EventFields(body).compared else {
+            preconditionFailure("an event encoded here cannot be decoded")
         }
+        return StateKeys.hash(ofCompared: UnsafeRawBufferPointer(rebasing: body[compared]))
     }
 
     /// Whether content, mime type, role and metadata are the same bytes.
-    static func isSame(_ body: UnsafeRawBufferPointer, _ other: EventEncoder.Encoded) -> Bool {
-        other.withBody { other in
-            guard let a = try? EventFields(body), let b = try? EventFields(other) else { return false }
-            return body[a.compared].elementsEqual(other[b.compared])
-        }
+    private static func isSame(_ body: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
+        guard let a = try? EventFields(body), let b = try? EventFields(other) else { return false }
+        return body[a.compared].elementsEqual(other[b.compared])
     }
 
     private func check(_ expecting: UInt64, _ conversation: String, _ state: State) throws(JournalError) {
@@ -138,8 +142,10 @@ struct Decision {
             let name = try checkLive(sequence, state)
             encoded.append(EventEncoder.forgotten(conversation: name, target: sequence))
         }
-        let receipts = encoded.map { apply($0, &state) }
-        return Outcome(receipts: receipts, events: encoded.isEmpty ? nil : Decision.join(encoded))
+        guard !encoded.isEmpty else { return Outcome(receipts: [], events: nil) }
+        return Outcome(
+            receipts: encoded.map { apply($0, &state) },
+            events: EncodedEvents(raw: encoded.flatMap(\.bytes), count: encoded.count))
     }
 
     private func replace(
@@ -148,18 +154,17 @@ struct Decision {
         let owner = try state.conversation(ofAdd: sequence)
         // Of a memory that is erased nobody but the caller may know the conversation.
         guard let name = conversation.map({ Array($0.utf8) }) ?? owner else { throw noSuch(sequence) }
-        let item = Append.Item(
-            conversation: String(decoding: name, as: UTF8.self),
-            encoded: EventEncoder.added(
-                conversation: String(decoding: name, as: UTF8.self), memory, replaces: sequence),
-            key: memory.idempotencyKey.map { Array($0.utf8) })
+        let addition = Append.Additions(
+            memory, to: String(decoding: name, as: UTF8.self), replaces: sequence)
         // A repeated replace has its receipt already; the memory it replaced is gone by then.
-        if let first = try knownReceipts([item], state)[0] { return Outcome(receipts: [first], events: nil) }
+        if let first = try knownReceipts(addition, state)[0] { return Outcome(receipts: [first], events: nil) }
         guard owner == name else { throw noSuch(sequence, in: conversation) }
         try checkLive(sequence, state)
-        let encoded = [EventEncoder.forgotten(conversation: name, target: sequence), item.encoded]
-        let receipts = encoded.map { apply($0, &state) }
-        return Outcome(receipts: [receipts[1]], events: Decision.join(encoded))
+        let forgotten = EventEncoder.forgotten(conversation: name, target: sequence)
+        _ = apply(forgotten, &state)
+        return Outcome(
+            receipts: [apply(addition, addition.items[0], &state)],
+            events: EncodedEvents(raw: forgotten.bytes + addition.events.raw, count: 2))
     }
 
     /// The name of the conversation that a live memory belongs to.
@@ -181,23 +186,26 @@ struct Decision {
     // MARK: Applying
 
     private func apply(_ encoded: EventEncoder.Encoded, _ state: inout State) -> Receipt {
+        encoded.bytes.withUnsafeBytes {
+            apply(UnsafeRawBufferPointer(rebasing: $0[encoded.bodyOffset...]), &state)
+        }
+    }
+
+    private func apply(
+        _ additions: Append.Additions, _ item: Append.Additions.Item, _ state: inout State
+    ) -> Receipt {
+        additions.withBody(item) { apply($0, &state) }
+    }
+
+    private func apply(_ body: UnsafeRawBufferPointer, _ state: inout State) -> Receipt {
         let sequence = state.lastSequence + 1
-        encoded.bytes.withUnsafeBytes { bytes in
-            do throws(EventProblem) {
-                try state.apply(
-                    UnsafeRawBufferPointer(rebasing: bytes[encoded.bodyOffset...]), sequence: sequence,
-                    recordedMicroseconds: recordedMicroseconds)
-            } catch {
-                preconditionFailure("an event encoded here cannot be decoded: \(error)")
-            }
+        do throws(EventProblem) {
+            try state.apply(body, sequence: sequence, recordedMicroseconds: recordedMicroseconds)
+        } catch {
+            preconditionFailure("an event encoded here cannot be decoded: \(error)")
         }
         return Receipt(
             sequence: sequence, recorded: Timestamp(clampingMicrosecondsSince1970: recordedMicroseconds),
             isReplayed: false)
-    }
-
-    private static func join(_ encoded: [EventEncoder.Encoded]) -> EncodedEvents? {
-        guard !encoded.isEmpty else { return nil }
-        return EncodedEvents(raw: encoded.flatMap(\.bytes), count: encoded.count)
     }
 }

@@ -2,20 +2,41 @@ import Synchronization
 
 /// A caller's append, waiting to be taken up.
 final class Request: Sendable {
+    /// Who waits for it.
+    enum Caller: Sendable {
+        case task(UnsafeContinuation<[Receipt], any Error>)
+        case code(@Sendable (Result<[Receipt], any Error>) -> Void)
+    }
+
     let append: Append
-    private let completion: Mutex<(@Sendable (Result<[Receipt], any Error>) -> Void)?>
+    private let caller: Mutex<Caller?>
+
+    /// One whose caller is named before it is enqueued.
+    init(_ append: Append) {
+        self.append = append
+        caller = Mutex(nil)
+    }
 
     init(_ append: Append, _ completion: @escaping @Sendable (Result<[Receipt], any Error>) -> Void) {
         self.append = append
-        self.completion = Mutex(completion)
+        caller = Mutex(.code(completion))
+    }
+
+    /// A task waits for it. Its continuation needs no check: what is completed has no caller any more.
+    func setCaller(_ task: UnsafeContinuation<[Receipt], any Error>) {
+        caller.withLock { $0 = .task(task) }
     }
 
     /// Tells the caller, once.
     func complete(_ result: Result<[Receipt], any Error>) {
-        let completion = completion.withLock { completion in
-            defer { completion = nil }
-            return completion
+        let caller = caller.withLock { caller in
+            defer { caller = nil }
+            return caller
         }
-        completion?(result)
+        switch caller {
+        case .task(let task): task.resume(with: result)
+        case .code(let completion): completion(result)
+        case nil: break
+        }
     }
 }

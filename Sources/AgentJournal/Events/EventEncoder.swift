@@ -9,145 +9,157 @@ struct EventEncoder {
     struct Encoded: Sendable {
         var bytes: [UInt8]
         var bodyOffset: Int
+    }
 
-        /// Calls with the body alone.
-        func withBody<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
-            bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[bodyOffset...])) }
+    /// Appends the event that adds a memory to `bytes`.
+    ///
+    /// - Parameter replaces: The memory whose place it takes, which the event before it forgets.
+    /// - Returns: Where the body begins.
+    static func appendAdded(
+        conversation: String, _ memory: NewMemory, replaces: UInt64? = nil, to bytes: inout [UInt8]
+    ) -> Int {
+        append(kind: EventFields.Kind.added, to: &bytes) { bytes in
+            bytes.appendField(EventFields.Field.conversation, conversation)
+            switch memory.content {
+            case .text(let text): bytes.appendField(EventFields.Field.text, text)
+            case .json(let json): bytes.appendField(EventFields.Field.json, json.utf8)
+            case .bytes(let data): bytes.appendField(EventFields.Field.data, data)
+            }
+            if let mimeType = memory.mimeType { bytes.appendField(EventFields.Field.mimeType, mimeType) }
+            if let role = memory.role { bytes.appendField(EventFields.Field.role, role.rawValue) }
+            if !memory.metadata.isEmpty {
+                bytes.appendField(EventFields.Field.metadata, memory.metadata.canonicalBytes)
+            }
+            if let time = memory.timestamp?.microsecondsSince1970 {
+                bytes.appendNumber(
+                    EventFields.Field.timestamp, UInt64(bitPattern: (time << 1) ^ (time >> 63)))
+            }
+            if let key = memory.idempotencyKey { bytes.appendField(EventFields.Field.key, key) }
+            if let replaces { bytes.appendNumber(EventFields.Field.replaces, replaces) }
         }
     }
 
-    /// - Parameter replaces: The memory whose place it takes, which the event before it forgets.
-    static func added(conversation: String, _ memory: NewMemory, replaces: UInt64? = nil) -> Encoded {
-        encode(kind: EventFields.Kind.added) { body in
-            body.field(EventFields.Field.conversation, conversation)
+    /// At least the bytes that the event takes which adds a memory.
+    static func room(conversation: String, _ memory: NewMemory) -> Int {
+        let content =
             switch memory.content {
-            case .text(let text): body.field(EventFields.Field.text, text)
-            case .json(let json): body.field(EventFields.Field.json, json.utf8)
-            case .bytes(let bytes): body.field(EventFields.Field.data, bytes)
+            case .text(let text): text.utf8.count
+            case .json(let json): json.utf8.count
+            case .bytes(let data): data.count
             }
-            if let mimeType = memory.mimeType { body.field(EventFields.Field.mimeType, mimeType) }
-            if let role = memory.role { body.field(EventFields.Field.role, role.rawValue) }
-            if !memory.metadata.isEmpty {
-                body.field(EventFields.Field.metadata, memory.metadata.canonicalBytes)
-            }
-            if let time = memory.timestamp?.microsecondsSince1970 {
-                body.number(EventFields.Field.timestamp, UInt64(bitPattern: (time << 1) ^ (time >> 63)))
-            }
-            if let key = memory.idempotencyKey { body.field(EventFields.Field.key, key) }
-            if let replaces { body.number(EventFields.Field.replaces, replaces) }
-        }
+        let names =
+            (memory.mimeType?.utf8.count ?? 0) + (memory.role?.rawValue.utf8.count ?? 0)
+            + (memory.idempotencyKey?.utf8.count ?? 0)
+        // Tag and length of the event and of eight fields, a time, a sequence.
+        let most = 9 * (2 + Varint.maximumLength)
+        return conversation.utf8.count + content + names + memory.metadata.canonicalBytes.count + most
     }
 
     static func forgotten(conversation: [UInt8], target: UInt64) -> Encoded {
-        encode(kind: EventFields.Kind.forgotten) { body in
-            body.field(EventFields.Field.conversation, conversation)
-            body.number(EventFields.Field.target, target)
+        encode(kind: EventFields.Kind.forgotten) { bytes in
+            bytes.appendField(EventFields.Field.conversation, conversation)
+            bytes.appendNumber(EventFields.Field.target, target)
         }
     }
 
     static func cleared(conversation: String) -> Encoded {
-        encode(kind: EventFields.Kind.cleared) { $0.field(EventFields.Field.conversation, conversation) }
+        encode(kind: EventFields.Kind.cleared) { $0.appendField(EventFields.Field.conversation, conversation) }
     }
 
     /// History up to a sequence is let go.
     static func floor(_ sequence: UInt64) -> Encoded {
-        encode(kind: EventFields.Kind.floor) { $0.number(EventFields.Field.target, sequence) }
+        encode(kind: EventFields.Kind.floor) { $0.appendNumber(EventFields.Field.target, sequence) }
     }
 
     /// What was forgotten up to a sequence is being erased.
     static func erasureBegun(through sequence: UInt64, key: [UInt8]) -> Encoded {
-        encode(kind: EventFields.Kind.erasureBegun) { body in
-            body.number(EventFields.Field.target, sequence)
-            body.field(EventFields.Field.erasureKey, key)
+        encode(kind: EventFields.Kind.erasureBegun) { bytes in
+            bytes.appendNumber(EventFields.Field.target, sequence)
+            bytes.appendField(EventFields.Field.erasureKey, key)
         }
     }
 
     /// What was forgotten up to a sequence is erased.
     static func erasureDone(through sequence: UInt64) -> Encoded {
-        encode(kind: EventFields.Kind.erasureDone) { $0.number(EventFields.Field.target, sequence) }
+        encode(kind: EventFields.Kind.erasureDone) { $0.appendNumber(EventFields.Field.target, sequence) }
     }
 
     /// Events are lost.
     static func lost(_ range: ClosedRange<UInt64>) -> Encoded {
-        encode(kind: EventFields.Kind.lost) { body in
-            body.number(EventFields.Field.target, range.upperBound)
-            body.number(EventFields.Field.first, range.lowerBound)
+        encode(kind: EventFields.Kind.lost) { bytes in
+            bytes.appendNumber(EventFields.Field.target, range.upperBound)
+            bytes.appendNumber(EventFields.Field.first, range.lowerBound)
         }
     }
 
     /// What is left of an event that is erased.
     static func erased(_ tombstone: Tombstone) -> Encoded {
-        encode(kind: EventFields.Kind.erased) { body in
+        encode(kind: EventFields.Kind.erased) { bytes in
             if let conversation = tombstone.conversation {
-                body.field(EventFields.Field.conversation, conversation)
+                bytes.appendField(EventFields.Field.conversation, conversation)
             }
-            if let target = tombstone.target { body.number(EventFields.Field.target, target) }
-            body.number(EventFields.Field.was, tombstone.was)
-            body.field(EventFields.Field.leaf, tombstone.leaf)
-            if let keyHash = tombstone.keyHash { body.field(EventFields.Field.keyHash, keyHash) }
-            body.number(EventFields.Field.erasure, tombstone.erasure)
+            if let target = tombstone.target { bytes.appendNumber(EventFields.Field.target, target) }
+            bytes.appendNumber(EventFields.Field.was, tombstone.was)
+            bytes.appendField(EventFields.Field.leaf, tombstone.leaf)
+            if let keyHash = tombstone.keyHash { bytes.appendField(EventFields.Field.keyHash, keyHash) }
+            bytes.appendNumber(EventFields.Field.erasure, tombstone.erasure)
         }
     }
 
     static func flushed(label: String?) -> Encoded {
-        encode(kind: EventFields.Kind.flushed) { body in
-            if let label { body.field(EventFields.Field.label, label) }
+        encode(kind: EventFields.Kind.flushed) { bytes in
+            if let label { bytes.appendField(EventFields.Field.label, label) }
         }
+    }
+
+    private static func encode(kind: UInt64, _ fill: (inout [UInt8]) -> Void) -> Encoded {
+        var bytes: [UInt8] = []
+        let bodyOffset = append(kind: kind, to: &bytes, fill)
+        return Encoded(bytes: bytes, bodyOffset: bodyOffset)
     }
 
     /// The body is written behind room for its tag and a length of `lengthBytes`; where that was not guessed right, the
-    /// body is moved, so that an event is one allocation.
-    private static func encode(kind: UInt64, _ fill: (inout Body) -> Void) -> Encoded {
+    /// body is moved, so that an event is written once, where it is to be.
+    private static func append(
+        kind: UInt64, to bytes: inout [UInt8], _ fill: (inout [UInt8]) -> Void
+    ) -> Int {
         let lengthBytes = 2
-        var body = Body()
-        for _ in 0..<(1 + lengthBytes) { body.bytes.append(eventTag) }
-        body.number(EventFields.Field.kind, kind)
-        fill(&body)
-        var bytes = body.bytes
-        let count = bytes.count - 1 - lengthBytes
+        let start = bytes.count
+        for _ in 0..<(1 + lengthBytes) { bytes.append(eventTag) }
+        let bodyOffset = bytes.count
+        bytes.appendNumber(EventFields.Field.kind, kind)
+        fill(&bytes)
+        let count = bytes.count - bodyOffset
         if Varint.length(of: UInt64(count)) == lengthBytes {
-            bytes[1] = UInt8(truncatingIfNeeded: count) | 0x80
-            bytes[2] = UInt8(truncatingIfNeeded: count >> 7)
-            return Encoded(bytes: bytes, bodyOffset: 1 + lengthBytes)
+            bytes[start + 1] = UInt8(truncatingIfNeeded: count) | 0x80
+            bytes[start + 2] = UInt8(truncatingIfNeeded: count >> 7)
+            return bodyOffset
         }
         var length: [UInt8] = []
-        Body.appendVarint(UInt64(count), to: &length)
-        bytes.replaceSubrange(1..<(1 + lengthBytes), with: length)
-        return Encoded(bytes: bytes, bodyOffset: 1 + length.count)
+        length.appendVarint(UInt64(count))
+        bytes.replaceSubrange((start + 1)..<bodyOffset, with: length)
+        return start + 1 + length.count
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func appendNumber(_ field: Int, _ value: UInt64) {
+        appendVarint(UInt64(field) << 3)
+        appendVarint(value)
     }
 
-    private struct Body {
-        var bytes: [UInt8] = []
+    fileprivate mutating func appendField(_ field: Int, _ value: [UInt8]) {
+        appendVarint(UInt64(field) << 3 | 2)
+        appendVarint(UInt64(value.count))
+        append(contentsOf: value)
+    }
 
-        init() { bytes.reserveCapacity(256) }
-
-        static func appendVarint(_ value: UInt64, to bytes: inout [UInt8]) {
-            var rest = value
-            while rest >= 0x80 {
-                bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-                rest >>= 7
-            }
-            bytes.append(UInt8(truncatingIfNeeded: rest))
-        }
-
-        mutating func number(_ field: Int, _ value: UInt64) {
-            Body.appendVarint(UInt64(field) << 3, to: &bytes)
-            Body.appendVarint(value, to: &bytes)
-        }
-
-        mutating func field(_ field: Int, _ value: [UInt8]) {
-            Body.appendVarint(UInt64(field) << 3 | 2, to: &bytes)
-            Body.appendVarint(UInt64(value.count), to: &bytes)
-            bytes.append(contentsOf: value)
-        }
-
-        mutating func field(_ field: Int, _ text: String) {
-            Body.appendVarint(UInt64(field) << 3 | 2, to: &bytes)
-            var text = text
-            text.withUTF8 { utf8 in
-                Body.appendVarint(UInt64(utf8.count), to: &bytes)
-                bytes.append(contentsOf: utf8)
-            }
+    fileprivate mutating func appendField(_ field: Int, _ text: String) {
+        appendVarint(UInt64(field) << 3 | 2)
+        var text = text
+        text.withUTF8 { utf8 in
+            appendVarint(UInt64(utf8.count))
+            append(contentsOf: utf8)
         }
     }
 }

@@ -19,7 +19,7 @@ enum NameRules {
                 "The \(what) is \(length) bytes long; the limit is \(maximumBytes) bytes of UTF-8")
         }
         // Most names are printable ASCII, and bytes are looked at faster than scalars.
-        guard !text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) else { return }
+        guard !isPrintable(text.utf8.span) else { return }
         if let control = text.unicodeScalars.first(where: isControl) {
             let code = String(control.value, radix: 16, uppercase: true)
             throw JournalError(
@@ -27,6 +27,11 @@ enum NameRules {
                 "The \(what) holds the control character U+\(String(repeating: "0", count: max(0, 4 - code.count)))\(code); "
                     + "remove it")
         }
+    }
+
+    private static func isPrintable(_ bytes: Span<UInt8>) -> Bool {
+        for index in bytes.indices where !(0x20..<0x7F).contains(bytes[index]) { return false }
+        return true
     }
 
     /// Unicode's category Cc, which will never have other members. (To ask the scalar for its category takes 50 times

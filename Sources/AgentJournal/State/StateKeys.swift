@@ -249,9 +249,11 @@ func unzigzag(_ value: UInt64) -> Int64 { Int64(bitPattern: value >> 1) ^ -Int64
 
 extension [UInt8] {
     mutating func appendVarint(_ value: UInt64) {
-        withUnsafeTemporaryAllocation(byteCount: Varint.maximumLength, alignment: 1) { place in
-            let length = Varint.write(value, into: place)
-            append(contentsOf: place[..<length])
+        var rest = value
+        while rest >= 0x80 {
+            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
         }
+        append(UInt8(truncatingIfNeeded: rest))
     }
 }

@@ -44,17 +44,23 @@ package final class Deflater: @unchecked Sendable {
 
     /// How long is searched for what was there before.
     enum Search: Sendable {
-        /// As long as the level says.
+        /// As long as the level says, and whether a later match is longer (zlib's `deflate_slow`).
         case full
-        /// No longer than level 4 does: two thirds of the time.
+        /// The first match that is found (`deflate_fast`), but the longest of 24: a third to a half of the time, and up to a
+        /// tenth more bytes.
         case short
-        /// As level 1 does, which takes the first match that it finds: a third to a half of the time.
+        /// The longest of 8, and inside of what matched nothing is found again: two thirds of the time of `short`.
         case shortest
     }
 
-    /// Good, lazy and nice lengths, and steps of a search (zlib's `configuration_table`, from level 4 on). Those below search
-    /// in another way.
-    private static let searches: [(good: Int32, lazy: Int32, nice: Int32, steps: Int32)] = [
+    /// zlib's `configuration_table`: from what length on a search is cut short, from what length on the next place is not
+    /// searched too (in `deflate_fast` up to what length all places in a match can be found again), what length ends a search,
+    /// and its steps.
+    private typealias Tuning = (good: Int32, lazy: Int32, nice: Int32, steps: Int32)
+
+    /// Level 8 has the shorter search of level 6. Each step of a search reads two places of a window that is cold after the wait
+    /// for the disk: 1,024 steps cost a durable add 6 µs, and made messages committed alone no smaller.
+    private static let tunings: [Tuning] = [
         (4, 4, 16, 16), (8, 16, 32, 32), (8, 16, 128, 128), (8, 32, 128, 256), (8, 32, 128, 128),
         (32, 258, 258, 4096),
     ]
@@ -62,7 +68,7 @@ package final class Deflater: @unchecked Sendable {
     /// Searches in another way from the next frame on. The stream goes on. A level below 4 stays what it is.
     func search(_ search: Search) {
         guard level >= 4, search != self.search else { return }
-        if (search == .shortest) != (self.search == .shortest) { setLevel(search == .shortest ? 1 : level) }
+        if (search == .full) != (self.search == .full) { setLevel(search == .full ? level : 1) }
         self.search = search
         tune()
     }
@@ -74,18 +80,25 @@ package final class Deflater: @unchecked Sendable {
             stream.pointee.avail_in = 0
             stream.pointee.next_out = bytes.baseAddress!.assumingMemoryBound(to: UInt8.self)
             stream.pointee.avail_out = UInt32(bytes.count)
-            defer { precondition(stream.pointee.avail_out == UInt32(bytes.count)) }
-            return deflateParams(stream, level, Z_DEFAULT_STRATEGY)
+            let status = deflateParams(stream, level, Z_DEFAULT_STRATEGY)
+            precondition(stream.pointee.avail_out == UInt32(bytes.count))
+            // `deflate_fast` takes the length of the last match that `deflate_slow` left for the least that it looks for, and
+            // then misses some. A dictionary of no bytes, which may be set after a flush, makes it forget that.
+            guard status == Z_OK else { return status }
+            return deflateSetDictionary(stream, stream.pointee.next_out, 0)
         }
         precondition(status == Z_OK, "zlib could not change the level between two frames")
     }
 
-    /// Level 8 with the shorter search of level 6. Each step of a search reads two places of a window that is cold after
-    /// the wait for the disk: 1,024 steps cost a durable add 6 µs, and made messages committed alone no smaller.
     private func tune() {
-        guard level >= 4, search != .shortest else { return }
-        let lengths = Deflater.searches[search == .short ? 0 : Int(level) - 4]
-        deflateTune(stream, lengths.good, lengths.lazy, lengths.nice, lengths.steps)
+        guard level >= 4 else { return }
+        let tuning: Tuning =
+            switch search {
+            case .full: Deflater.tunings[Int(level) - 4]
+            case .short: (4, 258, 258, 24)
+            case .shortest: (4, 8, 258, 8)
+            }
+        deflateTune(stream, tuning.good, tuning.lazy, tuning.nice, tuning.steps)
     }
 
     /// Appends the compressed form of `raw` to `output`.
