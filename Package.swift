@@ -127,15 +127,18 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// The fuzz targets, for Tools/fuzz/run alone: libFuzzer is not there on every system.
+// The fuzz targets, for Tools/fuzz/run and a build with the address sanitizer: libFuzzer is not there on every system.
 if Context.environment["AGENT_JOURNAL_FUZZ"] != nil {
-    package.targets.append(
+    package.targets += [
+        .systemLibrary(name: "LibFuzzer", path: "Tools/fuzz/driver"),
         .executableTarget(
             name: "journal-fuzz",
             dependencies: [
-                "AgentJournal", "CZlib", "CanonicalJSON", "SegmentLog", "JournalFileSystem", "JournalTesting",
-                system,
+                "AgentJournal", "CZlib", "CanonicalJSON", "LibFuzzer", "SegmentLog", "JournalFileSystem",
+                "JournalTesting", system,
                 .product(name: "Logging", package: "swift-log"),
             ],
-            path: "Tools/fuzz", exclude: ["corpus", "run"], swiftSettings: strict))
+            path: "Tools/fuzz", exclude: ["corpus", "driver", "run"], swiftSettings: strict,
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]),
+    ]
 }

@@ -29,9 +29,9 @@ import Testing
             return gathering.begin(released: released, waiting: waiting, sync: sync) != nil
         }
         #expect(!isWaitedFor(released: 1, waiting: 9))
-        #expect(!isWaitedFor(released: 32, waiting: 0))
-        #expect(!isWaitedFor(released: 16, waiting: 16))
-        #expect(isWaitedFor(released: 16, waiting: 15))
+        #expect(!isWaitedFor(released: 48, waiting: 0))
+        #expect(!isWaitedFor(released: 24, waiting: 24))
+        #expect(isWaitedFor(released: 24, waiting: 23))
     }
 
     @Test func asManyAreExpectedAsCameTheLastTime() {

@@ -71,7 +71,9 @@ struct CompressionTests {
         #expect(sizes[0] < sizes[1] && sizes[1] < sizes[2])
     }
 
-    @Test("a short search finds as much behind a full one as behind none", arguments: [.short, .shortest] as [Deflater.Search])
+    @Test(
+        "a short search finds as much behind a full one as behind none",
+        arguments: [.short, .shortest] as [Deflater.Search])
     func changingBack(search: Deflater.Search) {
         // Each as long as a frame of some memories, and the last match goes to the end, as in most.
         let texts = (0..<60).map { number in

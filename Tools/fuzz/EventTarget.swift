@@ -107,3 +107,18 @@ extension ErasedKind {
         }
     }
 }
+
+extension EventEncoder {
+    /// The event that adds a memory, alone.
+    static func added(conversation: String, _ memory: NewMemory, replaces: UInt64? = nil) -> Encoded {
+        var bytes: [UInt8] = []
+        let bodyOffset = appendAdded(conversation: conversation, memory, replaces: replaces, to: &bytes)
+        return Encoded(bytes: bytes, bodyOffset: bodyOffset)
+    }
+}
+
+extension EventEncoder.Encoded {
+    func withBody(_ body: (UnsafeRawBufferPointer) -> Void) {
+        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[bodyOffset...])) }
+    }
+}

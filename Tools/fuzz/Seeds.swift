@@ -28,4 +28,4 @@ enum Seeds {
 }
 
 /// Ends the process where it has done what it was asked for.
-func endProcess() -> Never { exit(0) }
+func endProcess(_ status: CInt = 0) -> Never { exit(status) }

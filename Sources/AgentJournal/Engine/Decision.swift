@@ -157,7 +157,9 @@ struct Decision {
         let addition = Append.Additions(
             memory, to: String(decoding: name, as: UTF8.self), replaces: sequence)
         // A repeated replace has its receipt already; the memory it replaced is gone by then.
-        if let first = try knownReceipts(addition, state)[0] { return Outcome(receipts: [first], events: nil) }
+        if let first = try knownReceipts(addition, state)[0] {
+            return Outcome(receipts: [first], events: nil)
+        }
         guard owner == name else { throw noSuch(sequence, in: conversation) }
         try checkLive(sequence, state)
         let forgotten = EventEncoder.forgotten(conversation: name, target: sequence)

@@ -22,7 +22,7 @@ struct Gathering {
 
     /// Also where a sync takes longer.
     private static let longest = Duration.milliseconds(2)
-    private static let mostCallers = 32
+    private static let mostCallers = 48
     private static let mostRests = 64
 
     private var wait: Wait?

@@ -63,7 +63,9 @@ struct EventEncoder {
     }
 
     static func cleared(conversation: String) -> Encoded {
-        encode(kind: EventFields.Kind.cleared) { $0.appendField(EventFields.Field.conversation, conversation) }
+        encode(kind: EventFields.Kind.cleared) {
+            $0.appendField(EventFields.Field.conversation, conversation)
+        }
     }
 
     /// History up to a sequence is let go.
