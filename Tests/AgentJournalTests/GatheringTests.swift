@@ -29,9 +29,9 @@ import Testing
             return gathering.begin(released: released, waiting: waiting, sync: sync) != nil
         }
         #expect(!isWaitedFor(released: 1, waiting: 9))
-        #expect(!isWaitedFor(released: 48, waiting: 0))
-        #expect(!isWaitedFor(released: 24, waiting: 24))
-        #expect(isWaitedFor(released: 24, waiting: 23))
+        #expect(!isWaitedFor(released: 49, waiting: 0))
+        #expect(!isWaitedFor(released: 24, waiting: 25))
+        #expect(isWaitedFor(released: 24, waiting: 24))
     }
 
     @Test func asManyAreExpectedAsCameTheLastTime() {

@@ -8,5 +8,5 @@ address_sanitized=(
     -c release -Xswiftc -enable-testing --scratch-path .build-address --sanitize=address -Xcxx -fno-sanitize=address
     -Xswiftc -sanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table
 )
-# With the program journal-fuzz.
-export AGENT_JOURNAL_FUZZ=1
+# With the program journal-fuzz, where libFuzzer is there: in Xcode's toolchains it is not.
+if [ "$(uname)" != Darwin ]; then export AGENT_JOURNAL_FUZZ=1; fi

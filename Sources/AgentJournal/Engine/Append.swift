@@ -79,6 +79,7 @@ struct Append: Sendable {
         _ memories: [(conversation: String, memory: NewMemory)], expecting: UInt64?, limits: Limits
     ) throws(JournalError) -> Append {
         guard memories.count > 1 else {
+            // Nothing is what forgetting nothing appends, too.
             guard let only = memories.first else { return Append(action: .forget([]), rawBytes: 0) }
             return try add(only.memory, to: only.conversation, expecting: expecting, limits: limits)
         }

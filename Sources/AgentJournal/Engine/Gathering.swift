@@ -44,7 +44,7 @@ struct Gathering {
     ///   - sync: How long they waited for the disk.
     mutating func begin(released: Int, waiting: Int, sync: Duration) -> Wait? {
         // One who is alone is not waited for.
-        guard wait == nil, released > 1, released + waiting < Gathering.mostCallers else { return nil }
+        guard wait == nil, released > 1, released + waiting <= Gathering.mostCallers else { return nil }
         guard rests == 0 else {
             rests -= 1
             return nil

@@ -24,7 +24,10 @@ final class Request: Sendable {
 
     /// A task waits for it. Its continuation needs no check: what is completed has no caller any more.
     func setCaller(_ task: UnsafeContinuation<[Receipt], any Error>) {
-        caller.withLock { $0 = .task(task) }
+        caller.withLock { caller in
+            if case .some = caller { preconditionFailure("a request has one caller") }
+            caller = .task(task)
+        }
     }
 
     /// Tells the caller, once.

@@ -44,14 +44,17 @@ package final class Deflater: @unchecked Sendable {
 
     /// How long is searched for what was there before.
     enum Search: Sendable {
-        /// As long as the level says, and whether a later match is longer (zlib's `deflate_slow`).
+        /// As long as the level says, and at the next place too, where a longer match may begin (zlib's `deflate_slow`).
         case full
-        /// The first match that is found (`deflate_fast`), but the longest of 24: a third to a half of the time, and up to a
+        /// At each place alone (`deflate_fast`), for the longest match in 24 steps: a third to a half of the time, and up to a
         /// tenth more bytes.
         case short
-        /// The longest of 8, and inside of what matched nothing is found again: two thirds of the time of `short`.
+        /// In 8 steps, and what lies inside of a match of more than 8 bytes is not found again: two thirds of the time of `short`.
         case shortest
     }
+
+    /// The level whose algorithm is `deflate_fast`: in zlib 1 to 3, in zlib-ng, which some systems have in its place, this one alone.
+    private static let fastLevel: Int32 = 2
 
     /// zlib's `configuration_table`: from what length on a search is cut short, from what length on the next place is not
     /// searched too (in `deflate_fast` up to what length all places in a match can be found again), what length ends a search,
@@ -68,7 +71,12 @@ package final class Deflater: @unchecked Sendable {
     /// Searches in another way from the next frame on. The stream goes on. A level below 4 stays what it is.
     func search(_ search: Search) {
         guard level >= 4, search != self.search else { return }
-        if (search == .full) != (self.search == .full) { setLevel(search == .full ? level : 1) }
+        if search == .full {
+            setLevel(level)
+        } else if self.search == .full {
+            setLevel(Deflater.fastLevel)
+            forgetLastMatch()
+        }
         self.search = search
         tune()
     }
@@ -80,14 +88,18 @@ package final class Deflater: @unchecked Sendable {
             stream.pointee.avail_in = 0
             stream.pointee.next_out = bytes.baseAddress!.assumingMemoryBound(to: UInt8.self)
             stream.pointee.avail_out = UInt32(bytes.count)
-            let status = deflateParams(stream, level, Z_DEFAULT_STRATEGY)
-            precondition(stream.pointee.avail_out == UInt32(bytes.count))
-            // `deflate_fast` takes the length of the last match that `deflate_slow` left for the least that it looks for, and
-            // then misses some. A dictionary of no bytes, which may be set after a flush, makes it forget that.
-            guard status == Z_OK else { return status }
-            return deflateSetDictionary(stream, stream.pointee.next_out, 0)
+            defer { precondition(stream.pointee.avail_out == UInt32(bytes.count)) }
+            return deflateParams(stream, level, Z_DEFAULT_STRATEGY)
         }
         precondition(status == Z_OK, "zlib could not change the level between two frames")
+    }
+
+    /// Where a frame ended in a match, `deflate_slow` leaves a length of 0 for the last match, which `deflate_fast` never sets: it
+    /// would go on to find only what the same byte stands before, too. A dictionary of no bytes, which may be set after a flush,
+    /// makes that length what it is in a new stream.
+    private func forgetLastMatch() {
+        let status = withUnsafePointer(to: UInt8(0)) { deflateSetDictionary(stream, $0, 0) }
+        precondition(status == Z_OK, "zlib did not take a dictionary between two frames")
     }
 
     private func tune() {

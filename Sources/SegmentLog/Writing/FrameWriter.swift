@@ -18,7 +18,7 @@ struct FrameWriter: ~Copyable {
     /// From so many callers in one commit on, or so many short memories, there is more to do than the disk gives time for.
     private static let loadedCount = 4
     private static let heavilyLoadedCount = 32
-    /// Memories that are no longer than that on average are short. From longer ones a short search takes more than time.
+    /// Memories that are no longer than that on average are short. From longer ones the shortest search takes more than time.
     private static let shortBytes = 256
     /// A frame of so much is an import's, for whose size people care more.
     private static let importBytes = 64 << 10
@@ -76,7 +76,7 @@ struct FrameWriter: ~Copyable {
         raw.shrink(above: 4 * FrameWriter.frameBytes)
     }
 
-    /// How what is in `raw` is searched. Compaction makes up for the tenth, or the quarter, that frames are larger.
+    /// How what is in `raw` is searched. Compaction makes up for the tenth, or the fifth, that frames are larger.
     private func search(_ pieces: Int, _ count: Int) -> Deflater.Search {
         let isShort = raw.count <= min(FrameWriter.shortBytes * count, FrameWriter.importBytes)
         if isShort, count >= FrameWriter.heavilyLoadedCount { return .shortest }
