@@ -188,7 +188,7 @@ public final class Journal: Sendable {
         let request = Request(append)
         return try await withTaskCancellationHandler {
             try Task.checkCancellation()
-            return try await withUnsafeThrowingContinuation { task in
+            return try await withCheckedThrowingContinuation { task in
                 request.setCaller(task)
                 engine.enqueue(request)
                 // Cancelled in between: the handler may have run before it was in the queue.
