@@ -108,6 +108,31 @@ import Testing
     }
 
     /// `String` takes both for the same; a key is bytes.
+    @Test func ofABatchOfManySizesOnlyWhatIsNewIsWritten() async throws {
+        let disk = SimulatedDisk()
+        let journal = try await Journal.open(disk)
+        // The length of an event takes one byte, two or three; what is known comes first, last and in between.
+        let sizes = [1, 300, 20_000, 1, 20_000, 300, 1, 300]
+        let items = sizes.enumerated().map { index, size in
+            NewMemory(
+                .text("\(index)" + String(repeating: "x", count: size)), idempotencyKey: "k\(index)")
+        }
+        let isKnown = [true, false, true, false, false, true, false, true]
+        let known = zip(items, isKnown).filter { $1 }.map { $0.0 }
+        let first = try await journal.conversation("a").add(contentsOf: known)
+        let receipts = try await journal.conversation("a").add(contentsOf: items)
+        #expect(receipts.map(\.isReplayed) == isKnown)
+        #expect(receipts.filter(\.isReplayed).map(\.sequence) == first.map(\.sequence))
+        #expect(receipts.filter { !$0.isReplayed }.map(\.sequence) == [5, 6, 7, 8])
+        try await journal.close()
+        let reopened = try await Journal.open(disk)
+        let expected = (known + zip(items, isKnown).filter { !$1 }.map { $0.0 }).map(\.content)
+        #expect(try await reopened.texts("a").map { Content.text($0) } == expected)
+        let again = try await reopened.conversation("a").add(contentsOf: items)
+        #expect(again.map(\.sequence) == receipts.map(\.sequence) && again.allSatisfy(\.isReplayed))
+        try await reopened.close()
+    }
+
     @Test func twoSpellingsAreTwoKeysAndTwoConversations() async throws {
         let composed = "caf\u{E9}"
         let decomposed = "cafe\u{301}"

@@ -6,7 +6,7 @@ struct Append: Sendable {
     struct Additions: Sendable {
         struct Item: Sendable {
             var conversation: String
-            /// Its event, of which `body` is the end.
+            /// Where among the bytes its event is, and of that the body, which is its end.
             var event: Range<Int>
             var body: Range<Int>
             var key: [UInt8]?
