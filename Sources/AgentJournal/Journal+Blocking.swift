@@ -7,6 +7,10 @@ extension Journal {
         try submitAndWait(try Append.add(memories, expecting: nil, limits: engine.limits))
     }
 
+    package func addNow(_ memory: NewMemory, to conversation: String) throws -> Receipt {
+        try submitAndWait(try Append.add(memory, to: conversation, expecting: nil, limits: engine.limits))[0]
+    }
+
     /// Adds memories each for itself, and returns when all are decided: they share syncs, but one that is refused leaves the
     /// others as they are.
     ///
@@ -14,7 +18,9 @@ extension Journal {
     package func addEachNow(
         _ memories: [(conversation: String, memory: NewMemory)]
     ) throws -> [Result<Receipt, any Error>] {
-        if memories.count == 1 { return [Result { try addNow(memories)[0] }] }
+        if memories.count == 1 {
+            return [Result { try addNow(memories[0].memory, to: memories[0].conversation) }]
+        }
         try checkWritable()
         let engine = try engine
         let results = Monitor<(found: [Result<[Receipt], any Error>?], missing: Int)>(
@@ -46,7 +52,7 @@ extension Journal {
             // It could not be decided, so it was not written.
             return Result {
                 try engine.heal(error)
-                return try addNow([memories[index]])[0]
+                return try addNow(memories[index].memory, to: memories[index].conversation)
             }
         }
     }

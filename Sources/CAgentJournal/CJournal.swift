@@ -62,13 +62,6 @@ private let versionText: StaticString = "0.1.0"
 /// See agent_journal.h.
 @_cdecl("aj_journal_free") public func freeJournal(_ handle: OpaquePointer?) { release(handle, Journal.self) }
 
-/// See agent_journal.h.
-@_cdecl("aj_is_shared") public func isShared(
-    _ handle: OpaquePointer?, _ shared: UnsafeMutablePointer<Int32>?, _ error: ErrorPlace?
-) -> Int32 {
-    status(error) { shared?.pointee = try journal(handle).isShared ? 1 : 0 }
-}
-
 // MARK: Appending
 
 /// See agent_journal.h.
@@ -80,6 +73,23 @@ private let versionText: StaticString = "0.1.0"
         let journal = try journal(handle)
         return Lines.receipts(try journal.addNow(try Lines.memories(start, length)))
     }
+}
+
+/// See agent_journal.h.
+@_cdecl("aj_add_one") public func addOne(
+    _ handle: OpaquePointer?, _ start: UnsafePointer<CChar>?, _ length: Int, _ unlessShared: Int32,
+    _ place: UnsafeMutablePointer<aj_receipt>?, _ error: ErrorPlace?
+) -> Int32 {
+    var isLeft = false
+    let status = status(error) {
+        let journal = try journal(handle)
+        let (conversation, memory) = try Lines.memory(start, length)
+        isLeft = try unlessShared != 0 && journal.isShared
+        guard !isLeft else { return }
+        let receipt = try journal.addNow(memory, to: conversation)
+        place?.pointee = aj_receipt(receipt)
+    }
+    return isLeft ? Int32(AJ_SHARED) : status
 }
 
 /// See agent_journal.h.

@@ -28,6 +28,14 @@ extension aj_buffer {
     }
 }
 
+extension aj_receipt {
+    init(_ receipt: Receipt) {
+        self.init(
+            sequence: receipt.sequence, recorded_microseconds: receipt.recorded.microsecondsSince1970,
+            replayed: receipt.isReplayed ? 1 : 0, erased: receipt.isErased ? 1 : 0)
+    }
+}
+
 /// Runs the body of a function that gives lines.
 func lines(_ place: BufferPlace?, _ error: ErrorPlace?, _ body: () throws -> [UInt8]) -> Int32 {
     place?.pointee = aj_buffer(bytes: nil, length: 0)
@@ -100,16 +108,29 @@ enum Lines {
         var offset = 0
         while offset < bytes.count {
             let end = bytes[offset...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
-            do throws(LineProblem) {
-                let line = UnsafeRawBufferPointer(rebasing: bytes[offset..<end])
-                memories.append(try ImportLine().parse(line.bytes))
-            } catch {
-                throw JournalError(
-                    .invalidArgument, "Not written: line \(memories.count + 1): \(error.message)")
-            }
+            let line = UnsafeRawBufferPointer(rebasing: bytes[offset..<end])
+            memories.append(try memory(line, "line \(memories.count + 1)"))
             offset = end + 1
         }
         return memories
+    }
+
+    /// The memory on the caller's one line.
+    static func memory(
+        _ start: UnsafePointer<CChar>?, _ length: Int
+    ) throws(JournalError) -> (conversation: String, memory: NewMemory) {
+        let count = try checkedCount(length, of: start, "bytes")
+        return try memory(UnsafeRawBufferPointer(start: start, count: count), "the line")
+    }
+
+    private static func memory(
+        _ line: UnsafeRawBufferPointer, _ what: @autoclosure () -> String
+    ) throws(JournalError) -> (conversation: String, memory: NewMemory) {
+        do throws(LineProblem) {
+            return try ImportLine().parse(line.bytes)
+        } catch {
+            throw JournalError(.invalidArgument, "Not written: \(what()): \(error.message)")
+        }
     }
 
     static func receipts(_ receipts: [Receipt]) -> [UInt8] {

@@ -271,8 +271,10 @@ static void following(aj_journal *journal) {
 }
 
 static void sharing(aj_journal *journal, const char *directory) {
-    int shared = 7;
-    CHECK(aj_is_shared(journal, &shared, NULL) == AJ_OK && shared == 0);
+    static const char line[] = "{\"conversation\":\"shared\",\"content\":\"x\"}\n";
+    aj_receipt receipt = {0, 0, 7, 7};
+    CHECK(aj_add_one(journal, line, sizeof line - 1, 1, &receipt, NULL) == AJ_OK);
+    CHECK(receipt.sequence > 0 && receipt.recorded_microseconds > 0 && !receipt.replayed && !receipt.erased);
     int started[2], ended[2];
     CHECK(pipe(started) == 0 && pipe(ended) == 0);
     pid_t child = fork();
@@ -288,11 +290,21 @@ static void sharing(aj_journal *journal, const char *directory) {
         _exit(1);
     }
     CHECK(read(started[0], &byte, 1) == 1);
-    CHECK(aj_is_shared(journal, &shared, NULL) == AJ_OK && shared == 1);
+    CHECK(aj_add_one(journal, line, sizeof line - 1, 1, NULL, NULL) == AJ_SHARED);
+    CHECK(count(journal, "shared") == 1);
+    CHECK(aj_add_one(journal, line, sizeof line - 1, 0, NULL, NULL) == AJ_OK);
     close(ended[1]);
     int status;
     CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    CHECK(aj_is_shared(journal, &shared, NULL) == AJ_OK && shared == 0);
+    CHECK(aj_add_one(journal, line, sizeof line - 1, 1, NULL, NULL) == AJ_OK && count(journal, "shared") == 3);
+    aj_error *error = NULL;
+    expect(aj_add_one(journal, "{}\n{}", 5, 1, &receipt, &error), &error, "invalid_argument");
+    expect(aj_add_one(journal, NULL, 5, 0, &receipt, &error), &error, "invalid_argument");
+    static const char keyed[] = "{\"conversation\":\"shared\",\"content\":\"y\",\"idempotency_key\":\"k\"}";
+    CHECK(aj_add_one(journal, keyed, sizeof keyed - 1, 0, &receipt, NULL) == AJ_OK && !receipt.replayed);
+    uint64_t first = receipt.sequence;
+    CHECK(aj_add_one(journal, keyed, sizeof keyed - 1, 1, &receipt, NULL) == AJ_OK && receipt.replayed);
+    CHECK(receipt.sequence == first && count(journal, "shared") == 4);
 }
 
 static void forking(aj_journal *journal) {

@@ -177,6 +177,56 @@ def test_one_task_alone_adds_at_once_and_many_by_the_thread(path: Path, monkeypa
     assert Journal(path).count("c") == 40
 
 
+def test_a_task_that_adds_all_the_time_leaves_turns_to_others(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_adder._Turns, "LONGEST_ADD", 10.0)
+
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        is_done = False
+        count = 0
+
+        async def add_all_the_time() -> None:
+            nonlocal count
+            deadline = time.monotonic() + 20
+            while not is_done and time.monotonic() < deadline:
+                await journal.add("busy", "x")
+                count += 1
+
+        busy = asyncio.ensure_future(add_all_the_time())
+        while count < 200:  # It is alone, and adds at once.
+            await asyncio.sleep(0)
+        for number in range(20):
+            await journal.add("c", number)
+        is_done = True
+        assert not busy.done(), "the others had their turn only when it ended"
+        await busy
+        assert [memory.content for memory in await journal.memories("c")] == list(range(20))
+        assert await journal.count("busy") == count > 0
+        await journal.close()
+
+    run(scenario())
+
+
+def test_an_add_that_is_cancelled_while_it_rests_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_adder._Turns, "LONGEST_ADD", 10.0)
+
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        await journal.add("c", "by the thread")
+        monkeypatch.setattr(_adder._Turns, "must_rest", True)
+        for number in range(10):
+            add = asyncio.ensure_future(journal.add("c", f"never {number}"))
+            await asyncio.sleep(0)
+            add.cancel()
+            with pytest.raises(asyncio.CancelledError, match="^not written$"):
+                await add
+        await journal.add("c", "at once")
+        assert [memory.content for memory in await journal.memories("c")] == ["by the thread", "at once"]
+        await journal.close()
+
+    run(scenario())
+
+
 def test_an_add_whose_thread_cannot_be_started_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

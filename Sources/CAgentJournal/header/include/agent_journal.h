@@ -101,10 +101,6 @@ int aj_close(aj_journal *journal, aj_error **error);
 // stay valid, and are to be freed by themselves.
 void aj_journal_free(aj_journal *journal);
 
-// Sets *shared to 1 if another process has the journal open for writing now, else to 0: a call that appends may then have to wait for
-// that process. One call to the system.
-int aj_is_shared(aj_journal *journal, int *shared, aj_error **error);
-
 // Adding.
 //
 // A memory is a line {"conversation", "content" or "content_base64", "role", "mime_type", "metadata", "idempotency_key",
@@ -114,6 +110,25 @@ int aj_is_shared(aj_journal *journal, int *shared, aj_error **error);
 
 // Adds memories as one batch: all of them or none. `receipts` (may be NULL) gets a line for each, in order.
 int aj_add(aj_journal *journal, const char *lines, size_t length, aj_buffer *receipts, aj_error **error);
+
+// What became of one memory that was added.
+typedef struct aj_receipt {
+    uint64_t sequence;
+    // When it was recorded, in microseconds since 1970-01-01T00:00:00Z.
+    int64_t recorded_microseconds;
+    int replayed;
+    int erased;
+} aj_receipt;
+
+// What aj_add_one returns when it has done nothing.
+enum { AJ_SHARED = 2 };
+
+// Adds one memory, a line, as aj_add does, and sets *receipt (may be NULL; after anything but AJ_OK it is as it was). With
+// `unless_shared` (not 0) it does nothing and returns AJ_SHARED where another process has the journal open for writing, which the
+// call might have to wait for: for threads that must not wait for longer than the disk takes. That costs one call to the system.
+int aj_add_one(
+    aj_journal *journal, const char *line, size_t length, int unless_shared, aj_receipt *receipt,
+    aj_error **error);
 
 // Adds memories each for itself, sharing syncs, and returns when all are decided: for callers that collect what many of their own
 // tasks add. `results` gets a line for each, in order: its receipt, or {"error":{"code","errno","message","path"}} (errno and

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _IDLE_SECONDS = 0.2
 """After so long without work the thread ends."""
 _BATCH_BYTES = 4 << 20
+_IDLE_TURN_SECONDS = 0.000_05
+_IDLE_TURNS = 3
+"""An event loop that has turned round so often in so short a time has nothing else to do."""
 
 NOT_WRITTEN = "not written"
 MAY_BE_WRITTEN = "it may have been written; add it again with its idempotency key to be sure"
@@ -49,9 +52,8 @@ class _Turns:
 
     To hand an add to another thread and its receipt back wakes two sleeping processors, which takes as long as a quick
     disk's sync. A task that is alone need not pay that: where no other process has the journal open, and the last adds took
-    less than a millisecond, it waits for the disk itself. After 10 ms of that one add goes to the thread, while others run;
-    if they add too, they are found waiting, and from then on the thread adds them together. The library does the same for
-    tasks of Swift.
+    less than a millisecond, it waits for the disk itself. After 10 ms of that it rests, so that the event loop's other tasks
+    run; if they add too, the thread adds all that then waits together. The library does the same for tasks of Swift.
     """
 
     LONGEST_ADD = 0.001
@@ -61,27 +63,37 @@ class _Turns:
     def __init__(self) -> None:
         self.outstanding = 0
         """Adds that the thread has, or is to have."""
+        self.is_resting = False
+        self.last = 0.0
+        """How long the last add took."""
         self._is_alone = False
-        self._last = 0.0
         self._row = 0.0
 
     def allows(self, size: int) -> bool:
         return (
             self._is_alone
             and self.outstanding == 0
-            and self._last < self.LONGEST_ADD
-            and self._row < self.LONGEST_ROW
+            and not self.is_resting
+            and self.last < self.LONGEST_ADD
             and size <= self.MOST_BYTES
         )
 
+    @property
+    def must_rest(self) -> bool:
+        return self._row >= self.LONGEST_ROW
+
+    def rested(self) -> None:
+        self.is_resting = False
+        self._row = 0.0
+
     def task_added(self, seconds: float) -> None:
-        self._last = seconds
+        self.last = seconds
         self._row += seconds
 
     def thread_added(self, count: int, seconds: float) -> None:
         self.outstanding -= count
         self._is_alone = count == 1 and self.outstanding == 0
-        self._last = seconds
+        self.last = seconds
         self._row = 0.0
 
 
@@ -101,18 +113,39 @@ class Adder:
     async def add(self, journal: Journal, line: bytes) -> Receipt:
         """Adds a line to the journal that this belongs to, which nothing here keeps from going when it is not used."""
         journal._check_writable()
-        with self._lock:
-            is_now = self._turns.allows(len(line))
-        handle = journal._handle if is_now else None
-        if handle is not None and not _may_wait(handle):
-            receipt = self._add_now(handle, line)
-            if receipt is not None:
-                return receipt
+        turns = self._turns
+        # Read without the lock: whichever way is taken, the add is right.
+        if turns.allows(len(line)):
+            if turns.must_rest:
+                await self._rest()
+            handle = journal._handle
+            if handle is not None and turns.allows(len(line)):
+                receipt = self._add_now(handle, line)
+                if receipt is not None:
+                    return receipt
         add = self._enqueue(line, journal)
         try:
             return await add.future
         except asyncio.CancelledError:
             raise asyncio.CancelledError(NOT_WRITTEN if add.claim() else MAY_BE_WRITTEN) from None
+
+    async def _rest(self) -> None:
+        """Lets the event loop's other tasks run, for as long as they do and for no longer than an add takes."""
+        turns = self._turns
+        turns.is_resting = True
+        try:
+            now = time.perf_counter()
+            end = now + turns.last
+            idle = 0
+            while turns.outstanding == 0 and idle < _IDLE_TURNS and now < end:
+                before = now
+                await asyncio.sleep(0)
+                now = time.perf_counter()
+                idle = idle + 1 if now - before < _IDLE_TURN_SECONDS else 0
+        except asyncio.CancelledError:
+            raise asyncio.CancelledError(NOT_WRITTEN) from None
+        finally:
+            turns.rested()
 
     def rest(self) -> None:
         """Ends the thread when it has nothing to do."""
@@ -121,10 +154,10 @@ class Adder:
                 self._queue.put(None)
 
     def _add_now(self, handle: Handle, line: bytes) -> Receipt | None:
-        """None when another thread closed the journal: then nothing was done."""
+        """None when nothing was done: another thread closed the journal, or another process may have to be waited for."""
         began = time.perf_counter()
         try:
-            return _values.receipts(_library.lines("aj_add", handle, line, len(line)))[0]
+            found = _library.add(handle, line, unless_shared=True)
         except _errors.JournalError as error:
             if error.code != "closed":
                 raise
@@ -133,6 +166,7 @@ class Adder:
             seconds = time.perf_counter() - began
             with self._lock:
                 self._turns.task_added(seconds)
+        return None if found is None else _values.receipt(found)
 
     def _enqueue(self, line: bytes, journal: Journal) -> _Add:
         add = _Add(line, asyncio.get_running_loop(), journal)
@@ -179,14 +213,6 @@ class Adder:
                 self._turns.thread_added(len(adds), time.perf_counter() - began)
             _settle(wanted, outcomes)
             del first, adds, wanted, outcomes  # The journal is theirs, and may go while this waits.
-
-
-def _may_wait(handle: Handle) -> bool:
-    """Whether an add may have to wait for another process."""
-    try:
-        return _library.is_shared(handle)
-    except _errors.JournalError:
-        return True  # It was closed. Whoever opens it anew does so in a thread.
 
 
 def _decided(adds: list[_Add]) -> list[Receipt | BaseException]:

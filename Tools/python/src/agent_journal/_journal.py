@@ -170,7 +170,10 @@ class Journal:
         """
         memory = NewMemory(content, role, metadata or {}, mime_type, idempotency_key, timestamp)
         line = _values.line(conversation, memory)
-        return self._receipts("aj_add", line, len(line))[0]
+        self._check_writable()
+        found = self._with_handle(lambda handle: _library.add(handle, line))
+        assert found is not None, "it is added, whoever else has the journal open"
+        return _values.receipt(found)
 
     def add_all(self, memories: Iterable[NewMemory], conversation: str | None = None) -> list[Receipt]:
         """Adds memories as one batch: all of them or none.

@@ -27,6 +27,10 @@ class Buffer(ctypes.Structure):
     _fields_ = [("bytes", c_void_p), ("length", c_size_t)]
 
 
+class AddReceipt(ctypes.Structure):
+    _fields_ = [("sequence", c_uint64), ("recorded_microseconds", c_int64), ("replayed", c_int), ("erased", c_int)]
+
+
 class Point(ctypes.Structure):
     _fields_ = [("kind", c_int), ("sequence", c_uint64), ("text", c_char_p)]
 
@@ -51,6 +55,7 @@ def _load() -> ctypes.CDLL:
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "aj_add": (c_int, [c_void_p, c_char_p, c_size_t, buffer, place]),
         "aj_add_each": (c_int, [c_void_p, c_char_p, c_size_t, buffer, place]),
+        "aj_add_one": (c_int, [c_void_p, c_char_p, c_size_t, c_int, POINTER(AddReceipt), place]),
         "aj_buffer_free": (None, [buffer]),
         "aj_clear": (c_int, [c_void_p, c_char_p, buffer, place]),
         "aj_close": (c_int, [c_void_p, place]),
@@ -67,7 +72,6 @@ def _load() -> ctypes.CDLL:
         "aj_follower_interrupt": (None, [c_void_p]),
         "aj_follower_next": (c_int, [c_void_p, c_int64, c_size_t, buffer, place]),
         "aj_forget": (c_int, [c_void_p, POINTER(c_uint64), c_size_t, buffer, place]),
-        "aj_is_shared": (c_int, [c_void_p, POINTER(c_int), place]),
         "aj_journal_free": (None, [c_void_p]),
         "aj_memories": (c_int, [c_void_p, c_char_p, c_int64, c_uint64, POINTER(Point), buffer, place]),
         "aj_open": (c_void_p, [c_char_p, POINTER(_Options), place]),
@@ -85,6 +89,8 @@ def _load() -> ctypes.CDLL:
 
 
 _library = _load()
+_add_one = _library.aj_add_one
+_SHARED = 2
 
 # What the library's threads have to tell. They only put it here: a handler of Python's logging may wait for a lock that is held by
 # a thread that waits for the journal. The thread that makes a call logs it when the call is over.
@@ -142,6 +148,20 @@ def close_journal(journal: Handle) -> None:
     _call(_library.aj_close, journal)
 
 
+def add(journal: Handle, line: bytes, *, unless_shared: bool = False) -> AddReceipt | None:
+    """Adds a memory. None: nothing was done, as another process has the journal open and may have to be waited for."""
+    receipt = AddReceipt()
+    error = c_void_p()
+    status = _add_one(journal.address, line, len(line), unless_shared, receipt, error)
+    if _told:
+        log_what_was_told()
+    if status == 0:
+        return receipt
+    if status == _SHARED:
+        return None
+    raise _taken(error)
+
+
 def lines(name: str, handle: Handle, *arguments: Any) -> bytes:
     """What a function that gives lines gives."""
     buffer = Buffer()
@@ -156,13 +176,6 @@ def count(journal: Handle, conversation: bytes | None) -> int:
     found = c_uint64()
     _call(_library.aj_count, journal, conversation, byref(found))
     return found.value
-
-
-def is_shared(journal: Handle) -> bool:
-    """Whether another process has it open for writing now."""
-    found = c_int()
-    _call(_library.aj_is_shared, journal, byref(found))
-    return found.value != 0
 
 
 def sequences(values: tuple[int, ...]) -> Any:

@@ -7,12 +7,15 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import Any, TypeAlias, Union
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from . import _errors
 from ._errors import JournalError
 from ._json import JSON, decode, encode, quote, require_json
+
+if TYPE_CHECKING:
+    from ._library import AddReceipt
 
 Content: TypeAlias = Union[str, bytes, int, float, bool, list[JSON], dict[str, JSON]]
 """Text, bytes, or JSON. Text and bytes come back exactly; of JSON, the members of an object come back in the order of their names."""
@@ -131,6 +134,11 @@ def decoded(lines: bytes) -> list[Any]:
     return found
 
 
+def receipt(found: AddReceipt) -> Receipt:
+    recorded = _EPOCH + timedelta(microseconds=found.recorded_microseconds)
+    return Receipt(found.sequence, recorded, found.replayed != 0, found.erased != 0)
+
+
 def receipts(lines: bytes) -> list[Receipt]:
     return [_receipt(*groups) for groups in _RECEIPT.findall(lines)]
 
@@ -216,6 +224,7 @@ def event(members: dict[str, Any]) -> Event:
     )
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _RECEIPT = re.compile(
     rb'\{("erased":true,)?"recorded":"([^"]+)","replayed":(true|false),"sequence":([0-9]+)\}'
 )
