@@ -25,7 +25,7 @@ enum StateKeys {
         switch section {
         case keys, erasedKeys: 8 << 10
         case sequences, conversations: 16 << 10
-        default: 64 << 10
+        default: 32 << 10
         }
     }
 

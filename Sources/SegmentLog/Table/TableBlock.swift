@@ -38,7 +38,7 @@ package final class TableBlock: @unchecked Sendable {
 
     /// Nil when the bytes are no series of entries in order.
     init?(_ raw: consuming RawBuffer, entryCount: Int) {
-        var keys = RawBuffer(capacity: 4096)
+        var keys = RawBuffer(capacity: raw.count / 4)
         var places: [Place] = []
         places.reserveCapacity(min(entryCount, raw.count / 3))
         let isValid = TableBlock.parse(raw.bytes, &keys, &places)
@@ -62,26 +62,26 @@ package final class TableBlock: @unchecked Sendable {
                 (1...Int(UInt16.max)).contains(Int(shared) + Int(rest))
             else { return false }
             let length = tagged >> 2
+            let common = Int(shared)
+            let suffix = UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + Int(rest))])
             let start = keys.count
             // Only a crafted block's keys, which share all but nothing, come near the bound of their places.
             guard start <= Int(Int32.max) else { return false }
+            // What two keys share is in order; so this one is above the last if what follows is.
+            let isAbove = TableKey.isLess(
+                UnsafeRawBufferPointer(rebasing: keys.bytes[(last.lowerBound + common)..<last.upperBound]),
+                suffix)
+            guard isAbove || places.isEmpty else { return false }
             // Room first: what is read of the buffer must not move while it is copied.
-            _ = keys.reserve(Int(shared) + Int(rest))
-            keys.append(
-                UnsafeRawBufferPointer(
-                    rebasing: keys.bytes[last.lowerBound..<(last.lowerBound + Int(shared))]))
-            keys.append(UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + Int(rest))]))
-            offset += Int(rest)
+            let room = keys.reserve(common + suffix.count)
+            room.copyMemory(
+                from: UnsafeRawBufferPointer(
+                    rebasing: keys.bytes[last.lowerBound..<(last.lowerBound + common)]))
+            UnsafeMutableRawBufferPointer(rebasing: room[common...]).copyMemory(from: suffix)
+            keys.grow(by: room.count)
+            offset += suffix.count
             guard length <= UInt64(bytes.count - offset) else { return false }
             let key = start..<keys.count
-            if !places.isEmpty {
-                let all = keys.bytes
-                guard
-                    TableKey.isLess(
-                        UnsafeRawBufferPointer(rebasing: all[last]),
-                        UnsafeRawBufferPointer(rebasing: all[key]))
-                else { return false }
-            }
             places.append(
                 Place(
                     key: UInt32(start), keyLength: UInt16(key.count), operation: operation,

@@ -23,7 +23,7 @@ package final class TableWriter {
     /// So much is written, and by snapshots synced, at a time: a commit on the same disk waits for no more than that.
     private static let writeBytes = 1 << 20
     /// A block that is copied as it is may be preceded by one that is not full, but not by a smaller one than this.
-    private static let smallestBlockBytes = 16 << 10
+    private static let smallestBlockBytes = 8 << 10
 
     /// - Parameters:
     ///   - file: Empty.
