@@ -1,3 +1,4 @@
+import CBareZlib
 import SystemPackage
 
 /// The frames in a journal's segments, as they lie on disk (docs/format.md): what the journal wrote.
@@ -19,6 +20,44 @@ struct SegmentFrames {
 
     /// Each frame's bytes, with header and padding.
     var frames: [[UInt8]] { ranges.map { Array(bytes[$0.segment][$0.bytes]) } }
+
+    /// Inflates each payload, in order, and calls with it; not for those that are stored.
+    func inflateEach(_ body: (UnsafeBufferPointer<UInt8>) -> Void) throws {
+        let largest = payloads.map(\.rawLength).max() ?? 0
+        var output = [UInt8](repeating: 0, count: largest + 1)
+        var stream = z_stream()
+        guard inflateInit2_(&stream, -15, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+            throw UsageError("zlib could not begin")
+        }
+        defer { inflateEnd(&stream) }
+        let trailer: [UInt8] = [0, 0, 0xFF, 0xFF]
+        for payload in payloads {
+            if payload.restarts { inflateReset(&stream) }
+            guard !payload.isStored else { continue }
+            output.withUnsafeMutableBufferPointer { output in
+                stream.next_out = output.baseAddress
+                stream.avail_out = UInt32(output.count)
+                for input in [bytes[payload.segment][payload.data], trailer[...]] {
+                    input.withUnsafeBufferPointer { input in
+                        stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress)
+                        stream.avail_in = UInt32(input.count)
+                        _ = inflate(&stream, Z_SYNC_FLUSH)
+                    }
+                }
+                precondition(
+                    Int(stream.avail_out) == output.count - payload.rawLength,
+                    "the payload did not inflate")
+                body(UnsafeBufferPointer(rebasing: output[..<payload.rawLength]))
+            }
+        }
+    }
+
+    /// The events of each frame, not compressed.
+    func rawPayloads() throws -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        try inflateEach { found.append(Array($0)) }
+        return found
+    }
 
     private static let framesOffset = 1024
     private static let headerLength = 32

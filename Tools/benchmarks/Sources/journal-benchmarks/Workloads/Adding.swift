@@ -30,6 +30,14 @@ enum Adding {
         return sample
     }
 
+    /// What the journal writes for these adds.
+    static func frames(_ shares: Shares, _ context: Context) async throws -> SegmentFrames {
+        try await context.scratch.withDirectory { directory in
+            _ = try await journal(shares, directory)
+            return try SegmentFrames(journal: directory)
+        }
+    }
+
     /// A thread for each adder, and one connection under a mutex.
     static func sqlite(_ shares: Shares, _ directory: FilePath) async throws -> Sample {
         let store = try SQLiteStore(directory.appending("memories.sqlite"))

@@ -11,6 +11,10 @@ struct Batches: Workload {
     func run(_ context: Context) async throws -> Outcome {
         let count = Batches.size * context.size(400, quick: 50)
         let messages = Adding.shares(try context.data.taskmaster(), adders: 1, each: count)[0]
+        let payloads = try await context.scratch.withDirectory { directory in
+            _ = try await Batches.journal(messages, directory)
+            return try SegmentFrames(journal: directory).rawPayloads()
+        }
         let series = try await Contest(
             unit: "memories/s", rounds: context.rounds,
             contenders: [
@@ -39,12 +43,16 @@ struct Batches: Workload {
                     let file = try JSONLinesFile(directory.appending("memories.jsonl"))
                     return try await Batches.each(messages.map { Line($0) }) { try file.append($0) }
                 },
+                Contender(name: "deflate, pwrite + fdatasync") {
+                    try await DeflatingLoop(payloads: payloads, count: count, search: .shortest)
+                        .run($0.appending("bare"))
+                },
             ]
         ).run(in: context.scratch)
         return Outcome(
             workload: name,
             method: "\(Double(count).grouped) Taskmaster messages a round, \(Batches.size) at a time, in the "
-                + "conversations in which they were said",
+                + "conversations in which they were said; the last deflates, writes and syncs the journal's frames, and does nothing else",
             series: series,
             figures: [
                 Figure(

@@ -13,7 +13,8 @@ struct ManyAdders: Workload {
             method:
                 "Taskmaster messages, a share for each adder; AgentJournal: a task each; SQLite: a thread each and one "
                 + "connection under a mutex, or one thread that adds as many, \(SQLiteStore.settings); Redis: a thread and a "
-                + "connection each, \(RedisServer.settings), CPU with the server's; the bare loop writes 136 bytes and syncs",
+                + "connection each, \(RedisServer.settings), CPU with the server's; the bare loop writes 136 bytes and "
+                + "syncs, another deflates, writes and syncs frames of as many memories as the journal's had, one after the other",
             series: [], figures: [])
         for adders in [4, 16, 64, 256] { try await measure(adders, messages, context, &outcome) }
         return outcome
@@ -26,6 +27,7 @@ struct ManyAdders: Workload {
             messages, adders: adders, each: context.size(adders < 64 ? 500 : 250, quick: 50))
         let few = Adding.shares(
             messages, adders: adders, each: max(5, context.size(1280, quick: 320) / adders))
+        let payloads = try await Adding.frames(many, context).rawPayloads()
         let pieces = [[UInt8]](repeating: [UInt8](repeating: 7, count: 136), count: 500)
         let series = try await Contest(
             unit: "adds/s", rounds: context.rounds,
@@ -38,6 +40,12 @@ struct ManyAdders: Workload {
                 Contender(name: "Redis, \(adders) connections") { try await Adding.redis(many, $0) },
                 Contender(name: "bare pwrite + fdatasync") {
                     try await BareLoop(pieces: pieces).run($0.appending("bare"))
+                },
+                Contender(name: "deflate, pwrite + fdatasync of such frames") {
+                    try await DeflatingLoop(
+                        payloads: payloads, count: adders * many[0].count,
+                        search: adders < 64 ? .short : .shortest
+                    ).run($0.appending("bare"))
                 },
             ]
         ).run(in: context.scratch)
