@@ -46,12 +46,15 @@ extension Journal {
     /// When the journal was made, RFC 3339.
     package var created: String { attachments.inherited().segmentLog.identity.created }
 
-    /// Whether another process has it open for writing now: then a call may have to wait for that one.
+    /// Whether another process has it open for writing now, so that a call that appends may have to wait for that one; true where
+    /// that cannot be known.
+    ///
+    /// - Throws: what such a call throws before it does anything, on a journal that is closed or only read.
     package var isShared: Bool {
         get throws(JournalError) {
-            try checkOpen()
+            try checkWritable()
             let log = try segmentLog
-            return try asJournalError { () throws(LogError) in try log.isShared }
+            return (try? log.isShared) ?? true
         }
     }
 

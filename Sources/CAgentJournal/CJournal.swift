@@ -83,9 +83,9 @@ private let versionText: StaticString = "0.1.0"
     var isLeft = false
     let status = status(error) {
         let journal = try journal(handle)
-        let (conversation, memory) = try Lines.memory(start, length)
         isLeft = try unlessShared != 0 && journal.isShared
         guard !isLeft else { return }
+        let (conversation, memory) = try Lines.memory(start, length)
         let receipt = try journal.addNow(memory, to: conversation)
         place?.pointee = aj_receipt(receipt)
     }

@@ -300,6 +300,11 @@ static void sharing(aj_journal *journal, const char *directory) {
     aj_error *error = NULL;
     expect(aj_add_one(journal, "{}\n{}", 5, 1, &receipt, &error), &error, "invalid_argument");
     expect(aj_add_one(journal, NULL, 5, 0, &receipt, &error), &error, "invalid_argument");
+    aj_options options = {sizeof(aj_options), 0, 1, 0, NULL, NULL};
+    aj_journal *reader = aj_open(directory, &options, NULL);
+    CHECK(reader != NULL);
+    expect(aj_add_one(reader, line, sizeof line - 1, 1, &receipt, &error), &error, "closed");
+    aj_journal_free(reader);
     static const char keyed[] = "{\"conversation\":\"shared\",\"content\":\"y\",\"idempotency_key\":\"k\"}";
     CHECK(aj_add_one(journal, keyed, sizeof keyed - 1, 0, &receipt, NULL) == AJ_OK && !receipt.replayed);
     uint64_t first = receipt.sequence;

@@ -51,6 +51,34 @@ import Testing
         }
     }
 
+    /// A block of entries that share so many bytes with the key before, each with a value of one byte.
+    private func crafted(_ entries: [(shared: UInt8, rest: String)]) -> TableBlock? {
+        var raw = RawBuffer(capacity: 256)
+        for entry in entries {
+            let bytes = [entry.shared, UInt8(entry.rest.utf8.count), 1 << 2] + Array(entry.rest.utf8) + [7]
+            bytes.withUnsafeBytes { raw.append($0) }
+        }
+        return TableBlock(raw, entryCount: entries.count)
+    }
+
+    @Test func keysOfABlockThatAreInOrderAreRead() throws {
+        let block = try #require(crafted([(0, "ab"), (1, "c"), (0, "ad"), (2, "e"), (0, "b")]))
+        let keys = (0..<block.count).map { String(decoding: block.key($0), as: UTF8.self) }
+        #expect(keys == ["ab", "ac", "ad", "ade", "b"])
+        #expect((0..<block.count).allSatisfy { Array(block.value($0)) == [7] })
+    }
+
+    @Test(
+        "keys of a block that are not in order, or not there, are refused",
+        arguments: [
+            [(0, "ab"), (0, "ab")], [(0, "ab"), (2, "")], [(0, "b"), (0, "a")], [(0, "ab"), (1, "")],
+            [(0, "ab"), (1, "a")], [(0, "ab"), (3, "c")], [(1, "a")], [(0, "")],
+            [(0, "a"), (1, "b"), (1, "b")],
+        ] as [[(UInt8, String)]])
+    func keysOutOfOrderAreRefused(_ entries: [(UInt8, String)]) {
+        #expect(crafted(entries.map { (shared: $0.0, rest: $0.1) }) == nil)
+    }
+
     /// Keys of section `C` add up; of others the newer counts.
     private func combine(
         _ key: UnsafeRawBufferPointer, _ older: UnsafeRawBufferPointer, _ newer: UnsafeRawBufferPointer

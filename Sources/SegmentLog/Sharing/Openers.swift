@@ -55,7 +55,7 @@ struct Openers {
 }
 
 extension SegmentLog {
-    /// Whether another process has the journal open for writing now; true where that cannot be known.
+    /// Whether another process has the journal open for writing now; true for a reader that has no lock file.
     ///
     /// - Complexity: one call to the system.
     package var isShared: Bool {

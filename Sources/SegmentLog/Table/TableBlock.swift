@@ -38,7 +38,7 @@ package final class TableBlock: @unchecked Sendable {
 
     /// Nil when the bytes are no series of entries in order.
     init?(_ raw: consuming RawBuffer, entryCount: Int) {
-        var keys = RawBuffer(capacity: raw.count / 4)
+        var keys = RawBuffer(capacity: min(raw.count / 4, 64 * entryCount))
         var places: [Place] = []
         places.reserveCapacity(min(entryCount, raw.count / 3))
         let isValid = TableBlock.parse(raw.bytes, &keys, &places)
@@ -71,7 +71,7 @@ package final class TableBlock: @unchecked Sendable {
             let isAbove = TableKey.isLess(
                 UnsafeRawBufferPointer(rebasing: keys.bytes[(last.lowerBound + common)..<last.upperBound]),
                 suffix)
-            guard isAbove || places.isEmpty else { return false }
+            guard isAbove else { return false }
             // Room first: what is read of the buffer must not move while it is copied.
             let room = keys.reserve(common + suffix.count)
             room.copyMemory(

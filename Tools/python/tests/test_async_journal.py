@@ -207,7 +207,7 @@ def test_a_task_that_adds_all_the_time_leaves_turns_to_others(path: Path, monkey
     run(scenario())
 
 
-def test_an_add_that_is_cancelled_while_it_rests_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_add_that_is_cancelled_while_it_rests_may_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_adder._Turns, "LONGEST_ADD", 10.0)
 
     async def scenario() -> None:
@@ -215,13 +215,29 @@ def test_an_add_that_is_cancelled_while_it_rests_is_not_written(path: Path, monk
         await journal.add("c", "by the thread")
         monkeypatch.setattr(_adder._Turns, "must_rest", True)
         for number in range(10):
-            add = asyncio.ensure_future(journal.add("c", f"never {number}"))
+            add = asyncio.ensure_future(journal.add("c", f"at once {number}"))
             await asyncio.sleep(0)
             add.cancel()
-            with pytest.raises(asyncio.CancelledError, match="^not written$"):
+            with pytest.raises(asyncio.CancelledError, match="^it may have been written"):
                 await add
-        await journal.add("c", "at once")
-        assert [memory.content for memory in await journal.memories("c")] == ["by the thread", "at once"]
+        contents = [memory.content for memory in await journal.memories("c")]
+        assert contents == ["by the thread", *(f"at once {number}" for number in range(10))]
+        await journal.close()
+
+    run(scenario())
+
+
+def test_adds_are_written_in_the_order_in_which_they_begin(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the one before has just rested, or is about to."""
+    monkeypatch.setattr(_adder._Turns, "LONGEST_ADD", 10.0)
+    monkeypatch.setattr(_adder._Turns, "LONGEST_ROW", 0.0)
+
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        for number in range(0, 300, 3):
+            await journal.add("c", number)
+            await asyncio.gather(journal.add("c", number + 1), journal.add("c", number + 2))
+        assert [memory.content for memory in await journal.memories("c")] == list(range(300))
         await journal.close()
 
     run(scenario())

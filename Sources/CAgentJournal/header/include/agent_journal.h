@@ -11,7 +11,8 @@
 // Signals.   No call installs a handler, and the library's threads block all signals but those of their own faults.
 // Waiting.   Calls that append wait for the disk, and for another process that has the journal's lock for as long as
 //            `lock_timeout_milliseconds` at most. `aj_follower_next` waits as long as it is told, or until `aj_follower_interrupt`.
-// Errors.    Functions return AJ_OK, or AJ_ERROR (those that return a handle: NULL). Then *error holds an error that the caller
+// Errors.    Functions return AJ_OK, or AJ_ERROR (those that return a handle: NULL; aj_add_one also AJ_SHARED, which is no
+//            error). After an error *error holds an error that the caller
 //            frees with aj_error_free. `error` may be NULL; else *error need not be set before, and is NULL after success.
 // Ownership. Arguments are only read, during the call. What is returned belongs to the caller: journals, followers, errors and
 //            buffers, each with its function to free it.
@@ -123,9 +124,10 @@ typedef struct aj_receipt {
 // What aj_add_one returns when it has done nothing.
 enum { AJ_SHARED = 2 };
 
-// Adds one memory, a line, as aj_add does, and sets *receipt (may be NULL; after anything but AJ_OK it is as it was). With
-// `unless_shared` (not 0) it does nothing and returns AJ_SHARED where another process has the journal open for writing, which the
-// call might have to wait for: for threads that must not wait for longer than the disk takes. That costs one call to the system.
+// Adds one memory (an object, also over several lines), as aj_add does, and sets *receipt (may be NULL; after anything but AJ_OK it
+// is as it was). With `unless_shared` (not 0) it does nothing and returns AJ_SHARED where another process has the journal open for
+// writing, or that cannot be known, so that the call might have to wait for it: for threads that must not wait for longer than
+// the disk takes. That costs one call to the system.
 int aj_add_one(
     aj_journal *journal, const char *line, size_t length, int unless_shared, aj_receipt *receipt,
     aj_error **error);

@@ -4,7 +4,7 @@ import Glibc
 import SystemPackage
 
 /// The limit of one durable writer whose log is compressed and checked: a loop that deflates what the journal deflated, frame by
-/// frame and with the same search, takes the checksums, writes and syncs, and does nothing else.
+/// frame and with the search that most of them had, takes the checksums, writes and syncs, and does nothing else.
 struct DeflatingLoop {
     /// How the journal has zlib search (docs/architecture.md, "Where this differs from the first design").
     enum Search {

@@ -54,6 +54,8 @@ struct SegmentFrames {
 
     /// The events of each frame, not compressed.
     func rawPayloads() throws -> [[UInt8]] {
+        // What did not shrink would be missing, and is not what the loop is for.
+        precondition(!payloads.contains { $0.isStored }, "a frame is stored as it is")
         var found: [[UInt8]] = []
         try inflateEach { found.append(Array($0)) }
         return found
