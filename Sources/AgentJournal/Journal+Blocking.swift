@@ -11,52 +11,6 @@ extension Journal {
         try submitAndWait(try Append.add(memory, to: conversation, expecting: nil, limits: engine.limits))[0]
     }
 
-    /// Adds memories each for itself, and returns when all are decided: they share syncs, but one that is refused leaves the
-    /// others as they are.
-    ///
-    /// - Returns: What became of each, in order.
-    package func addEachNow(
-        _ memories: [(conversation: String, memory: NewMemory)]
-    ) throws -> [Result<Receipt, any Error>] {
-        if memories.count == 1 {
-            return [Result { try addNow(memories[0].memory, to: memories[0].conversation) }]
-        }
-        try checkWritable()
-        let engine = try engine
-        let results = Monitor<(found: [Result<[Receipt], any Error>?], missing: Int)>(
-            (Array(repeating: nil, count: memories.count), memories.count))
-        let requests = memories.enumerated().map { index, item in
-            let complete: @Sendable (Result<[Receipt], any Error>) -> Void = { result in
-                let isLast = results.withLock { results in
-                    results.found[index] = result
-                    results.missing -= 1
-                    return results.missing == 0
-                }
-                if isLast { results.signal() }
-            }
-            do {
-                let append = try Append.add(
-                    item.memory, to: item.conversation, expecting: nil, limits: engine.limits)
-                return Request(append, complete) as Request?
-            } catch {
-                complete(.failure(error))
-                return nil
-            }
-        }
-        engine.enqueue(requests.compactMap { $0 })
-        let decided = results.withLock(waitingUntil: { $0.missing == 0 }) { $0.found }
-        return decided.enumerated().map { index, result in
-            guard case .failure(let error as JournalError) = result, engine.isOfSnapshot(error) else {
-                return result!.map { $0[0] }
-            }
-            // It could not be decided, so it was not written.
-            return Result {
-                try engine.heal(error)
-                return try addNow(memories[index].memory, to: memories[index].conversation)
-            }
-        }
-    }
-
     package func forgetNow(_ sequences: [UInt64]) throws -> [Receipt] {
         try submitAndWait(try Append.forget(sequences, limits: engine.limits))
     }

@@ -18,7 +18,7 @@ public final class Journal: Sendable {
     public let directory: FilePath
     let options: Options
     let attachments: PerProcess<JournalAttachment>
-    private let isClosed = Atomic<Bool>(false)
+    let closing = JournalClosing()
 
     private init(directory: FilePath, options: Options, attachment: JournalAttachment) {
         self.directory = directory
@@ -27,6 +27,7 @@ public final class Journal: Sendable {
     }
 
     deinit {
+        closing.begin()
         // What only a process has that this one was forked from is not this one's to close.
         guard let attachment = attachments.current() else { return }
         do { try attachment.release() } catch {
@@ -99,14 +100,14 @@ public final class Journal: Sendable {
     }
 
     package func closeNow() throws(JournalError) {
-        guard !isClosed.exchange(true, ordering: .sequentiallyConsistent) else { return }
+        guard closing.begin() else { return }
         guard let attachment = attachments.current() else { return }
         // Those who follow through this handle end, also when others keep the engine.
         attachment.engine.wakeFollowers()
         try attachment.release()
     }
 
-    package var isClosedNow: Bool { isClosed.load(ordering: .sequentiallyConsistent) }
+    package var isClosedNow: Bool { closing.isTrue }
 
     func checkOpen() throws(JournalError) {
         if isClosedNow { throw Engine.closed }
@@ -243,4 +244,15 @@ public final class Journal: Sendable {
         try checkOpen()
         return try pastView(at: point)
     }
+}
+
+/// Whether a journal's handle was closed, or is gone: for those who do not keep it.
+final class JournalClosing: Sendable {
+    private let flag = Atomic<Bool>(false)
+
+    var isTrue: Bool { flag.load(ordering: .sequentiallyConsistent) }
+
+    /// Returns false when it was closed before.
+    @discardableResult
+    func begin() -> Bool { !flag.exchange(true, ordering: .sequentiallyConsistent) }
 }

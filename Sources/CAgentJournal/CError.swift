@@ -20,6 +20,11 @@ final class CError: Sendable {
         number = error.errno?.rawValue ?? 0
     }
 
+    /// An error as the caller gets it, who frees it.
+    static func retained(_ error: any Error) -> OpaquePointer {
+        OpaquePointer(Unmanaged.passRetained(CError(asJournalError(error))).toOpaque())
+    }
+
     var code: UnsafePointer<CChar> { texts.code.start }
     var message: UnsafePointer<CChar> { texts.message.start }
     var path: UnsafePointer<CChar>? { texts.path?.start }
@@ -56,7 +61,7 @@ func status(_ place: ErrorPlace?, _ body: () throws -> Void) -> Int32 {
             try body()
             return Int32(AJ_OK)
         } catch {
-            place?.pointee = OpaquePointer(Unmanaged.passRetained(CError(asJournalError(error))).toOpaque())
+            place?.pointee = CError.retained(error)
             return Int32(AJ_ERROR)
         }
     }

@@ -93,25 +93,6 @@ private let versionText: StaticString = "0.1.0"
 }
 
 /// See agent_journal.h.
-@_cdecl("aj_add_each") public func addEach(
-    _ handle: OpaquePointer?, _ start: UnsafePointer<CChar>?, _ length: Int, _ results: BufferPlace?,
-    _ error: ErrorPlace?
-) -> Int32 {
-    lines(results, error) {
-        let journal = try journal(handle)
-        var output: [UInt8] = []
-        for result in try journal.addEachNow(try Lines.memories(start, length)) {
-            do {
-                Lines.append(try result.get(), to: &output)
-            } catch {
-                Lines.append(asJournalError(error), to: &output)
-            }
-        }
-        return output
-    }
-}
-
-/// See agent_journal.h.
 @_cdecl("aj_forget") public func forget(
     _ handle: OpaquePointer?, _ sequences: UnsafePointer<UInt64>?, _ count: Int, _ receipts: BufferPlace?,
     _ error: ErrorPlace?

@@ -77,6 +77,15 @@ static int remember(int fd) {
     return 0;
 }
 
+// Keeps track of a descriptor that was just opened; closes it where that cannot be. Under the table's lock.
+static int keep(int *fd) {
+    const int result = jp_move_above_standard(*fd, fd);
+    if (result != 0) return result;
+    const int refused = remember(*fd);
+    if (refused != 0) close(*fd);
+    return refused;
+}
+
 int jp_open(const char *path, int flags, uint32_t mode, int *fd) {
     *fd = -1;
     if (registration != 0) return registration;
@@ -84,11 +93,7 @@ int jp_open(const char *path, int flags, uint32_t mode, int *fd) {
     int opened;
     do opened = open(path, flags | O_CLOEXEC, (mode_t)mode);
     while (opened == -1 && errno == EINTR);
-    int result = opened == -1 ? errno : jp_move_above_standard(opened, &opened);
-    if (result == 0) {
-        result = remember(opened);
-        if (result != 0) close(opened);
-    }
+    const int result = opened == -1 ? errno : keep(&opened);
     pthread_rwlock_unlock(&table);
     if (result == 0) *fd = opened;
     return result;
@@ -98,12 +103,66 @@ static void forget(int fd) {
     __atomic_fetch_and(&is_open[fd / WORD_BITS], ~(UINT64_C(1) << fd % WORD_BITS), __ATOMIC_RELAXED);
 }
 
+static int make_pipe(int ends[2]) {
+#ifdef __linux__
+    return pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : errno;
+#else
+    if (pipe(ends) != 0) return errno;
+    for (int index = 0; index < 2; index++) {
+        if (fcntl(ends[index], F_SETFD, FD_CLOEXEC) == -1 || fcntl(ends[index], F_SETFL, O_NONBLOCK) == -1) {
+            const int error = errno;
+            close(ends[0]);
+            close(ends[1]);
+            return error;
+        }
+    }
+    return 0;
+#endif
+}
+
 void jp_close(int fd) {
     pthread_rwlock_rdlock(&table);
     forget(fd);
     // What close can report (EIO of earlier writes) is of no use here: whatever must be durable was synced.
     close(fd);
     pthread_rwlock_unlock(&table);
+}
+
+int jp_pipe(int ends[2]) {
+    if (registration != 0) return registration;
+    pthread_rwlock_rdlock(&table);
+    int made[2];
+    int result = make_pipe(made);
+    if (result == 0) {
+        result = keep(&made[0]);
+        if (result != 0) {
+            close(made[1]);
+        } else {
+            result = keep(&made[1]);
+            if (result != 0) {
+                forget(made[0]);
+                close(made[0]);
+            }
+        }
+    }
+    pthread_rwlock_unlock(&table);
+    if (result != 0) return result;
+    ends[0] = made[0];
+    ends[1] = made[1];
+    return 0;
+}
+
+void jp_ring(int fd) {
+    const char byte = 0;
+    // A full pipe is one that rings already.
+    while (write(fd, &byte, 1) == -1 && errno == EINTR) {}
+}
+
+void jp_silence(int fd) {
+    char bytes[64];
+    ssize_t count;
+    do count = read(fd, bytes, sizeof bytes);
+    while (count == (ssize_t)sizeof bytes || (count == -1 && errno == EINTR));
 }
 
 int jp_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name)) {

@@ -1,7 +1,9 @@
 // Uses every function of agent_journal.h as a program in C does. Prints "done" and ends with 0 when all is as the header says.
 #include <agent_journal.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +70,108 @@ static aj_options options(void) {
     return options;
 }
 
+static void hand_over(aj_adder *adder, const char *line, uint64_t ticket) {
+    aj_error *error = NULL;
+    CHECK(aj_adder_add(adder, line, strlen(line), ticket, &error) == AJ_OK);
+    show("aj_adder_add", error);
+}
+
+static bool is_readable(aj_adder *adder, int timeout_milliseconds) {
+    struct pollfd wanted = {aj_adder_descriptor(adder), POLLIN, 0};
+    return poll(&wanted, 1, timeout_milliseconds) == 1;
+}
+
+// Takes outcomes, at most so many at a time, until all are there.
+static void take_outcomes(aj_adder *adder, aj_outcome *outcomes, size_t count, size_t limit) {
+    for (size_t taken = 0; taken < count;) {
+        CHECK(is_readable(adder, 60000));
+        size_t some = aj_adder_outcomes(adder, outcomes + taken, limit < count - taken ? limit : count - taken);
+        CHECK(some > 0 && some <= limit);
+        taken += some;
+    }
+}
+
+static const aj_outcome *outcome_of(uint64_t ticket, const aj_outcome *outcomes, size_t count) {
+    for (size_t index = 0; index < count; index++) {
+        if (outcomes[index].ticket == ticket) return &outcomes[index];
+    }
+    CHECK(!"there is an outcome of each");
+    return NULL;
+}
+
+static void adding_for_an_event_loop(aj_journal *journal) {
+    aj_error *error = NULL;
+    aj_adder *adder = aj_adder_new(journal, &error);
+    show("aj_adder_new", error);
+    CHECK(adder != NULL && !is_readable(adder, 0) && aj_adder_outcomes(adder, &(aj_outcome){0}, 1) == 0);
+    hand_over(adder, "{\"conversation\":\"a\",\"content_base64\":\"AAEC\",\"idempotency_key\":\"k\"}\n", 7);
+    hand_over(adder, "{\"conversation\":\"a\",\"content\":\"other\",\"idempotency_key\":\"k\"}", UINT64_MAX);
+    hand_over(adder, "{\"conversation\":\"a\",\n\"content\":\"two\"}\n", 9);
+    // What is refused at once has no outcome.
+    expect(aj_adder_add(adder, "{}", 2, 10, &error), &error, "invalid_argument");
+    expect(aj_adder_add(adder, NULL, 2, 11, &error), &error, "invalid_argument");
+    expect(aj_adder_add(NULL, "{}", 2, 11, &error), &error, "invalid_argument");
+    aj_outcome outcomes[200];
+    take_outcomes(adder, outcomes, 3, 1);
+    const aj_outcome *known = outcome_of(7, outcomes, 3), *new = outcome_of(9, outcomes, 3);
+    const aj_outcome *refused = outcome_of(UINT64_MAX, outcomes, 3);
+    CHECK(known->error == NULL && known->receipt.replayed && known->receipt.sequence == 2);
+    CHECK(new->error == NULL && !new->receipt.replayed && new->receipt.sequence == 4);
+    CHECK(strcmp(aj_error_code(refused->error), "key_conflict") == 0 && refused->receipt.sequence == 0);
+    aj_error_free(refused->error);
+    CHECK(!is_readable(adder, 0) && aj_adder_withdraw(adder, 9) == 0);
+
+    // Outcomes that nobody takes, also one that is an error.
+    hand_over(adder, "{\"conversation\":\"a\",\"content\":\"other\",\"idempotency_key\":\"k\"}", 1);
+    CHECK(is_readable(adder, 60000));
+    aj_adder_free(adder);
+    aj_adder_free(NULL);
+    CHECK(aj_adder_descriptor(NULL) == -1 && aj_adder_withdraw(NULL, 1) == 0 && aj_adder_outcomes(NULL, outcomes, 1) == 0);
+}
+
+static void adding_many_for_an_event_loop(aj_journal *journal) {
+    aj_error *error = NULL;
+    aj_adder *adder = aj_adder_new(journal, &error);
+    CHECK(adder != NULL);
+    aj_outcome outcomes[200];
+    // Each is told of, or taken back, and then not there.
+    uint64_t before = count(journal, NULL), back = 0;
+    for (uint64_t ticket = 0; ticket < 200; ticket++) {
+        hand_over(adder, "{\"conversation\":\"back\",\"content\":\"x\"}", ticket);
+        if (ticket % 3 == 0) back += (uint64_t)aj_adder_withdraw(adder, ticket);
+    }
+    take_outcomes(adder, outcomes, 200 - back, 50);
+    // Written in the order in which they were handed over, told in any.
+    uint64_t sequences[200] = {0}, last = 0, written = 0;
+    for (uint64_t index = 0; index < 200 - back; index++) {
+        CHECK(outcomes[index].error == NULL && outcomes[index].ticket < 200 && sequences[outcomes[index].ticket] == 0);
+        sequences[outcomes[index].ticket] = outcomes[index].receipt.sequence;
+    }
+    for (uint64_t ticket = 0; ticket < 200; ticket++) {
+        if (sequences[ticket] == 0) continue;
+        CHECK(sequences[ticket] > last);
+        last = sequences[ticket];
+        written++;
+    }
+    CHECK(written == 200 - back);
+    CHECK(count(journal, NULL) == before + 200 - back && !is_readable(adder, 0));
+    CHECK(aj_clear(journal, "back", NULL, &error) == AJ_OK);
+
+    // In the child of a fork it can only be freed.
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        expect(aj_adder_add(adder, "{\"conversation\":\"a\"}", 20, 1, &error), &error, "closed");
+        CHECK(aj_adder_withdraw(adder, 1) == 0 && aj_adder_outcomes(adder, outcomes, 1) == 0);
+        aj_adder_free(adder);
+        execl("/bin/true", "true", (char *)NULL);
+        _exit(1);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    aj_adder_free(adder);
+}
+
 static void values(aj_journal *journal) {
     aj_error *error = NULL;
     aj_buffer buffer = {NULL, 0};
@@ -82,14 +186,7 @@ static void values(aj_journal *journal) {
     CHECK(buffer.bytes == NULL && buffer.length == 0);
     aj_buffer_free(&buffer);
 
-    const char *each =
-        "{\"conversation\":\"a\",\"content_base64\":\"AAEC\",\"idempotency_key\":\"k\"}\n"
-        "{\"conversation\":\"a\",\"content\":\"other\",\"idempotency_key\":\"k\"}\n"
-        "{\"conversation\":\"a\",\"content\":\"two\"}\n";
-    CHECK(aj_add_each(journal, each, strlen(each), &buffer, &error) == AJ_OK);
-    CHECK(lines(&buffer) == 3 && contains(&buffer, "\"replayed\":true,\"sequence\":2}"));
-    CHECK(contains(&buffer, "{\"error\":{\"code\":\"key_conflict\""));
-    aj_buffer_free(&buffer);
+    adding_for_an_event_loop(journal);
 
     CHECK(aj_memories(journal, "a", 2, 0, NULL, &buffer, &error) == AJ_OK);
     CHECK(lines(&buffer) == 2 && contains(&buffer, "\"content_base64\":\"AAEC\"") && contains(&buffer, "\"content\":\"two\""));
@@ -395,6 +492,7 @@ int main(int count_of_arguments, char **arguments) {
     following(journal);
     following_twice(journal);
     sharing(journal, directory);
+    adding_many_for_an_event_loop(journal);
     forking(journal);
     forking_beside_others(journal);
 
@@ -406,16 +504,24 @@ int main(int count_of_arguments, char **arguments) {
     expect(aj_clear(reader, "a", NULL, &error), &error, "closed");
     aj_journal_free(reader);
 
+    aj_adder *adder = aj_adder_new(journal, &error);
+    hand_over(adder, "{\"conversation\":\"closing\",\"content\":\"x\"}", 1);
     aj_follower *follower = aj_follow(journal, 0, &error);
     CHECK(aj_close(journal, &error) == AJ_OK && aj_close(journal, &error) == AJ_OK);
     expect(aj_flush(journal, NULL, NULL, &error), &error, "closed");
+    expect(aj_adder_add(adder, "{\"conversation\":\"a\"}", 20, 2, &error), &error, "closed");
+    CHECK(aj_adder_new(journal, &error) == NULL && strcmp(aj_error_code(error), "closed") == 0);
+    aj_error_free(error);
+    aj_outcome outcome;
+    CHECK(aj_adder_outcomes(adder, &outcome, 1) == 1 && outcome.ticket == 1 && outcome.error == NULL);
     aj_buffer buffer;
     expect(aj_follower_next(follower, 0, 0, &buffer, &error), &error, "closed");
     aj_journal_free(journal);
+    aj_adder_free(adder);
     aj_follower_free(follower);
 
     journal = aj_open(directory, NULL, &error);
-    CHECK(journal != NULL && count(journal, "threads") == 400 && count(journal, "fork") == 2);
+    CHECK(journal != NULL && count(journal, "threads") == 400 && count(journal, "fork") == 2 && count(journal, "closing") == 1);
     aj_journal_free(journal);
     puts("done");
     return 0;

@@ -54,12 +54,11 @@ struct CommitQueue {
 
     mutating func append(_ requests: some Collection<Request>) { pending.append(contentsOf: requests) }
 
-    /// Takes one out; false when it was taken up already.
-    mutating func remove(_ request: Request) -> Bool {
-        guard let index = pending.firstIndex(where: { $0 === request }) else { return false }
-        pending.remove(at: index)
+    /// Takes one out; nil when it was taken up already.
+    mutating func remove(_ isWanted: (Request) -> Bool) -> Request? {
+        guard let index = pending.firstIndex(where: isWanted) else { return nil }
         gathering.lost(at: index)
-        return true
+        return pending.remove(at: index)
     }
 
     /// A committer begins to write what is pending, or as much of it as goes into one commit.

@@ -82,7 +82,7 @@ final class Engine: Sendable {
             return (false, queue.isDue)
         }
         if isRefused {
-            for request in requests { request.complete(.failure(Engine.closed)) }
+            Request.complete(requests.lazy.map { ($0, .failure(Engine.closed)) })
         } else if isDue {
             queue.broadcast()
         }
@@ -90,9 +90,11 @@ final class Engine: Sendable {
 
     /// Takes a request out of the queue if it was not taken up yet: it is then certainly not written.
     func cancel(_ request: Request) {
-        let isCancelled = queue.withLock { $0.remove(request) }
-        if isCancelled { request.complete(.failure(CancellationError())) }
+        withdraw { $0 === request }?.complete(.failure(CancellationError()))
     }
+
+    /// Takes a request out of the queue, and tells its caller nothing; nil when it was taken up already.
+    func withdraw(_ isWanted: (Request) -> Bool) -> Request? { queue.withLock { $0.remove(isWanted) } }
 
     static let closed = JournalError(.closed, "Not written: the journal is closed; open it again")
 
@@ -153,7 +155,7 @@ final class Engine: Sendable {
                 return (queue.mustWake, wait)
             }
             if mustWake { queue.broadcast() }
-            for (request, result) in zip(requests, results) { request.complete(result) }
+            Request.complete(zip(requests, results))
             if let wait { gather(wait) }
         }
     }

@@ -14,8 +14,14 @@
 // Opens a file, close-on-exec and above the standard streams' descriptors. The child of a fork closes it at once.
 // EMFILE also for a descriptor beyond those that are kept track of (a million).
 int jp_open(const char *path, int flags, uint32_t mode, int *fd);
-// Closes what `jp_open` opened in this process, not in one that it was forked from.
+// Makes a pipe whose ends do not block, as `jp_open` opens a file: the one to read from, and the one to write to.
+int jp_pipe(int ends[2]);
+// Closes what the two opened in this process, not in one that it was forked from.
 void jp_close(int fd);
+// Writes a byte to a pipe that is empty.
+void jp_ring(int fd);
+// Reads what is in a pipe.
+void jp_silence(int fd);
 // Calls `visit` with each name but "." and "..".
 int jp_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name));
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +28,7 @@ from agent_journal import (
     NoJournalError,
     NotWrittenError,
     _adder,
+    _library,
 )
 
 T = TypeVar("T")
@@ -153,15 +156,15 @@ def test_the_event_loop_goes_on_while_another_process_is_waited_for(path: Path) 
     run(scenario())
 
 
-def test_one_task_alone_adds_at_once_and_many_by_the_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    by_thread: list[int] = []
-    decided = _adder._decided
+def test_one_task_alone_adds_at_once_and_of_many_the_adds_are_handed_over(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handed_over: list[bytes] = []
+    hand_over = _library.hand_over
 
-    def counted(adds: list[Any]) -> Any:
-        by_thread.append(len(adds))
-        return decided(adds)
+    def counted(adder: Any, line: bytes, ticket: int) -> None:
+        handed_over.append(line)
+        hand_over(adder, line, ticket)
 
-    monkeypatch.setattr(_adder, "_decided", counted)
+    monkeypatch.setattr(_library, "hand_over", counted)
     monkeypatch.setattr(_adder._Turns, "LONGEST_ADD", 10.0)
     monkeypatch.setattr(_adder._Turns, "LONGEST_ROW", 10.0)
 
@@ -169,12 +172,85 @@ def test_one_task_alone_adds_at_once_and_many_by_the_thread(path: Path, monkeypa
         journal = await AsyncJournal(path).open()
         for number in range(20):
             await journal.add("c", number)
-        assert by_thread == [1], "only the first"
+        assert len(handed_over) == 1, "only the first"
+        # The first of them finds itself alone. Behind those that wait the next one is not done at once.
         await asyncio.gather(*(journal.add("c", number) for number in range(20)))
+        waiting = [asyncio.ensure_future(journal.add("c", "x" * 100_000)) for _ in range(3)]  # Too long to be done at once.
+        await asyncio.sleep(0)
+        await journal.add("c", "behind them")
+        assert all(add.done() for add in waiting), "an add overtook others"
+        assert len(handed_over) == 5
         await journal.close()
 
     run(scenario())
-    assert Journal(path).count("c") == 40
+    assert Journal(path).count("c") == 44
+
+
+def test_adds_of_many_tasks_share_syncs(path: Path) -> None:
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        order: list[int] = []
+
+        async def add(number: int) -> None:
+            await journal.add("c", number, metadata={"n": number})
+            order.append(number)
+
+        await asyncio.gather(*(add(number) for number in range(500)))
+        assert sorted(order) == list(range(500))
+        assert [memory.content for memory in await journal.memories("c")] == list(range(500))
+        found = {memory.recorded for memory in await journal.memories("c")}
+        assert len(found) < 250, "each had a commit of its own"
+        await journal.close()
+
+    run(scenario())
+
+
+def test_nothing_is_polled_while_nothing_is_waited_for(path: Path) -> None:
+    """Else a journal that nobody uses any more could not go while the event loop runs."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        before = len(os.listdir("/proc/self/fd"))
+        journal = await AsyncJournal(path).open()
+        await asyncio.gather(*(journal.add("c", number) for number in range(10)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        link = journal.journal._adder._loops[loop]._link
+        assert link is not None and not link.waiting and not link._is_polled
+        descriptor = _library.descriptor(link._adder)
+        assert not loop.remove_reader(descriptor)
+        del link
+        reference = weakref.ref(journal.journal)
+        del journal
+        gc.collect()
+        assert reference() is None
+        assert len(os.listdir("/proc/self/fd")) <= before
+        # Whoever takes the descriptor's number next can be polled.
+        ends = os.pipe()
+        loop.add_reader(ends[0], lambda: None)
+        assert loop.remove_reader(ends[0])
+        for end in ends:
+            os.close(end)
+
+    run(scenario())
+    assert Journal(path).count("c") == 10
+
+
+def test_outcomes_of_a_loop_that_is_gone_hurt_nobody(path: Path) -> None:
+    journal = AsyncJournal(path)
+
+    async def leave() -> None:
+        await journal.add("c", "first")
+        for number in range(50):
+            asyncio.ensure_future(journal.add("gone", f"{number}" * 50_000))
+        await asyncio.sleep(0)
+
+    for _ in range(20):
+        run(leave())
+    run(journal.flush())
+    assert journal.journal.count("c") == 20
+    assert 0 <= journal.journal.count("gone") <= 1000
+    journal.journal.close()
 
 
 def test_a_task_that_adds_all_the_time_leaves_turns_to_others(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,13 +319,12 @@ def test_adds_are_written_in_the_order_in_which_they_begin(path: Path, monkeypat
     run(scenario())
 
 
-def test_an_add_whose_thread_cannot_be_started_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_add_for_which_no_thread_can_open_the_journal_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     async def scenario() -> None:
         journal = AsyncJournal(path)
-        journal.journal.open()
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", refuse)
             with pytest.raises(NotWrittenError):
@@ -336,26 +411,58 @@ def test_a_cancelled_add_says_whether_it_may_be_written(path: Path) -> None:
     run(scenario())
 
 
-def test_an_add_that_was_not_taken_up_is_not_written(path: Path) -> None:
+def test_an_add_that_waits_for_the_opening_is_not_written_when_it_is_cancelled(path: Path) -> None:
     async def scenario() -> None:
         journal = AsyncJournal(path)
-        add = asyncio.ensure_future(journal.add("c", "x"))
-        journal.journal._lock.acquire()  # Whoever takes it up waits here, and what comes after it behind.
+        journal.journal._lock.acquire()  # Whoever opens it waits here.
         try:
+            adds = [asyncio.ensure_future(journal.add("c", number)) for number in range(4)]
             await asyncio.sleep(0.05)
-            behind = asyncio.ensure_future(journal.add("c", "y"))
-            await asyncio.sleep(0.05)
-            behind.cancel()
-            with pytest.raises(asyncio.CancelledError, match="^not written$"):
-                await behind
-            add.cancel()
-            with pytest.raises(asyncio.CancelledError, match="^it may have been written"):
-                await add
+            for add in adds[::2]:
+                add.cancel()
+                with pytest.raises(asyncio.CancelledError, match="^not written$"):
+                    await add
         finally:
             journal.journal._lock.release()
-        while await journal.count("c") == 0:
-            await asyncio.sleep(0.01)
-        assert [memory.content for memory in await journal.memories("c")] == ["x"]
+        await asyncio.gather(*adds[1::2])
+        assert [memory.content for memory in await journal.memories("c")] == [1, 3]
+        await journal.close()
+
+    run(scenario())
+
+
+def test_an_add_that_was_handed_over_can_be_taken_back_until_it_is_written(path: Path) -> None:
+    program = "import sys, agent_journal\nj = agent_journal.Journal(sys.argv[1]).open()\nprint('open', flush=True)\n"
+
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        await journal.add("c", "first")
+        command = [sys.executable, "-c", program + "while True: j.add('other', 'x')", str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout is not None and other.stdout.readline() == "open\n"
+            said: set[str] = set()
+            not_written: list[str] = []
+            try:
+                for number in range(100):
+                    other.send_signal(signal.SIGSTOP)  # While it holds the log or is syncing, no one else writes.
+                    adds = [asyncio.ensure_future(journal.add("c", f"{number} {index}")) for index in range(4)]
+                    await asyncio.sleep(0.002)
+                    for index, add in enumerate(adds):
+                        add.cancel()
+                        try:
+                            await add
+                        except asyncio.CancelledError as error:
+                            said.add(error.args[0])
+                            if error.args[0] == "not written":
+                                not_written.append(f"{number} {index}")
+                    other.send_signal(signal.SIGCONT)
+                    if len(said) == 2:
+                        break
+            finally:
+                other.kill()
+        await journal.flush()
+        contents = {memory.content for memory in await journal.memories("c")}
+        assert "not written" in said and not contents & set(not_written)
         await journal.close()
 
     run(scenario())
@@ -433,23 +540,3 @@ def test_after_a_fork_parent_and_child_go_on(path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     journal.journal.close()
     assert Journal(path).count("c") == 30
-
-
-def test_its_thread_ends_when_there_is_nothing_to_do(path: Path) -> None:
-    def adders() -> int:
-        return sum(thread.name == "agent_journal adder" for thread in threading.enumerate())
-
-    async def add(journal: AsyncJournal) -> None:
-        await journal.add("c", "x")
-
-    before = adders()
-    journal = AsyncJournal(path)
-    run(add(journal))
-    assert adders() == before + 1
-    deadline = time.monotonic() + 30
-    while adders() > before:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    run(add(journal))
-    assert journal.journal.count() == 2
-    journal.journal.close()

@@ -132,10 +132,39 @@ int aj_add_one(
     aj_journal *journal, const char *line, size_t length, int unless_shared, aj_receipt *receipt,
     aj_error **error);
 
-// Adds memories each for itself, sharing syncs, and returns when all are decided: for callers that collect what many of their own
-// tasks add. `results` gets a line for each, in order: its receipt, or {"error":{"code","errno","message","path"}} (errno and
-// path where there are). An error is returned only where none of them could be decided.
-int aj_add_each(aj_journal *journal, const char *lines, size_t length, aj_buffer *results, aj_error **error);
+// Adding for an event loop, whose thread must not wait: adds are handed over, one by one, and their outcomes taken later. Those
+// that come while the disk is busy share the next sync; each is decided for itself.
+typedef struct aj_adder aj_adder;
+
+// What became of an add that was handed over.
+typedef struct aj_outcome {
+    uint64_t ticket;
+    // All 0 when there is an error.
+    aj_receipt receipt;
+    // NULL when it was added; else to be freed.
+    aj_error *error;
+} aj_outcome;
+
+// An adder does not keep the journal open or in use: once that is closed or freed its adds get "closed". What was handed over
+// before is completed. In the child of a fork it can only be freed.
+aj_adder *aj_adder_new(aj_journal *journal, aj_error **error);
+
+// A descriptor to poll, not to read: it is readable while there are outcomes. It is the adder's.
+int aj_adder_descriptor(const aj_adder *adder);
+
+// Hands over one memory (an object, also over several lines). Returns at once: AJ_OK, and an outcome with this ticket will come; or
+// an error, and none will. Memories are written in the order in which they are handed over (but where a snapshot turns out to be
+// damaged, and is first rebuilt for those that need it).
+int aj_adder_add(aj_adder *adder, const char *line, size_t length, uint64_t ticket, aj_error **error);
+
+// Takes an add back. 1: it is certainly not written, and no outcome comes. 0: it is being written, or was.
+int aj_adder_withdraw(aj_adder *adder, uint64_t ticket);
+
+// Takes outcomes that are there, at most `limit`, in any order, into an array of the caller's, and returns how many. Does not wait.
+size_t aj_adder_outcomes(aj_adder *adder, aj_outcome *outcomes, size_t limit);
+
+// Outcomes that were not taken are lost. NULL may be freed.
+void aj_adder_free(aj_adder *adder);
 
 // Forgets memories by their sequences, as one batch: all of them or none.
 int aj_forget(

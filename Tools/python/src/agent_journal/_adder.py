@@ -1,23 +1,20 @@
-"""Adds what tasks want added: many at the same time in one call by a thread, one alone at once."""
+"""Adds what tasks want added: one alone at once; else it is handed over to the library, which tells the event loop when it is done."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from . import _errors, _library, _values
-from ._library import Handle
-from ._values import Receipt
+from . import _errors, _library
+from ._library import Handle, RawReceipt
 
 if TYPE_CHECKING:
     from ._journal import Journal
 
-_IDLE_SECONDS = 0.2
-"""After so long without work the thread ends."""
-_BATCH_BYTES = 4 << 20
 _IDLE_TURN_SECONDS = 0.000_05
 _IDLE_TURNS = 3
 """An event loop that has turned round so often in so short a time has nothing else to do."""
@@ -29,32 +26,25 @@ MAY_BE_WRITTEN = "it may have been written; add it again with its idempotency ke
 class _Add:
     """A memory that a task waits for."""
 
-    __slots__ = ("line", "journal", "loop", "future", "_claims")
+    __slots__ = ("line", "future", "journal", "link", "ticket")
 
-    def __init__(self, line: bytes, loop: asyncio.AbstractEventLoop, journal: Journal) -> None:
+    def __init__(self, line: bytes, future: asyncio.Future[RawReceipt], journal: Journal) -> None:
         self.line = line
+        self.future = future
         self.journal = journal
-        self.loop = loop
-        self.future: asyncio.Future[Receipt] = loop.create_future()
-        self._claims = [None]
-
-    def claim(self) -> bool:
-        """True for one caller alone: the thread that adds it, or the task that does not want it any more."""
-        try:
-            self._claims.pop()
-        except IndexError:
-            return False
-        return True
+        self.link: _Link | None = None
+        """What it was handed over to; None while it waits for that."""
+        self.ticket = 0
 
 
 class _Turns:
     """When a task's add is done at once, on the thread of its event loop.
 
-    To hand an add to another thread and its receipt back wakes two sleeping processors, which takes as long as a quick
-    disk's sync. A task that is alone need not pay that: where no other process has the journal open, and the last adds took
-    less than a millisecond, it waits for the disk itself. After 10 ms of that it rests, so that the event loop's other tasks
-    run; if they add too, the thread adds all that then waits together. The library does alike for tasks of Swift, but gives one
-    commit to its committer instead of resting.
+    To hand an add over and be told of it wakes two sleeping processors, which takes as long as a quick disk's sync. A task that is
+    alone need not pay that: where no other process has the journal open, and the last adds took less than a millisecond, it
+    waits for the disk itself. After 10 ms of that it rests, so that the event loop's other tasks run; if they add too, what they
+    add is handed over, and shares syncs. The library does alike for tasks of Swift, but gives one commit to its committer instead
+    of resting.
     """
 
     LONGEST_ADD = 0.001
@@ -62,8 +52,6 @@ class _Turns:
     MOST_BYTES = 64 << 10
 
     def __init__(self) -> None:
-        self.outstanding = 0
-        """Adds that the thread has, or is to have."""
         self.is_resting = False
         self.last = 0.0
         """How long the last add took."""
@@ -71,13 +59,7 @@ class _Turns:
         self._row = 0.0
 
     def allows(self, size: int) -> bool:
-        return (
-            self._is_alone
-            and self.outstanding == 0
-            and not self.is_resting
-            and self.last < self.LONGEST_ADD
-            and size <= self.MOST_BYTES
-        )
+        return self._is_alone and not self.is_resting and self.last < self.LONGEST_ADD and size <= self.MOST_BYTES
 
     @property
     def must_rest(self) -> bool:
@@ -91,9 +73,8 @@ class _Turns:
         self.last = seconds
         self._row += seconds
 
-    def thread_added(self, count: int, seconds: float) -> None:
-        self.outstanding -= count
-        self._is_alone = count == 1 and self.outstanding == 0
+    def told(self, *, was_alone: bool, seconds: float) -> None:
+        self._is_alone = was_alone
         self.last = seconds
         self._row = 0.0
 
@@ -106,29 +87,46 @@ class Adder:
 
     def after_fork(self) -> None:
         """What was waiting is the parent's."""
-        self._lock = threading.Lock()
-        self._queue: SimpleQueue[_Add | None] = SimpleQueue()
-        self._is_running = False
-        self._turns = _Turns()
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopAdds] = WeakKeyDictionary()
 
-    async def add(self, journal: Journal, line: bytes) -> Receipt:
+    def add(self, journal: Journal, line: bytes) -> Coroutine[Any, Any, RawReceipt]:
         """Adds a line to the journal that this belongs to, which nothing here keeps from going when it is not used."""
         journal._check_writable()
+        loop = asyncio.get_running_loop()
+        adds = self._loops.get(loop)
+        if adds is None:
+            adds = self._loops[loop] = _LoopAdds()
+        return adds.add(journal, line, loop)
+
+    def rest(self) -> None:
+        """Lets go of what is used for a journal that is closed; adds that wait go on."""
+        self._loops.clear()
+
+
+class _LoopAdds:
+    """The adds of one event loop. Everything is done on its thread."""
+
+    def __init__(self) -> None:
+        self._turns = _Turns()
+        self._link: _Link | None = None
+        self._opening: list[_Add] | None = None
+        """Those that wait for the journal to be opened, in order."""
+
+    async def add(self, journal: Journal, line: bytes, loop: asyncio.AbstractEventLoop) -> RawReceipt:
         turns = self._turns
-        # Read without the lock: whichever way is taken, the add is right.
-        handle = journal._handle if turns.allows(len(line)) else None
-        if handle is not None:
-            receipt = self._add_now(handle, line)
+        if not self._opening and (self._link is None or not self._link.waiting) and turns.allows(len(line)):
+            receipt = self._add_now(journal, line)
             if receipt is not None:
                 # Behind the add, so that adds are written in the order in which tasks begin them.
                 if turns.must_rest:
                     await self._let_others_run()
                 return receipt
-        add = self._enqueue(line, journal)
+        add = _Add(line, loop.create_future(), journal)
+        self._hand_over(add)
         try:
             return await add.future
         except asyncio.CancelledError:
-            raise asyncio.CancelledError(NOT_WRITTEN if add.claim() else MAY_BE_WRITTEN) from None
+            raise asyncio.CancelledError(NOT_WRITTEN if self._withdraw(add) else MAY_BE_WRITTEN) from None
 
     async def _let_others_run(self) -> None:
         """Lets the event loop's other tasks run, for as long as they do and for no longer than an add takes."""
@@ -138,7 +136,9 @@ class Adder:
             now = time.perf_counter()
             end = now + turns.last
             idle = 0
-            while turns.outstanding == 0 and idle < _IDLE_TURNS and now < end:
+            while self._link is None or not self._link.waiting:
+                if self._opening or idle >= _IDLE_TURNS or now >= end:
+                    break
                 before = now
                 await asyncio.sleep(0)
                 now = time.perf_counter()
@@ -148,116 +148,174 @@ class Adder:
         finally:
             turns.rested()
 
-    def rest(self) -> None:
-        """Ends the thread when it has nothing to do."""
-        with self._lock:
-            if self._is_running:
-                self._queue.put(None)
-
-    def _add_now(self, handle: Handle, line: bytes) -> Receipt | None:
-        """None when nothing was done: another thread closed the journal, or another process may have to be waited for."""
+    def _add_now(self, journal: Journal, line: bytes) -> RawReceipt | None:
+        """None when nothing was done: the journal is not open, or another process may have to be waited for."""
+        handle = journal._handle
+        if handle is None:
+            return None
         began = time.perf_counter()
         try:
-            found = _library.add(handle, line, unless_shared=True)
+            return _library.add(handle, line, unless_shared=True)
         except _errors.JournalError as error:
             if error.code != "closed":
                 raise
             return None
         finally:
-            seconds = time.perf_counter() - began
-            with self._lock:
-                self._turns.task_added(seconds)
-        return None if found is None else _values.receipt(found)
+            self._turns.task_added(time.perf_counter() - began)
 
-    def _enqueue(self, line: bytes, journal: Journal) -> _Add:
-        add = _Add(line, asyncio.get_running_loop(), journal)
-        with self._lock:
-            if not self._is_running:
-                thread = threading.Thread(target=self._run, name="agent_journal adder", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError as error:
-                    message = f"Not written: a thread to add it cannot be started: {error}"
-                    raise _errors.error(message, "not_written") from error
-                self._is_running = True
-            self._turns.outstanding += 1
-            self._queue.put(add)
-        return add
+    # Handing over
 
-    def _run(self) -> None:
-        queue = self._queue
-        while True:
-            try:
-                first = queue.get(timeout=_IDLE_SECONDS)
-            except Empty:
-                first = None
-            if first is None:
-                with self._lock:
-                    if queue.empty():
-                        self._is_running = False
-                        return
-                continue
-            adds = [first]
-            size = len(first.line)
-            while size < _BATCH_BYTES:
-                try:
-                    add = queue.get_nowait()
-                except Empty:
-                    break
-                if add is not None:
-                    adds.append(add)
-                    size += len(add.line)
-            began = time.perf_counter()
-            wanted = [add for add in adds if add.claim()]
-            outcomes = _decided(wanted) if wanted else []
-            with self._lock:
-                self._turns.thread_added(len(adds), time.perf_counter() - began)
-            _settle(wanted, outcomes)
-            del first, adds, wanted, outcomes  # The journal is theirs, and may go while this waits.
+    def _hand_over(self, add: _Add) -> None:
+        if self._opening is not None:
+            self._opening.append(add)
+            return
+        link = self._link
+        if link is None or link.journal is not add.journal._handle:
+            link = self._link = self._linked_now(add.journal)
+        if link is None or not link.hand_over(add):
+            self._open(add)
 
-
-def _decided(adds: list[_Add]) -> list[Receipt | BaseException]:
-    """What became of each."""
-    lines = b"".join([add.line for add in adds])
-    try:
-        found = adds[0].journal._with_handle(lambda handle: _library.lines("aj_add_each", handle, lines, len(lines)))
-        outcomes: list[Receipt | BaseException] = [*_values.receipts_or_errors(found)]
-        # Another thread closed the journal, and these were not written.
-        again = [index for index, outcome in enumerate(outcomes) if _is_closed(outcome)]
-        if again:
-            for index, outcome in zip(again, _decided([adds[index] for index in again])):
-                outcomes[index] = outcome
-        return outcomes
-    except _errors.JournalError as error:
-        if len(adds) == 1 or error.code != "invalid_argument":
-            return [error] * len(adds)
-        # One of them was not understood, so none was added: each for itself.
-        return [outcome for add in adds for outcome in _decided([add])]
-    except BaseException as error:  # Whoever waits must hear of it.
-        return [error] * len(adds)
-
-
-def _is_closed(outcome: Receipt | BaseException) -> bool:
-    return isinstance(outcome, _errors.JournalError) and outcome.code == "closed"
-
-
-def _settle(adds: list[_Add], outcomes: list[Receipt | BaseException]) -> None:
-    """Tells the tasks, each in its own event loop."""
-    loops: dict[asyncio.AbstractEventLoop, list[tuple[_Add, Receipt | BaseException]]] = {}
-    for add, outcome in zip(adds, outcomes):
-        loops.setdefault(add.loop, []).append((add, outcome))
-    for loop, settled in loops.items():
+    def _linked_now(self, journal: Journal) -> _Link | None:
+        """None when the journal is to be opened, which may take long."""
+        handle = journal._handle
+        if handle is None or journal._is_to_be_opened_anew:
+            return None
         try:
-            loop.call_soon_threadsafe(_tell, settled)
-        except RuntimeError:  # The loop was closed, so nobody waits.
-            continue
+            return _Link(handle, self)
+        except _errors.JournalError as error:
+            if error.code != "closed":
+                raise
+            return None
+
+    def _withdraw(self, add: _Add) -> bool:
+        """Whether it is certainly not written."""
+        if self._opening is not None and add in self._opening:
+            self._opening.remove(add)
+            return True
+        return add.link is not None and add.link.withdraw(add)
+
+    # Opening
+
+    def _open(self, add: _Add) -> None:
+        """Opens the journal, in a thread, and hands over then what waits."""
+        loop, journal = asyncio.get_running_loop(), add.journal
+
+        def run() -> None:
+            result: _Link | BaseException
+            try:
+                result = journal._with_handle(lambda handle: _Link(handle, self))
+            except BaseException as error:  # Whoever waits must hear of it.
+                result = error
+            try:
+                loop.call_soon_threadsafe(self._opened, result)
+            except RuntimeError:  # The loop was closed, so nobody waits.
+                pass
+
+        try:
+            threading.Thread(target=run, name="agent_journal opener", daemon=True).start()
+        except RuntimeError as error:
+            message = f"Not written: a thread to open the journal cannot be started: {error}"
+            raise _errors.error(message, "not_written") from error
+        self._opening = [add]
+
+    def _opened(self, result: _Link | BaseException) -> None:
+        adds, self._opening = self._opening or [], None
+        if isinstance(result, BaseException):
+            for add in adds:
+                _fail(add, result)
+            return
+        self._link = result
+        for add in adds:
+            try:
+                self._hand_over(add)
+            except _errors.JournalError as error:
+                _fail(add, error)
+
+    # Outcomes
+
+    def ended(self, count: int, seconds: float) -> None:
+        """So many adds ended together, the last of which took so long."""
+        link = self._link
+        was_alone = count == 1 and not self._opening and (link is None or not link.waiting)
+        self._turns.told(was_alone=was_alone, seconds=seconds)
+
+    def again(self, add: _Add) -> None:
+        """Another thread closed the journal, and this was not written."""
+        try:
+            self._hand_over(add)
+        except _errors.JournalError as error:
+            _fail(add, error)
 
 
-def _tell(settled: list[tuple[_Add, Receipt | BaseException]]) -> None:
-    for add, outcome in settled:
-        if add.future.done():
-            continue
-        if isinstance(outcome, BaseException):
-            add.future.set_exception(outcome)
-        else:
-            add.future.set_result(outcome)
+class _Link:
+    """What hands one event loop's adds over to one opening of the journal, and tells of them."""
+
+    def __init__(self, journal: Handle, adds: _LoopAdds) -> None:
+        self.journal = journal
+        self.waiting: dict[int, _Add] = {}
+        """By their tickets."""
+        self._adder = _library.new_adder(journal)
+        self._adds = adds
+        self._tickets = 0
+        self._last_began = 0.0
+        self._is_polled = False
+
+    def hand_over(self, add: _Add) -> bool:
+        """False when it was not: another thread closed the journal meanwhile."""
+        ticket = self._tickets = self._tickets + 1
+        self._last_began = time.perf_counter()
+        try:
+            _library.hand_over(self._adder, add.line, ticket)
+        except _errors.JournalError as error:
+            if error.code != "closed" or add.journal._handle is self.journal:
+                raise
+            return False
+        add.link, add.ticket = self, ticket
+        self.waiting[ticket] = add
+        if not self._is_polled:
+            # Only while something is waited for: a journal that nobody uses may then go, and its descriptor with it.
+            add.future.get_loop().add_reader(_library.descriptor(self._adder), self._tell)
+            self._is_polled = True
+        return True
+
+    def withdraw(self, add: _Add) -> bool:
+        """Whether it is certainly not written. Its outcome, if one comes, is nobody's."""
+        if self.waiting.pop(add.ticket, None) is None:
+            return False
+        if not self.waiting:
+            self._rest_if_idle()
+        return _library.withdraw(self._adder, add.ticket)
+
+    def _tell(self) -> None:
+        """Tells the tasks what became of their adds."""
+        waiting = self.waiting
+        again: list[_Add] = []
+        count = 0
+        for ticket, outcome in _library.outcomes(self._adder):
+            count += 1
+            add = waiting.pop(ticket, None)
+            if add is None or add.future.done():
+                continue
+            if isinstance(outcome, RawReceipt):
+                add.future.set_result(outcome)
+            elif outcome.code == "closed" and add.journal._handle is not self.journal:
+                again.append(add)
+            else:
+                add.future.set_exception(outcome)
+        if count > 0:
+            self._adds.ended(count, time.perf_counter() - self._last_began)
+        for add in again:
+            self._adds.again(add)
+        if not waiting:
+            # Behind the tasks that were just told: most add again.
+            asyncio.get_running_loop().call_soon(self._rest_if_idle)
+
+    def _rest_if_idle(self) -> None:
+        if self._is_polled and not self.waiting:
+            asyncio.get_running_loop().remove_reader(_library.descriptor(self._adder))
+            self._is_polled = False
+
+
+def _fail(add: _Add, error: BaseException) -> None:
+    if not add.future.done():
+        add.future.set_exception(error)

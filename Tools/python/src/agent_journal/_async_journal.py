@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _errors, _library, _values
 from ._adder import MAY_BE_WRITTEN, NOT_WRITTEN
 from ._journal import Journal, events
+from ._library import RawReceipt
 from ._values import Content, Event, Memory, NewMemory, Receipt
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ _DAY_SECONDS = 86_400.0
 class AsyncJournal:
     """A `Journal` whose calls are awaited. The arguments are those of `Journal`.
 
-    Calls wait in threads of their own. One does not: a task that adds alone, in the only process that has the journal open,
-    waits for a quick disk itself, for as long as one sync takes and for 10 ms in a row at most.
+    Calls wait in threads of their own, but for `add`: that is handed over to the library, which tells the event loop when it is on
+    stable storage. Only a task that adds alone, in the only process that has the journal open, waits for a quick disk itself,
+    for as long as one sync takes and for 10 ms in a row at most.
 
     It may be used from any event loop, one after the other or several at once, and in the child of a fork.
 
@@ -106,9 +108,9 @@ class AsyncJournal:
     ) -> Receipt:
         """Adds a memory; returns when it is on stable storage. Adds of many tasks share syncs. See `Journal.add`."""
         memory = NewMemory(content, role, metadata or {}, mime_type, idempotency_key, timestamp)
-        return await self._add(conversation, memory)
+        return _values.receipt(await self._add(conversation, memory))
 
-    def _add(self, conversation: str, memory: NewMemory) -> Coroutine[Any, Any, Receipt]:
+    def _add(self, conversation: str, memory: NewMemory) -> Coroutine[Any, Any, RawReceipt]:
         return self._journal._adder.add(self._journal, _values.line(conversation, memory))
 
     async def add_all(self, memories: Iterable[NewMemory], conversation: str | None = None) -> list[Receipt]:

@@ -66,6 +66,8 @@ class Journal:
         self._lock = threading.Lock()
         self._handle: Handle | None = None
         self._is_silent = False
+        self._is_to_be_opened_anew = False
+        """The handle is the parent's, from before a fork: the first call opens the journal anew."""
         self._adder = Adder()
         _journals.add(self)
         if not os.path.isabs(given):
@@ -142,7 +144,9 @@ class Journal:
         while True:
             handle = self._opened()
             try:
-                return work(handle)
+                result = work(handle)
+                self._is_to_be_opened_anew = False
+                return result
             except _errors.JournalError as error:
                 if error.code != "closed" or self._handle is handle:
                     raise
@@ -286,6 +290,7 @@ class Journal:
     def _after_fork(self) -> None:
         # Another thread may have held it, which is not there in the child.
         self._lock = threading.Lock()
+        self._is_to_be_opened_anew = True
         self._adder.after_fork()
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import struct
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import _errors
 from ._json import decode
@@ -27,8 +28,21 @@ class Buffer(ctypes.Structure):
     _fields_ = [("bytes", c_void_p), ("length", c_size_t)]
 
 
-class AddReceipt(ctypes.Structure):
+class _AddReceipt(ctypes.Structure):
     _fields_ = [("sequence", c_uint64), ("recorded_microseconds", c_int64), ("replayed", c_int), ("erased", c_int)]
+
+
+class RawReceipt(NamedTuple):
+    """As the library gives it: not every caller wants a `Receipt` made of it."""
+
+    sequence: int
+    recorded_microseconds: int
+    replayed: int
+    erased: int
+
+
+class _Outcome(ctypes.Structure):
+    _fields_ = [("ticket", c_uint64), ("receipt", _AddReceipt), ("error", c_void_p)]
 
 
 class Point(ctypes.Structure):
@@ -54,8 +68,13 @@ def _load() -> ctypes.CDLL:
     place, buffer = POINTER(c_void_p), POINTER(Buffer)
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "aj_add": (c_int, [c_void_p, c_char_p, c_size_t, buffer, place]),
-        "aj_add_each": (c_int, [c_void_p, c_char_p, c_size_t, buffer, place]),
-        "aj_add_one": (c_int, [c_void_p, c_char_p, c_size_t, c_int, POINTER(AddReceipt), place]),
+        "aj_add_one": (c_int, [c_void_p, c_char_p, c_size_t, c_int, POINTER(_AddReceipt), place]),
+        "aj_adder_add": (c_int, [c_void_p, c_char_p, c_size_t, c_uint64, place]),
+        "aj_adder_descriptor": (c_int, [c_void_p]),
+        "aj_adder_free": (None, [c_void_p]),
+        "aj_adder_new": (c_void_p, [c_void_p, place]),
+        "aj_adder_outcomes": (c_size_t, [c_void_p, c_void_p, c_size_t]),
+        "aj_adder_withdraw": (c_int, [c_void_p, c_uint64]),
         "aj_buffer_free": (None, [buffer]),
         "aj_clear": (c_int, [c_void_p, c_char_p, buffer, place]),
         "aj_close": (c_int, [c_void_p, place]),
@@ -90,7 +109,12 @@ def _load() -> ctypes.CDLL:
 
 _library = _load()
 _add_one = _library.aj_add_one
+_hand_over = _library.aj_adder_add
 _SHARED = 2
+_OUTCOMES = 64
+"""So many are taken at a time."""
+_OUTCOME = struct.Struct("@QQqiiP")
+assert _OUTCOME.size == ctypes.sizeof(_Outcome)
 
 # What the library's threads have to tell. They only put it here: a handler of Python's logging may wait for a lock that is held by
 # a thread that waits for the journal. The thread that makes a call logs it when the call is over.
@@ -148,18 +172,56 @@ def close_journal(journal: Handle) -> None:
     _call(_library.aj_close, journal)
 
 
-def add(journal: Handle, line: bytes, *, unless_shared: bool = False) -> AddReceipt | None:
+def add(journal: Handle, line: bytes, *, unless_shared: bool = False) -> RawReceipt | None:
     """Adds a memory. None: nothing was done, as another process has the journal open and may have to be waited for."""
-    receipt = AddReceipt()
+    receipt = _AddReceipt()
     error = c_void_p()
     status = _add_one(journal.address, line, len(line), unless_shared, receipt, error)
     if _told:
         log_what_was_told()
     if status == 0:
-        return receipt
+        return RawReceipt(receipt.sequence, receipt.recorded_microseconds, receipt.replayed, receipt.erased)
     if status == _SHARED:
         return None
     raise _taken(error)
+
+
+def new_adder(journal: Handle) -> Handle:
+    error = c_void_p()
+    address = _library.aj_adder_new(journal.address, byref(error))
+    if not address:
+        raise _taken(error)
+    return Handle(address, _library.aj_adder_free)
+
+
+def descriptor(adder: Handle) -> int:
+    """Readable while there are outcomes."""
+    found: int = _library.aj_adder_descriptor(adder.address)
+    return found
+
+
+def hand_over(adder: Handle, line: bytes, ticket: int) -> None:
+    error = c_void_p()
+    if _hand_over(adder.address, line, len(line), ticket, error) != 0:
+        raise _taken(error)
+
+
+def withdraw(adder: Handle, ticket: int) -> bool:
+    """Whether an add that was handed over is certainly not written; then no outcome comes."""
+    return bool(_library.aj_adder_withdraw(adder.address, ticket))
+
+
+def outcomes(adder: Handle) -> Iterator[tuple[int, RawReceipt | _errors.JournalError]]:
+    """What became of adds that were handed over, with their tickets: those that are there."""
+    array = (_Outcome * _OUTCOMES)()
+    values = memoryview(array).cast("B")
+    count = _OUTCOMES
+    while count == _OUTCOMES:
+        count = _library.aj_adder_outcomes(adder.address, array, _OUTCOMES)
+        if _told:
+            log_what_was_told()
+        for ticket, sequence, recorded, replayed, erased, error in _OUTCOME.iter_unpack(values[: count * _OUTCOME.size]):
+            yield ticket, _taken(c_void_p(error)) if error else RawReceipt(sequence, recorded, replayed, erased)
 
 
 def lines(name: str, handle: Handle, *arguments: Any) -> bytes:

@@ -11,11 +11,10 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from . import _errors
-from ._errors import JournalError
 from ._json import JSON, decode, encode, quote, require_json
 
 if TYPE_CHECKING:
-    from ._library import AddReceipt
+    from ._library import RawReceipt
 
 Content: TypeAlias = Union[str, bytes, int, float, bool, list[JSON], dict[str, JSON]]
 """Text, bytes, or JSON. Text and bytes come back exactly; of JSON, the members of an object come back in the order of their names."""
@@ -134,29 +133,13 @@ def decoded(lines: bytes) -> list[Any]:
     return found
 
 
-def receipt(found: AddReceipt) -> Receipt:
+def receipt(found: RawReceipt) -> Receipt:
     recorded = _EPOCH + timedelta(microseconds=found.recorded_microseconds)
     return Receipt(found.sequence, recorded, found.replayed != 0, found.erased != 0)
 
 
 def receipts(lines: bytes) -> list[Receipt]:
     return [_receipt(*groups) for groups in _RECEIPT.findall(lines)]
-
-
-def receipts_or_errors(lines: bytes) -> list[Receipt | JournalError]:
-    """What became of adds that were decided each for itself."""
-    if b"\n{\"error\"" not in lines and not lines.startswith(b'{"error"'):
-        return [*receipts(lines)]
-    outcomes: list[Receipt | JournalError] = []
-    for line in lines.split(b"\n")[:-1]:
-        members = decode(line).get("error")
-        if members is None:
-            outcomes += receipts(line)
-        else:
-            outcomes.append(
-                _errors.error(members["message"], members["code"], members.get("path"), members.get("errno"))
-            )
-    return outcomes
 
 
 def point(at: int | datetime | str) -> tuple[int, int, bytes | None]:

@@ -120,7 +120,7 @@ class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
             _logger.debug(
                 "memory %d %s, conversation %s, journal %s",
                 receipt.sequence,
-                "was there already" if receipt.is_replayed else "added",
+                "was there already" if receipt.replayed else "added",
                 self._conversation,
                 self.path,
             )
