@@ -1,8 +1,11 @@
 import JournalFileSystem
+import Synchronization
 
 /// What waits to be committed, and who commits. The engine keeps it under a monitor.
 struct CommitQueue {
+    /// In the order of their numbers.
     private(set) var pending: [Request] = []
+    private var appended: UInt64 = 0
     /// A committer writes, or a caller in its place commits, or somebody does something between two commits; never two at once.
     var isCommitting = false
     /// How many committers sync what they wrote.
@@ -52,13 +55,32 @@ struct CommitQueue {
     /// Whether somebody who sleeps has something to do now.
     var mustWake: Bool { isDue || isAwaited || isStopping }
 
-    mutating func append(_ requests: some Collection<Request>) { pending.append(contentsOf: requests) }
+    mutating func append(_ requests: some Collection<Request>) {
+        for request in requests {
+            appended += 1
+            request.number.store(appended, ordering: .relaxed)
+            pending.append(request)
+        }
+    }
 
-    /// Takes one out; nil when it was taken up already.
-    mutating func remove(_ isWanted: (Request) -> Bool) -> Request? {
-        guard let index = pending.firstIndex(where: isWanted) else { return nil }
-        gathering.lost(at: index)
-        return pending.remove(at: index)
+    /// Takes one out; false when it was taken up already.
+    ///
+    /// - Complexity: a search by halves. That of all, for many who are cancelled at once, would keep the committer waiting.
+    mutating func remove(_ request: Request) -> Bool {
+        let number = request.number.load(ordering: .relaxed)
+        var range = pending.indices
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            if pending[middle].number.load(ordering: .relaxed) < number {
+                range = middle + 1..<range.upperBound
+            } else {
+                range = range.lowerBound..<middle
+            }
+        }
+        guard range.lowerBound < pending.count, pending[range.lowerBound] === request else { return false }
+        pending.remove(at: range.lowerBound)
+        gathering.lost(at: range.lowerBound)
+        return true
     }
 
     /// A committer begins to write what is pending, or as much of it as goes into one commit.

@@ -90,11 +90,11 @@ final class Engine: Sendable {
 
     /// Takes a request out of the queue if it was not taken up yet: it is then certainly not written.
     func cancel(_ request: Request) {
-        withdraw { $0 === request }?.complete(.failure(CancellationError()))
+        if withdraw(request) { request.complete(.failure(CancellationError())) }
     }
 
-    /// Takes a request out of the queue, and tells its caller nothing; nil when it was taken up already.
-    func withdraw(_ isWanted: (Request) -> Bool) -> Request? { queue.withLock { $0.remove(isWanted) } }
+    /// The same, without telling its caller; false when it was taken up already.
+    func withdraw(_ request: Request) -> Bool { queue.withLock { $0.remove(request) } }
 
     static let closed = JournalError(.closed, "Not written: the journal is closed; open it again")
 

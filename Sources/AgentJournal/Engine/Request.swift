@@ -10,35 +10,24 @@ final class Request: Sendable {
     }
 
     let append: Append
-    /// It was decided before, and could not be.
-    let isSecondTry: Bool
+    /// Its place in the order of all requests, which the queue gives it.
+    let number = Atomic<UInt64>(0)
     private let caller: Mutex<Caller?>
 
     /// One whose caller is named before it is enqueued.
     init(_ append: Append) {
         self.append = append
-        isSecondTry = false
         caller = Mutex(nil)
     }
 
     init(_ append: Append, _ completion: @escaping @Sendable (Result<[Receipt], any Error>) -> Void) {
         self.append = append
-        isSecondTry = false
         caller = Mutex(.code(completion))
     }
 
-    init(_ append: Append, for adder: EventLoopAdder, ticket: UInt64, isSecondTry: Bool = false) {
+    init(_ append: Append, for adder: EventLoopAdder, ticket: UInt64) {
         self.append = append
-        self.isSecondTry = isSecondTry
         caller = Mutex(.eventLoop(adder, ticket: ticket))
-    }
-
-    /// Whether it is what was handed over to an adder under a ticket.
-    func isOf(_ adder: EventLoopAdder, ticket: UInt64) -> Bool {
-        caller.withLock { caller in
-            guard case .eventLoop(let own, let number) = caller else { return false }
-            return own === adder && number == ticket
-        }
     }
 
     /// A task waits for it. (The thread sanitizer takes the hand-over of an unsafe continuation, one allocation less, for a race.)
@@ -57,7 +46,7 @@ final class Request: Sendable {
     /// Tells the callers, each once; an event loop of all of them together.
     static func complete(_ ended: some Sequence<(Request, Result<[Receipt], any Error>)>) {
         var adder: EventLoopAdder?
-        var ofAdder: [(request: Request, ticket: UInt64, result: Result<[Receipt], any Error>)] = []
+        var ofAdder: [(ticket: UInt64, result: Result<[Receipt], any Error>)] = []
         for (request, result) in ended {
             switch request.takeCaller() {
             case .task(let task): task.resume(with: result)
@@ -68,7 +57,7 @@ final class Request: Sendable {
                     ofAdder = []
                 }
                 adder = next
-                ofAdder.append((request, ticket, result))
+                ofAdder.append((ticket, result))
             case nil: break
             }
         }

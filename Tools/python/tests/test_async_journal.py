@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import math
 import os
 import signal
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +28,8 @@ from agent_journal import (
     NewMemory,
     NoJournalError,
     NotWrittenError,
+    OutcomeUnknownError,
+    Receipt,
     _adder,
     _library,
 )
@@ -236,21 +239,238 @@ def test_nothing_is_polled_while_nothing_is_waited_for(path: Path) -> None:
     assert Journal(path).count("c") == 10
 
 
-def test_outcomes_of_a_loop_that_is_gone_hurt_nobody(path: Path) -> None:
+def test_loops_that_were_closed_while_adds_waited_are_let_go(path: Path) -> None:
     journal = AsyncJournal(path)
 
-    async def leave() -> None:
+    async def leave() -> Sequence[asyncio.Future[Any]]:
         await journal.add("c", "first")
-        for number in range(50):
-            asyncio.ensure_future(journal.add("gone", f"{number}" * 50_000))
+        adds = [asyncio.ensure_future(journal.add("left", number)) for number in range(50)]
         await asyncio.sleep(0)
+        return adds
 
+    descriptors: list[int] = []
     for _ in range(20):
-        run(leave())
-    run(journal.flush())
-    assert journal.journal.count("c") == 20
-    assert 0 <= journal.journal.count("gone") <= 1000
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda _loop, _context: None)  # It tells of tasks that are destroyed, on purpose.
+        adds = loop.run_until_complete(leave())
+        loop.close()
+        del adds
+        gc.collect()
+        descriptors.append(len(os.listdir("/proc/self/fd")))
+    assert len(journal.journal._adder._loops) == 1
+    assert max(descriptors[2:]) <= max(descriptors[:2])
+    # What was handed over is completed.
     journal.journal.close()
+    assert (journal.journal.count("c"), journal.journal.count("left")) == (20, 1000)
+    journal.journal.close()
+
+
+def test_adds_keep_their_order_while_another_thread_closes_the_journal(path: Path) -> None:
+    journal = AsyncJournal(path)
+    is_over = threading.Event()
+
+    def close() -> None:
+        while not is_over.is_set():
+            journal.journal.close()
+
+    async def scenario() -> None:
+        for start in range(0, 1000, 20):
+            await asyncio.gather(*(journal.add("c", start + number) for number in range(20)))
+
+    closer = threading.Thread(target=close)
+    closer.start()
+    try:
+        run(scenario())
+    finally:
+        is_over.set()
+        closer.join()
+    assert [memory.content for memory in journal.journal.memories("c")] == list(range(1000))
+    journal.journal.close()
+
+
+def test_what_is_told_that_the_journal_was_closed_comes_before_what_was_added_since(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        await journal.add("other", "x")
+        tickets: list[int] = []
+        with monkeypatch.context() as patch:
+            # The library may take them, and find then that it is being closed.
+            patch.setattr(_library, "hand_over", lambda _adder, _line, ticket: tickets.append(ticket))
+            first: list[str | int] = ["x" * 70_000, 1, 2]
+            refused = [asyncio.ensure_future(journal.add("c", content)) for content in first]
+            await asyncio.sleep(0)
+        link = journal.journal._adder._loops[asyncio.get_running_loop()]._link
+        assert link is not None and len(tickets) == 3
+        journal.journal.close()
+        later = [asyncio.ensure_future(journal.add("c", number)) for number in [3, 4, 5]]
+        await asyncio.sleep(0.2)
+        assert not any(add.done() for add in later)
+        with monkeypatch.context() as patch:
+            error = JournalError("it is closed", code="closed")
+            patch.setattr(_library, "outcomes", lambda _adder: [(ticket, error) for ticket in reversed(tickets)])
+            link._tell()
+        await asyncio.gather(*refused, *later)
+        assert [memory.content for memory in await journal.memories("c")] == ["x" * 70_000, 1, 2, 3, 4, 5]
+        await journal.close()
+
+    run(scenario())
+
+
+def test_a_long_memory_is_handed_over_by_a_thread_and_keeps_its_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: dict[int, int] = {}
+    hand_over = _library.hand_over
+
+    def noted(adder: Any, line: bytes, ticket: int) -> None:
+        threads[len(line)] = threading.get_ident()
+        hand_over(adder, line, ticket)
+
+    monkeypatch.setattr(_library, "hand_over", noted)
+
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        long = "y" * 3_000_000
+        contents = ["a", "b", long, "c", long[1:], "d", "e"]
+        await asyncio.gather(*(journal.add("c", content) for content in contents))
+        assert [memory.content for memory in await journal.memories("c")] == contents
+        own = threading.get_ident()
+        assert {size > 1000 for size, thread in threads.items() if thread != own} == {True}
+        assert {size > 1000 for size, thread in threads.items() if thread == own} == {False}
+        # One that is refused, and one whose task goes: those behind them are added.
+        adds = [asyncio.ensure_future(journal.add("d", content)) for content in ["z" * 20_000_000, "f", long, "g"]]
+        await asyncio.sleep(0)
+        adds[2].cancel()
+        outcomes = await asyncio.gather(*adds, return_exceptions=True)
+        assert isinstance(outcomes[0], JournalError) and outcomes[0].code == "too_large"
+        assert isinstance(outcomes[2], asyncio.CancelledError)
+        assert [memory.content for memory in await journal.memories("d") if memory.content != long] == ["f", "g"]
+        await journal.close()
+
+    run(scenario())
+
+
+def test_an_event_loop_that_cannot_poll_writes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        journal = AsyncJournal(path)
+        loop = asyncio.get_running_loop()
+
+        def refuse(*_: Any) -> None:
+            raise OSError(28, "no space left on device")
+
+        for is_open in (False, True):
+            if is_open:
+                await journal.open()
+            with monkeypatch.context() as patch:
+                patch.setattr(loop, "add_reader", refuse)
+                found = await asyncio.gather(*(journal.add("c", "x") for _ in range(3)), return_exceptions=True)
+                assert [type(error) for error in found] == [NotWrittenError] * 3
+        await journal.add("c", "y")
+        assert [memory.content for memory in await journal.memories("c")] == ["y"]
+        await journal.close()
+
+    run(scenario())
+
+
+def test_an_interruption_leaves_nobody_waiting(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a signal's handler, in whichever line Python is just then."""
+    journal = AsyncJournal(path)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(journal.open())
+    outcomes = _library.outcomes
+
+    def interrupted(adder: Any) -> Any:
+        outcomes(adder)
+        monkeypatch.setattr(_library, "outcomes", outcomes)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_library, "outcomes", interrupted)
+
+    async def begin() -> Sequence[asyncio.Future[Any]]:
+        return [asyncio.ensure_future(journal.add("c", number)) for number in range(10)]
+
+    adds = loop.run_until_complete(begin())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(asyncio.gather(*adds))
+    found = loop.run_until_complete(asyncio.gather(*adds, return_exceptions=True))
+    assert {type(outcome) for outcome in found} <= {OutcomeUnknownError, Receipt} and OutcomeUnknownError in map(type, found)
+    loop.run_until_complete(journal.add("c", "behind it"))
+    assert journal.journal.count("c") == 11
+    loop.close()
+    journal.journal.close()
+
+
+def test_an_interruption_while_held_adds_are_handed_over_leaves_nobody_waiting(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = AsyncJournal(path)
+    loop = asyncio.new_event_loop()
+    hand_over = _library.hand_over
+
+    def interrupted(adder: Any, line: bytes, ticket: int) -> None:
+        if ticket == 3:
+            raise KeyboardInterrupt
+        hand_over(adder, line, ticket)
+
+    monkeypatch.setattr(_library, "hand_over", interrupted)
+
+    async def begin() -> Sequence[asyncio.Future[Any]]:
+        return [asyncio.ensure_future(journal.add("c", number)) for number in range(6)]
+
+    adds = loop.run_until_complete(begin())  # It is opened first.
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(asyncio.gather(*adds))
+    found = loop.run_until_complete(asyncio.gather(*adds, return_exceptions=True))
+    assert [type(outcome) for outcome in found] == [Receipt, Receipt, OutcomeUnknownError, Receipt, Receipt, Receipt]
+    loop.close()
+    assert [memory.content for memory in journal.journal.memories("c")] == [0, 1, 3, 4, 5]
+    journal.journal.close()
+
+
+def test_a_log_handler_that_raises_keeps_no_outcome_from_being_told(path: Path) -> None:
+    class Refuses(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise ValueError("a filter that fails")
+
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["exception"]))
+        told: list[object] = []
+        refuses = Refuses()
+        _library.logger.addFilter(refuses)
+        try:
+            adds = [asyncio.ensure_future(journal.add("c", number)) for number in range(10)]
+            _library._told.append((_library._WARNING, b"something to tell", b"{}"))
+            await asyncio.wait_for(asyncio.gather(*adds), 60)
+        finally:
+            _library.logger.removeFilter(refuses)
+        assert await journal.count("c") == 10
+        await journal.close()
+
+    run(scenario())
+
+
+def test_a_snapshot_that_is_damaged_meanwhile_keeps_nothing_from_being_added(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.add_all([NewMemory(f"text {number}", idempotency_key=f"k{number}") for number in range(2000)], "c")
+    tool = [sys.executable, "-m", "agent_journal"]
+    subprocess.run([*tool, "snapshot", str(path)], check=True, stdout=subprocess.DEVNULL)
+    (snapshot,) = (path / "snapshots").glob("*.snapshot")
+    content = bytearray(snapshot.read_bytes())
+
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        with snapshot.open("r+b") as file:  # In place: the journal has it open.
+            for offset in range(len(content) // 4, len(content) * 3 // 4):
+                content[offset] ^= 0x55
+            file.write(content)
+        keys = [*range(0, 2000, 97), *range(3000, 3020)]
+        receipts = await asyncio.gather(*(journal.add("c", f"text {key}", idempotency_key=f"k{key}") for key in keys))
+        assert [receipt.is_replayed for receipt in receipts] == [key < 2000 for key in keys]
+        assert await journal.count("c") == 2020
+        await journal.close()
+
+    run(scenario())
 
 
 def test_a_task_that_adds_all_the_time_leaves_turns_to_others(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

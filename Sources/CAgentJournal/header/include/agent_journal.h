@@ -6,16 +6,16 @@
 // Threads.   Every call may be made from any thread, also several at once on one handle, but for the functions that free: nobody
 //            may use a handle, an error or a buffer that is being freed, or was.
 // Fork.      A journal's handle may be used in the child of a fork(): the first call there opens it anew (it creates nothing). The
-//            parent's stays as it is, whatever the child does with its own. Followers are to be made anew in the child. A fork()
+//            parent's stays as it is, whatever the child does with its own. Followers and adders are to be made anew in the child. A fork()
 //            waits for calls that compute just then, half a second at most, and calls for a fork, a second at most.
 // Signals.   No call installs a handler, and the library's threads block all signals but those of their own faults.
 // Waiting.   Calls that append wait for the disk, and for another process that has the journal's lock for as long as
 //            `lock_timeout_milliseconds` at most. `aj_follower_next` waits as long as it is told, or until `aj_follower_interrupt`.
-// Errors.    Functions return AJ_OK, or AJ_ERROR (those that return a handle: NULL; aj_add_one also AJ_SHARED, which is no
-//            error). After an error *error holds an error that the caller
+// Errors.    Functions that take an `error` return AJ_OK, or AJ_ERROR (those that return a handle: NULL; aj_add_one also AJ_SHARED,
+//            which is no error). After an error *error holds an error that the caller
 //            frees with aj_error_free. `error` may be NULL; else *error need not be set before, and is NULL after success.
-// Ownership. Arguments are only read, during the call. What is returned belongs to the caller: journals, followers, errors and
-//            buffers, each with its function to free it.
+// Ownership. Arguments are only read, during the call. What is returned belongs to the caller: journals, followers, adders,
+//            errors and buffers, each with its function to free it.
 // Texts.     UTF-8. Names, labels and paths end with a zero byte (they hold none); lines come with their length.
 //
 // Memories, receipts and events are JSON lines: one object on each line, ended by "\n". Those that come out are canonical (keys in
@@ -145,19 +145,22 @@ typedef struct aj_outcome {
     aj_error *error;
 } aj_outcome;
 
-// An adder does not keep the journal open or in use: once that is closed or freed its adds get "closed". What was handed over
-// before is completed. In the child of a fork it can only be freed.
+// An adder does not keep the journal open, but what it holds in memory: once the journal is closed or freed its adds get "closed", and
+// what was handed over before is completed. In the child of a fork it can only be freed.
 aj_adder *aj_adder_new(aj_journal *journal, aj_error **error);
 
 // A descriptor to poll, not to read: it is readable while there are outcomes. It is the adder's.
 int aj_adder_descriptor(const aj_adder *adder);
 
-// Hands over one memory (an object, also over several lines). Returns at once: AJ_OK, and an outcome with this ticket will come; or
-// an error, and none will. Memories are written in the order in which they are handed over (but where a snapshot turns out to be
-// damaged, and is first rebuilt for those that need it).
+// Hands over one memory (an object, also over several lines): AJ_OK, and an outcome with this ticket will come; or an error, and none
+// will. Memories are written in the order in which they are handed over. It does not wait for the disk or for other processes, but
+// reads and encodes the line, and compresses what is longer than 16 KiB: a long one is to be handed over by another thread.
+//
+// An outcome with the error "damaged" that names a snapshot is of a memory that could not be decided, and is not written: aj_add_one
+// with the same line waits until the state is built anew.
 int aj_adder_add(aj_adder *adder, const char *line, size_t length, uint64_t ticket, aj_error **error);
 
-// Takes an add back. 1: it is certainly not written, and no outcome comes. 0: it is being written, or was.
+// Takes an add back. 1: it is certainly not written, and no outcome comes. 0: it was taken up, or nothing waits under this ticket.
 int aj_adder_withdraw(aj_adder *adder, uint64_t ticket);
 
 // Takes outcomes that are there, at most `limit`, in any order, into an array of the caller's, and returns how many. Does not wait.

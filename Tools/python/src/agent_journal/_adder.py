@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine
+import weakref
+from collections import deque
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from . import _errors, _library
 from ._library import Handle, RawReceipt
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 _IDLE_TURN_SECONDS = 0.000_05
 _IDLE_TURNS = 3
 """An event loop that has turned round so often in so short a time has nothing else to do."""
+_LONG_BYTES = 128 << 10
+"""What is longer takes long to read, encode and compress."""
+_MOST_TOLD = 8
+"""So many times outcomes are taken before other callbacks of the event loop have their turn."""
 
 NOT_WRITTEN = "not written"
 MAY_BE_WRITTEN = "it may have been written; add it again with its idempotency key to be sure"
@@ -33,8 +38,18 @@ class _Add:
         self.future = future
         self.journal = journal
         self.link: _Link | None = None
-        """What it was handed over to; None while it waits for that."""
+        """What it was handed over to; None while it is held."""
         self.ticket = 0
+
+    def fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def end(self, result: RawReceipt | BaseException) -> None:
+        if isinstance(result, BaseException):
+            self.fail(result)
+        elif not self.future.done():
+            self.future.set_result(result)
 
 
 class _Turns:
@@ -87,7 +102,8 @@ class Adder:
 
     def after_fork(self) -> None:
         """What was waiting is the parent's."""
-        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopAdds] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopAdds] = weakref.WeakKeyDictionary()
 
     def add(self, journal: Journal, line: bytes) -> Coroutine[Any, Any, RawReceipt]:
         """Adds a line to the journal that this belongs to, which nothing here keeps from going when it is not used."""
@@ -95,26 +111,50 @@ class Adder:
         loop = asyncio.get_running_loop()
         adds = self._loops.get(loop)
         if adds is None:
-            adds = self._loops[loop] = _LoopAdds()
+            adds = self._made(loop)
         return adds.add(journal, line, loop)
+
+    def _made(self, loop: asyncio.AbstractEventLoop) -> _LoopAdds:
+        made = _LoopAdds()
+        with self._lock:
+            # What still waits in a loop that was closed would keep it for ever.
+            for closed in [other for other in self._loops if other.is_closed()]:
+                del self._loops[closed]
+            self._loops[loop] = made
+        return made
 
     def rest(self) -> None:
         """Lets go of what is used for a journal that is closed; adds that wait go on."""
-        self._loops.clear()
+        with self._lock:
+            loops = list(self._loops.items())
+        for loop, adds in loops:
+            try:
+                if loop.is_running():
+                    loop.call_soon_threadsafe(adds.rest)
+                    continue
+            except RuntimeError:  # It was closed meanwhile.
+                pass
+            adds.rest()
 
 
 class _LoopAdds:
-    """The adds of one event loop. Everything is done on its thread."""
+    """The adds of one event loop. Everything is done on its thread but what may take long: to open the journal, and to hand over a
+    long memory. What comes meanwhile is held, so that adds are written in the order in which they begin."""
 
     def __init__(self) -> None:
         self._turns = _Turns()
         self._link: _Link | None = None
-        self._opening: list[_Add] | None = None
-        """Those that wait for the journal to be opened, in order."""
+        self._held: list[_Add] | None = None
+        """Those that wait until a thread is done, or until the adds of a journal that was closed are told; None when none must."""
+        self._is_in_thread = False
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._held is None and (self._link is None or not self._link.waiting)
 
     async def add(self, journal: Journal, line: bytes, loop: asyncio.AbstractEventLoop) -> RawReceipt:
         turns = self._turns
-        if not self._opening and (self._link is None or not self._link.waiting) and turns.allows(len(line)):
+        if turns.allows(len(line)) and self._is_idle:
             receipt = self._add_now(journal, line)
             if receipt is not None:
                 # Behind the add, so that adds are written in the order in which tasks begin them.
@@ -122,11 +162,16 @@ class _LoopAdds:
                     await self._let_others_run()
                 return receipt
         add = _Add(line, loop.create_future(), journal)
-        self._hand_over(add)
+        if self._held is not None:
+            self._held.append(add)
+        else:
+            self._hand_over(add)
         try:
             return await add.future
         except asyncio.CancelledError:
-            raise asyncio.CancelledError(NOT_WRITTEN if self._withdraw(add) else MAY_BE_WRITTEN) from None
+            # What is held is not handed over when its future is done.
+            is_withdrawn = add.link is None or add.link.withdraw(add)
+            raise asyncio.CancelledError(NOT_WRITTEN if is_withdrawn else MAY_BE_WRITTEN) from None
 
     async def _let_others_run(self) -> None:
         """Lets the event loop's other tasks run, for as long as they do and for no longer than an add takes."""
@@ -136,9 +181,7 @@ class _LoopAdds:
             now = time.perf_counter()
             end = now + turns.last
             idle = 0
-            while self._link is None or not self._link.waiting:
-                if self._opening or idle >= _IDLE_TURNS or now >= end:
-                    break
+            while self._is_idle and idle < _IDLE_TURNS and now < end:
                 before = now
                 await asyncio.sleep(0)
                 now = time.perf_counter()
@@ -166,14 +209,30 @@ class _LoopAdds:
     # Handing over
 
     def _hand_over(self, add: _Add) -> None:
-        if self._opening is not None:
-            self._opening.append(add)
+        """Hands over, or begins what has to be done first. Only while nothing is held."""
+        journal, link = add.journal, self._link
+        if link is not None and link.journal is not journal._handle:
+            if link.waiting:
+                # The journal was closed, and these may still be told that they are to be added again.
+                self._held = [add]
+                return
+            link = None
+        if link is None:
+            link = self._link = self._linked_now(journal)
+        if link is None:
+            self._hold([add], lambda: journal._with_handle(lambda handle: _Link(handle, self)), self._opened)
             return
-        link = self._link
-        if link is None or link.journal is not add.journal._handle:
-            link = self._link = self._linked_now(add.journal)
-        if link is None or not link.hand_over(add):
-            self._open(add)
+        link.begin(add)
+        try:
+            if len(add.line) > _LONG_BYTES:
+                self._hold([], lambda: link.hand_over(add), lambda result: self._handed_over(add, link, result))
+            else:
+                link.hand_over(add)
+        except BaseException as error:
+            link.take_back(add)
+            if not _is_closed(error, add, link):
+                raise
+            self._hand_over(add)
 
     def _linked_now(self, journal: Journal) -> _Link | None:
         """None when the journal is to be opened, which may take long."""
@@ -183,68 +242,79 @@ class _LoopAdds:
         try:
             return _Link(handle, self)
         except _errors.JournalError as error:
-            if error.code != "closed":
+            if error.code != "closed" or journal._handle is handle:
                 raise
             return None
 
-    def _withdraw(self, add: _Add) -> bool:
-        """Whether it is certainly not written."""
-        if self._opening is not None and add in self._opening:
-            self._opening.remove(add)
-            return True
-        return add.link is not None and add.link.withdraw(add)
+    def _hold(self, held: list[_Add], work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Holds what comes while work is done in a thread."""
 
-    # Opening
+        def go_on(result: Any) -> None:
+            self._is_in_thread = False
+            then(result)
+            self._go_on()
 
-    def _open(self, add: _Add) -> None:
-        """Opens the journal, in a thread, and hands over then what waits."""
-        loop, journal = asyncio.get_running_loop(), add.journal
-
-        def run() -> None:
-            result: _Link | BaseException
-            try:
-                result = journal._with_handle(lambda handle: _Link(handle, self))
-            except BaseException as error:  # Whoever waits must hear of it.
-                result = error
-            try:
-                loop.call_soon_threadsafe(self._opened, result)
-            except RuntimeError:  # The loop was closed, so nobody waits.
-                pass
-
-        try:
-            threading.Thread(target=run, name="agent_journal opener", daemon=True).start()
-        except RuntimeError as error:
-            message = f"Not written: a thread to open the journal cannot be started: {error}"
-            raise _errors.error(message, "not_written") from error
-        self._opening = [add]
+        _in_thread(work, go_on)
+        self._is_in_thread = True
+        self._held = held
 
     def _opened(self, result: _Link | BaseException) -> None:
-        adds, self._opening = self._opening or [], None
-        if isinstance(result, BaseException):
-            for add in adds:
-                _fail(add, result)
+        if not isinstance(result, BaseException):
+            self._link = result
             return
-        self._link = result
-        for add in adds:
-            try:
-                self._hand_over(add)
-            except _errors.JournalError as error:
-                _fail(add, error)
+        held, self._held = self._held or [], None
+        for add in held:
+            add.fail(result)
+
+    def _handed_over(self, add: _Add, link: _Link, result: None | BaseException) -> None:
+        """A long one."""
+        if result is None:
+            return
+        link.take_back(add)
+        if _is_closed(result, add, link):
+            self._held = [add, *(self._held or [])]
+        else:
+            add.fail(result)
+
+    def _go_on(self) -> None:
+        """Hands over what is held, until one has to wait again."""
+        held, self._held = deque(self._held or ()), None
+        try:
+            while held and self._held is None:
+                add = held.popleft()
+                if add.future.done():
+                    continue
+                try:
+                    self._hand_over(add)
+                except Exception as error:  # Whoever waits must hear of it.
+                    add.fail(error)
+                except BaseException:
+                    add.fail(_interrupted())
+                    raise
+        finally:
+            if held:
+                if self._held is None:  # Interrupted by a signal's handler.
+                    self._held = []
+                    asyncio.get_running_loop().call_soon(self._go_on)
+                self._held += held
 
     # Outcomes
 
     def ended(self, count: int, seconds: float) -> None:
         """So many adds ended together, the last of which took so long."""
-        link = self._link
-        was_alone = count == 1 and not self._opening and (link is None or not link.waiting)
-        self._turns.told(was_alone=was_alone, seconds=seconds)
+        self._turns.told(was_alone=count == 1 and self._is_idle, seconds=seconds)
 
-    def again(self, add: _Add) -> None:
-        """Another thread closed the journal, and this was not written."""
-        try:
-            self._hand_over(add)
-        except _errors.JournalError as error:
-            _fail(add, error)
+    def all_told(self, again: list[_Add]) -> None:
+        """Of a link none waits any more; some were not written, as the journal was closed."""
+        if again or self._held is not None:
+            self._held = again + (self._held or [])
+            if not self._is_in_thread:
+                self._go_on()
+
+    def rest(self) -> None:
+        """Lets go of the link, if it is not in use."""
+        if self._link is not None and not self._link.waiting:
+            self._link = None
 
 
 class _Link:
@@ -255,58 +325,97 @@ class _Link:
         self.waiting: dict[int, _Add] = {}
         """By their tickets."""
         self._adder = _library.new_adder(journal)
-        self._adds = adds
+        # Else each would keep the other, and the journal's handle, until the garbage collector comes.
+        self._adds = weakref.ref(adds)
         self._tickets = 0
         self._last_began = 0.0
         self._is_polled = False
+        self._again: list[_Add] = []
 
-    def hand_over(self, add: _Add) -> bool:
-        """False when it was not: another thread closed the journal meanwhile."""
-        ticket = self._tickets = self._tickets + 1
-        self._last_began = time.perf_counter()
-        try:
-            _library.hand_over(self._adder, add.line, ticket)
-        except _errors.JournalError as error:
-            if error.code != "closed" or add.journal._handle is self.journal:
-                raise
-            return False
-        add.link, add.ticket = self, ticket
-        self.waiting[ticket] = add
+    def begin(self, add: _Add) -> None:
+        """What comes before handing over, on the event loop's thread."""
         if not self._is_polled:
             # Only while something is waited for: a journal that nobody uses may then go, and its descriptor with it.
-            add.future.get_loop().add_reader(_library.descriptor(self._adder), self._tell)
+            try:
+                add.future.get_loop().add_reader(_library.descriptor(self._adder), self._tell)
+            except (OSError, NotImplementedError) as error:
+                raise _errors.error(f"Not written: the event loop cannot wait for it: {error!r}", "not_written") from error
             self._is_polled = True
-        return True
+        self._tickets += 1
+        self._last_began = time.perf_counter()
+        add.link, add.ticket = self, self._tickets
+        self.waiting[add.ticket] = add
+
+    def hand_over(self, add: _Add) -> None:
+        """After `begin`. On any thread."""
+        _library.hand_over(self._adder, add.line, add.ticket)
+
+    def take_back(self, add: _Add) -> None:
+        """It was not handed over."""
+        self.waiting.pop(add.ticket, None)
+        add.link = None
+        self._rest_soon()
 
     def withdraw(self, add: _Add) -> bool:
         """Whether it is certainly not written. Its outcome, if one comes, is nobody's."""
         if self.waiting.pop(add.ticket, None) is None:
             return False
         if not self.waiting:
-            self._rest_if_idle()
+            self._told_all()
         return _library.withdraw(self._adder, add.ticket)
 
     def _tell(self) -> None:
         """Tells the tasks what became of their adds."""
-        waiting = self.waiting
-        again: list[_Add] = []
         count = 0
-        for ticket, outcome in _library.outcomes(self._adder):
-            count += 1
-            add = waiting.pop(ticket, None)
-            if add is None or add.future.done():
-                continue
-            if isinstance(outcome, RawReceipt):
-                add.future.set_result(outcome)
-            elif outcome.code == "closed" and add.journal._handle is not self.journal:
-                again.append(add)
-            else:
-                add.future.set_exception(outcome)
-        if count > 0:
-            self._adds.ended(count, time.perf_counter() - self._last_began)
-        for add in again:
-            self._adds.again(add)
-        if not waiting:
+        try:
+            for _ in range(_MOST_TOLD):
+                outcomes = _library.outcomes(self._adder)
+                count += len(outcomes)
+                for ticket, outcome in outcomes:
+                    add = self.waiting.pop(ticket, None)
+                    if add is not None:
+                        self._end(add, outcome)
+                if len(outcomes) < _library.OUTCOMES:
+                    break
+        except BaseException:
+            # Interrupted by a signal's handler. Which were taken and not told nobody knows any more.
+            untold, self.waiting = [*self.waiting.values()], {}
+            for add in untold:
+                add.fail(_interrupted())
+            raise
+        finally:
+            adds = self._adds()
+            if count > 0 and adds is not None:
+                adds.ended(count, time.perf_counter() - self._last_began)
+            if not self.waiting:
+                self._told_all()
+        _library.log_what_was_told()
+
+    def _end(self, add: _Add, outcome: RawReceipt | _errors.JournalError) -> None:
+        if isinstance(outcome, _errors.JournalError):
+            if _is_closed(outcome, add, self):
+                add.link = None
+                self._again.append(add)
+                return
+            if outcome.code == "damaged" and (outcome.path or "").endswith(".snapshot"):
+                # It is not written. A call that waits has the state built anew first.
+                journal = self.journal
+                try:
+                    _in_thread(lambda: _library.add(journal, add.line), add.end)
+                    return
+                except _errors.JournalError:
+                    pass
+        add.end(outcome)
+
+    def _told_all(self) -> None:
+        again, self._again = sorted(self._again, key=lambda add: add.ticket), []
+        adds = self._adds()
+        if adds is not None:
+            adds.all_told(again)
+        self._rest_soon()
+
+    def _rest_soon(self) -> None:
+        if self._is_polled and not self.waiting:
             # Behind the tasks that were just told: most add again.
             asyncio.get_running_loop().call_soon(self._rest_if_idle)
 
@@ -316,6 +425,32 @@ class _Link:
             self._is_polled = False
 
 
-def _fail(add: _Add, error: BaseException) -> None:
-    if not add.future.done():
-        add.future.set_exception(error)
+def _in_thread(work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    """Does in a thread what may take long, and then the rest on the event loop's, with its result or error."""
+    loop = asyncio.get_running_loop()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # Whoever waits must hear of it.
+            result = error
+        try:
+            loop.call_soon_threadsafe(then, result)
+        except RuntimeError:  # The loop was closed, so nobody waits.
+            pass
+
+    try:
+        threading.Thread(target=run, name="agent_journal adder", daemon=True).start()
+    except RuntimeError as error:
+        raise _errors.error(f"Not written: a thread for it cannot be started: {error}", "not_written") from error
+
+
+def _interrupted() -> _errors.JournalError:
+    return _errors.error(f"An interruption kept its outcome from being told: {MAY_BE_WRITTEN}", "outcome_unknown")
+
+
+def _is_closed(error: BaseException, add: _Add, link: _Link) -> bool:
+    """Whether it was not written only because another thread closed the journal, so that it is to be opened again."""
+    return (
+        isinstance(error, _errors.JournalError) and error.code == "closed" and add.journal._handle is not link.journal
+    )

@@ -32,8 +32,8 @@ class AsyncJournal:
     """A `Journal` whose calls are awaited. The arguments are those of `Journal`.
 
     Calls wait in threads of their own, but for `add`: that is handed over to the library, which tells the event loop when it is on
-    stable storage. Only a task that adds alone, in the only process that has the journal open, waits for a quick disk itself,
-    for as long as one sync takes and for 10 ms in a row at most.
+    stable storage. Only a task that adds alone in its event loop, in the only process that has the journal open, waits for a quick
+    disk itself, for as long as a sync or two take and for 10 ms in a row at most.
 
     It may be used from any event loop, one after the other or several at once, and in the child of a fork.
 

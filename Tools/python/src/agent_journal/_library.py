@@ -8,7 +8,7 @@ import os
 import struct
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,7 +111,7 @@ _library = _load()
 _add_one = _library.aj_add_one
 _hand_over = _library.aj_adder_add
 _SHARED = 2
-_OUTCOMES = 64
+OUTCOMES = 64
 """So many are taken at a time."""
 _OUTCOME = struct.Struct("@QQqiiP")
 assert _OUTCOME.size == ctypes.sizeof(_Outcome)
@@ -211,17 +211,17 @@ def withdraw(adder: Handle, ticket: int) -> bool:
     return bool(_library.aj_adder_withdraw(adder.address, ticket))
 
 
-def outcomes(adder: Handle) -> Iterator[tuple[int, RawReceipt | _errors.JournalError]]:
-    """What became of adds that were handed over, with their tickets: those that are there."""
-    array = (_Outcome * _OUTCOMES)()
-    values = memoryview(array).cast("B")
-    count = _OUTCOMES
-    while count == _OUTCOMES:
-        count = _library.aj_adder_outcomes(adder.address, array, _OUTCOMES)
-        if _told:
-            log_what_was_told()
-        for ticket, sequence, recorded, replayed, erased, error in _OUTCOME.iter_unpack(values[: count * _OUTCOME.size]):
-            yield ticket, _taken(c_void_p(error)) if error else RawReceipt(sequence, recorded, replayed, erased)
+def outcomes(adder: Handle) -> list[tuple[int, RawReceipt | _errors.JournalError]]:
+    """What became of adds that were handed over, with their tickets: of those that are there, so many. The rest is given by the
+    next call."""
+    array = (_Outcome * OUTCOMES)()
+    count = _library.aj_adder_outcomes(adder.address, array, OUTCOMES)
+    return [
+        (ticket, _taken(c_void_p(error)) if error else RawReceipt(sequence, recorded, replayed, erased))
+        for ticket, sequence, recorded, replayed, erased, error in _OUTCOME.iter_unpack(
+            memoryview(array).cast("B")[: count * _OUTCOME.size]
+        )
+    ]
 
 
 def lines(name: str, handle: Handle, *arguments: Any) -> bytes:

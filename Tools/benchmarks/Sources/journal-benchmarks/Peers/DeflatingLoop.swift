@@ -35,54 +35,73 @@ struct DeflatingLoop {
     /// file and the one with the locks are still there.
     var isShared = false
 
+    /// Writes all frames to a new file.
+    func run(_ path: FilePath) async throws -> Sample {
+        let writer = try DeflatingWriter(path, search, isShared: isShared)
+        return try await Sample.measure(count) { for payload in payloads { try writer.commit(payload) } }
+    }
+}
+
+/// A log of compressed and checked frames without anything else. Of one thread.
+final class DeflatingWriter {
+    private let search: DeflatingLoop.Search
+    private let file: PreallocatedFile
+    private let locks: PreallocatedFile?
+    private var stream = z_stream()
+    private var frame: [UInt8] = []
+    /// What the present window was given.
+    private var since = 0
+
     /// What a frame has beside its compressed payload.
     private static let headerLength = 32
     private static let restartBytes = 512 << 10
 
-    /// Writes all frames to a new file.
-    func run(_ path: FilePath) async throws -> Sample {
-        let file = try PreallocatedFile(path)
-        let locks = try PreallocatedFile(FilePath(path.string + ".lock"))
-        var stream = z_stream()
+    /// Begins a new file.
+    init(_ path: FilePath, _ search: DeflatingLoop.Search, isShared: Bool = false) throws {
+        self.search = search
+        file = try PreallocatedFile(path)
+        locks = isShared ? try PreallocatedFile(FilePath(path.string + ".lock")) : nil
         guard
             deflateInit2_(
                 &stream, search.level, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, zlibVersion(),
                 Int32(MemoryLayout<z_stream>.size)) == Z_OK
         else { throw UsageError("zlib could not begin") }
-        defer { deflateEnd(&stream) }
         search.tune(&stream)
-        let largest = payloads.map(\.count).max() ?? 0
-        var frame = [UInt8](
-            repeating: 0, count: DeflatingLoop.headerLength + Int(deflateBound(&stream, UInt(largest))) + 64)
-        var since = 0
-        return try await Sample.measure(count) {
-            for payload in payloads {
-                if since >= DeflatingLoop.restartBytes {
-                    deflateReset(&stream)
-                    search.tune(&stream)
-                    since = 0
-                }
-                since += payload.count
-                try write(payload, &stream, &frame, to: file, locks)
-            }
-        }
     }
 
-    private func write(
-        _ payload: [UInt8], _ stream: inout z_stream, _ frame: inout [UInt8], to file: PreallocatedFile,
-        _ locks: PreallocatedFile
-    ) throws {
-        if isShared {
+    deinit { deflateEnd(&stream) }
+
+    /// Deflates, writes and syncs one frame.
+    func commit(_ payload: [UInt8]) throws {
+        if let locks {
             try Files.check(linux_lock(locks.descriptor, 0, 1), "lock", "the locks")
             try Files.check(linux_look(locks.descriptor), "stat", "the locks")
             try Files.check(linux_look(file.descriptor), "stat", "the file")
         }
+        try write(payload)
+        if let locks {
+            try Files.check(linux_lock(locks.descriptor, 0, 0), "unlock", "the locks")
+            try Files.check(linux_lock(locks.descriptor, 1, 1), "lock", "the locks")
+        }
+        try file.sync()
+        if let locks { try Files.check(linux_lock(locks.descriptor, 1, 0), "unlock", "the locks") }
+    }
+
+    private func write(_ payload: [UInt8]) throws {
+        if since >= DeflatingWriter.restartBytes {
+            deflateReset(&stream)
+            search.tune(&stream)
+            since = 0
+        }
+        since += payload.count
+        let room = DeflatingWriter.headerLength + Int(deflateBound(&stream, UInt(payload.count))) + 64
+        if frame.count < room { frame = [UInt8](repeating: 0, count: 2 * room) }
         try frame.withUnsafeMutableBufferPointer { frame in
             payload.withUnsafeBufferPointer { payload in
                 stream.next_in = UnsafeMutablePointer(mutating: payload.baseAddress)
                 stream.avail_in = UInt32(payload.count)
-                stream.next_out = frame.baseAddress! + DeflatingLoop.headerLength
-                stream.avail_out = UInt32(frame.count - DeflatingLoop.headerLength)
+                stream.next_out = frame.baseAddress! + DeflatingWriter.headerLength
+                stream.avail_out = UInt32(frame.count - DeflatingWriter.headerLength)
                 _ = deflate(&stream, Z_SYNC_FLUSH)
             }
             precondition(stream.avail_in == 0 && stream.avail_out > 0, "the payload was not deflated")
@@ -90,21 +109,15 @@ struct DeflatingLoop {
             var sums = [
                 crc32_z(0, payload, payload.count),
                 crc32_z(
-                    0, frame.baseAddress! + DeflatingLoop.headerLength, end - DeflatingLoop.headerLength),
+                    0, frame.baseAddress! + DeflatingWriter.headerLength, end - DeflatingWriter.headerLength),
                 UInt(end),
             ]
-            sums.append(crc32_z(0, frame.baseAddress, DeflatingLoop.headerLength))
+            sums.append(crc32_z(0, frame.baseAddress, DeflatingWriter.headerLength))
             let header = UnsafeMutableRawBufferPointer(
-                start: frame.baseAddress, count: DeflatingLoop.headerLength)
+                start: frame.baseAddress, count: DeflatingWriter.headerLength)
             sums.withUnsafeBytes { header.copyMemory(from: $0) }
             try file.append(
                 UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(frame)[..<((end + 7) & ~7)]))
         }
-        if isShared {
-            try Files.check(linux_lock(locks.descriptor, 0, 0), "unlock", "the locks")
-            try Files.check(linux_lock(locks.descriptor, 1, 1), "lock", "the locks")
-        }
-        try file.sync()
-        if isShared { try Files.check(linux_lock(locks.descriptor, 1, 0), "unlock", "the locks") }
     }
 }

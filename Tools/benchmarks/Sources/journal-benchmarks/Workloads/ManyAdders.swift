@@ -14,7 +14,8 @@ struct ManyAdders: Workload {
                 "Taskmaster messages, a share for each adder; AgentJournal: a task each; SQLite: a thread each and one "
                 + "connection under a mutex, or one thread that adds as many, \(SQLiteStore.settings); Redis: a thread and a "
                 + "connection each, \(RedisServer.settings), CPU with the server's; the bare loop writes 136 bytes and "
-                + "syncs, another deflates, writes and syncs frames of as many memories as the journal's had, one after the other",
+                + "syncs, another deflates, writes and syncs frames of as many memories as the journal's had, one after the other; "
+                + "in the last, tasks wait for a thread that deflates, writes and syncs what they want added, and does nothing else",
             series: [], figures: [])
         for adders in [4, 16, 64, 256] { try await measure(adders, messages, context, &outcome) }
         return outcome
@@ -46,6 +47,10 @@ struct ManyAdders: Workload {
                         payloads: payloads, count: adders * many[0].count,
                         search: adders < 64 ? .short : .shortest
                     ).run($0.appending("bare"))
+                },
+                Contender(name: "\(adders) tasks, deflate, pwrite + fdatasync") {
+                    try await WaitingTasks(shares: many, search: adders < 64 ? .short : .shortest)
+                        .run($0.appending("bare"))
                 },
             ]
         ).run(in: context.scratch)
