@@ -318,6 +318,40 @@ def test_what_is_told_that_the_journal_was_closed_comes_before_what_was_added_si
     run(scenario())
 
 
+def test_a_long_memory_that_finds_the_journal_closed_keeps_its_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        journal = await AsyncJournal(path).open()
+        await journal.add("other", "x")
+        long = "y" * 500_000
+        is_closed = threading.Event()
+        tickets: list[int] = []
+
+        def refused(_adder: Any, line: bytes, ticket: int) -> None:
+            if len(line) > len(long):
+                assert is_closed.wait(60)
+                raise JournalError("it is closed", code="closed")
+            tickets.append(ticket)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_library, "hand_over", refused)
+            contents: list[str | int] = ["x" * 70_000, 1, long, 2]
+            adds = [asyncio.ensure_future(journal.add("c", content)) for content in contents]
+            await asyncio.sleep(0)
+            link = journal.journal._adder._loops[asyncio.get_running_loop()]._link
+            assert link is not None and len(tickets) == 2
+            journal.journal.close()
+            patch.setattr(_library, "outcomes", lambda _adder: [(ticket, JournalError("", code="closed")) for ticket in tickets])
+            link._tell()
+            is_closed.set()
+            while link.waiting:
+                await asyncio.sleep(0.001)
+        await asyncio.wait_for(asyncio.gather(*adds), 60)
+        assert [memory.content for memory in await journal.memories("c")] == contents
+        await journal.close()
+
+    run(scenario())
+
+
 def test_a_long_memory_is_handed_over_by_a_thread_and_keeps_its_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: dict[int, int] = {}
     hand_over = _library.hand_over

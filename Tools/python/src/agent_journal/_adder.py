@@ -229,10 +229,10 @@ class _LoopAdds:
             else:
                 link.hand_over(add)
         except BaseException as error:
-            link.take_back(add)
             if not _is_closed(error, add, link):
+                link.take_back(add)
                 raise
-            self._hand_over(add)
+            link.add_again(add)
 
     def _linked_now(self, journal: Journal) -> _Link | None:
         """None when the journal is to be opened, which may take long."""
@@ -252,7 +252,8 @@ class _LoopAdds:
         def go_on(result: Any) -> None:
             self._is_in_thread = False
             then(result)
-            self._go_on()
+            if not self._is_in_thread:
+                self._go_on()
 
         _in_thread(work, go_on)
         self._is_in_thread = True
@@ -270,10 +271,10 @@ class _LoopAdds:
         """A long one."""
         if result is None:
             return
-        link.take_back(add)
         if _is_closed(result, add, link):
-            self._held = [add, *(self._held or [])]
+            link.add_again(add)
         else:
+            link.take_back(add)
             add.fail(result)
 
     def _go_on(self) -> None:
@@ -354,7 +355,13 @@ class _Link:
         """It was not handed over."""
         self.waiting.pop(add.ticket, None)
         add.link = None
-        self._rest_soon()
+        if not self.waiting:
+            self._told_all()
+
+    def add_again(self, add: _Add) -> None:
+        """It was not handed over, or not written, as the journal was closed: it comes before what came since, when all are told."""
+        self._again.append(add)
+        self.take_back(add)
 
     def withdraw(self, add: _Add) -> bool:
         """Whether it is certainly not written. Its outcome, if one comes, is nobody's."""
@@ -394,6 +401,7 @@ class _Link:
     def _end(self, add: _Add, outcome: RawReceipt | _errors.JournalError) -> None:
         if isinstance(outcome, _errors.JournalError):
             if _is_closed(outcome, add, self):
+                # Not `add_again`: whether all are told is known when these are.
                 add.link = None
                 self._again.append(add)
                 return
