@@ -469,27 +469,114 @@ def test_an_interruption_while_held_adds_are_handed_over_leaves_nobody_waiting(
     journal.journal.close()
 
 
-def test_a_log_handler_that_raises_keeps_no_outcome_from_being_told(path: Path) -> None:
+def test_an_add_that_is_interrupted_behind_its_handing_over_and_cancelled_may_be_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = AsyncJournal(path)
+    hand_over = _library.hand_over
+    said: dict[int, tuple[object, ...]] = {}
+
+    def interrupted(adder: Any, line: bytes, ticket: int) -> None:
+        hand_over(adder, line, ticket)
+        if ticket == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_library, "hand_over", interrupted)
+
+    async def add(number: int) -> None:
+        try:
+            await journal.add("c", number)
+            said[number] = ("written",)
+        except asyncio.CancelledError as error:
+            said[number] = error.args
+            raise
+
+    async def scenario() -> None:
+        await asyncio.gather(*map(add, range(6)))  # It is opened first.
+
+    with pytest.raises(KeyboardInterrupt):
+        run(scenario())  # Which cancels what is left.
+    assert said[2] == (_adder.MAY_BE_WRITTEN,)
+    written = [memory.content for memory in journal.journal.memories("c")]
+    assert not [number for number in written if said[int(str(number))] == (_adder.NOT_WRITTEN,)]
+    journal.journal.close()
+
+
+def test_closing_lets_go_of_what_waited_for_the_journal(path: Path) -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    async def scenario() -> None:
+        before = descriptors()
+        journal = await AsyncJournal(path).open()
+        adds = [asyncio.ensure_future(journal.add("c", number)) for number in range(50)]
+        await asyncio.sleep(0)
+        journal.journal.close()
+        await asyncio.gather(*adds)
+        if journal.is_open:  # Some were told that it was closed.
+            await journal.close()
+        while descriptors() > before:
+            await asyncio.sleep(0.01)
+
+    run(asyncio.wait_for(scenario(), 60))
+
+
+def test_closing_lets_go_of_an_event_loop_that_was_closed_before(path: Path) -> None:
+    journal = AsyncJournal(path)
+
+    async def begin() -> list[asyncio.Future[Any]]:
+        await journal.add("c", 0)
+        adds: list[asyncio.Future[Any]] = [asyncio.ensure_future(journal.add("c", number)) for number in range(50)]
+        await asyncio.sleep(0)
+        return adds
+
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda _loop, _context: None)
+    adds = loop.run_until_complete(begin())
+    loop.close()
+    is_kept = weakref.ref(loop)
+    del adds, loop
+    journal.journal.close()
+    gc.collect()
+    assert is_kept() is None
+
+
+def test_a_task_that_adds_to_many_journals_rests_as_one_that_adds_to_one() -> None:
+    first, second = _adder._Turns(), _adder._Turns()
+    first.rested()
+    first.task_added(_adder._Turns.LONGEST_ROW)
+    assert first.must_rest and second.must_rest
+    second.rested()
+    assert not first.must_rest and not second.must_rest
+
+
+def test_a_log_filter_that_raises_keeps_no_outcome_from_being_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     class Refuses(logging.Filter):
         def filter(self, record: logging.LogRecord) -> bool:
             raise ValueError("a filter that fails")
 
     async def scenario() -> None:
-        journal = await AsyncJournal(path).open()
-        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["exception"]))
-        told: list[object] = []
+        journal = AsyncJournal(path)
         refuses = Refuses()
         _library.logger.addFilter(refuses)
         try:
-            adds = [asyncio.ensure_future(journal.add("c", number)) for number in range(10)]
-            _library._told.append((_library._WARNING, b"something to tell", b"{}"))
-            await asyncio.wait_for(asyncio.gather(*adds), 60)
+            for what in (b"while it is opened", b"while many are told"):
+                _library._told.append((_library._WARNING, what, b"{}"))
+                adds = [asyncio.ensure_future(journal.add("c", number)) for number in range(10)]
+                await asyncio.wait_for(asyncio.gather(*adds), 60)
+            for number in range(10):
+                _library._told.append((_library._WARNING, b"of one that is alone", b'{"number":%d}' % number))
+                assert (await journal.add("c", number)).sequence == 21 + number
         finally:
             _library.logger.removeFilter(refuses)
-        assert await journal.count("c") == 10
+        assert await journal.count("c") == 30
         await journal.close()
 
+    monkeypatch.setattr(_adder._Turns, "LONGEST_ADD", 10.0)
     run(scenario())
+    assert capsys.readouterr().err.count("a filter that fails\n") >= 12
 
 
 def test_a_snapshot_that_is_damaged_meanwhile_keeps_nothing_from_being_added(path: Path) -> None:

@@ -30,6 +30,7 @@ from agent_journal import (
     NoJournalError,
     NotWrittenError,
     OutcomeUnknownError,
+    _library,
 )
 
 CONTENTS: list[Any] = [
@@ -405,6 +406,30 @@ def test_who_waits_too_long_for_a_stopped_process_is_told_who(tmp_path: Path) ->
     finally:
         other.kill()
         other.communicate()
+
+
+def test_a_signal_handler_may_close_and_use_the_journal_that_is_being_opened(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_journal = _library.open_journal
+
+    def handle(_signal: int, _frame: object) -> None:
+        journal.add("c", "of the handler")
+        journal.close()
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(_library, "open_journal", open_journal)
+        signal.raise_signal(signal.SIGUSR1)
+        return open_journal(*arguments, **options)
+
+    monkeypatch.setattr(_library, "open_journal", interrupted)
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        journal.add("c", "behind it")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert [memory.content for memory in journal.memories("c")] == ["of the handler", "behind it"]
+    journal.close()
 
 
 def test_after_a_fork_parent_and_child_go_on(journal: Journal) -> None:

@@ -52,6 +52,15 @@ class _Add:
             self.future.set_result(result)
 
 
+class _Row(threading.local):
+    """How long an event loop, which has a thread of its own, stood still in a row for adds, to whichever journals."""
+
+    seconds = 0.0
+
+
+_row = _Row()
+
+
 class _Turns:
     """When a task's add is done at once, on the thread of its event loop.
 
@@ -71,27 +80,26 @@ class _Turns:
         self.last = 0.0
         """How long the last add took."""
         self._is_alone = False
-        self._row = 0.0
 
     def allows(self, size: int) -> bool:
         return self._is_alone and not self.is_resting and self.last < self.LONGEST_ADD and size <= self.MOST_BYTES
 
     @property
     def must_rest(self) -> bool:
-        return self._row >= self.LONGEST_ROW
+        return _row.seconds >= self.LONGEST_ROW
 
     def rested(self) -> None:
         self.is_resting = False
-        self._row = 0.0
+        _row.seconds = 0.0
 
     def task_added(self, seconds: float) -> None:
         self.last = seconds
-        self._row += seconds
+        _row.seconds += seconds
 
     def told(self, *, was_alone: bool, seconds: float) -> None:
         self._is_alone = was_alone
         self.last = seconds
-        self._row = 0.0
+        _row.seconds = 0.0
 
 
 class Adder:
@@ -102,7 +110,8 @@ class Adder:
 
     def after_fork(self) -> None:
         """What was waiting is the parent's."""
-        self._lock = threading.Lock()
+        # A signal's handler may close the journal meanwhile.
+        self._lock = threading.RLock()
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopAdds] = weakref.WeakKeyDictionary()
 
     def add(self, journal: Journal, line: bytes) -> Coroutine[Any, Any, RawReceipt]:
@@ -117,15 +126,19 @@ class Adder:
     def _made(self, loop: asyncio.AbstractEventLoop) -> _LoopAdds:
         made = _LoopAdds()
         with self._lock:
-            # What still waits in a loop that was closed would keep it for ever.
-            for closed in [other for other in self._loops if other.is_closed()]:
-                del self._loops[closed]
+            self._forget_closed()
             self._loops[loop] = made
         return made
+
+    def _forget_closed(self) -> None:
+        """What still waits in a loop that was closed would keep it for ever."""
+        for closed in [loop for loop in self._loops if loop.is_closed()]:
+            self._loops.pop(closed, None)
 
     def rest(self) -> None:
         """Lets go of what is used for a journal that is closed; adds that wait go on."""
         with self._lock:
+            self._forget_closed()
             loops = list(self._loops.items())
         for loop, adds in loops:
             try:
@@ -228,11 +241,15 @@ class _LoopAdds:
                 self._hold([], lambda: link.hand_over(add), lambda result: self._handed_over(add, link, result))
             else:
                 link.hand_over(add)
-        except BaseException as error:
+        except Exception as error:
             if not _is_closed(error, add, link):
                 link.take_back(add)
                 raise
             link.add_again(add)
+        except BaseException:
+            # Interrupted by a signal's handler, perhaps behind the call: it may be written, so it stays the link's.
+            link.withdraw(add)
+            raise
 
     def _linked_now(self, journal: Journal) -> _Link | None:
         """None when the journal is to be opened, which may take long."""
@@ -313,8 +330,15 @@ class _LoopAdds:
                 self._go_on()
 
     def rest(self) -> None:
-        """Lets go of the link, if it is not in use."""
-        if self._link is not None and not self._link.waiting:
+        """Lets go of the link of a journal that is closed: at once, or when all are told."""
+        link = self._link
+        if link is not None:
+            link.is_closing = True
+            self.let_go(link)
+
+    def let_go(self, link: _Link) -> None:
+        """Lets go of a link of a journal that is closed, if nobody waits."""
+        if link.is_closing and not link.waiting and self._link is link:
             self._link = None
 
 
@@ -325,6 +349,8 @@ class _Link:
         self.journal = journal
         self.waiting: dict[int, _Add] = {}
         """By their tickets."""
+        self.is_closing = False
+        """Whether the journal was closed."""
         self._adder = _library.new_adder(journal)
         # Else each would keep the other, and the journal's handle, until the garbage collector comes.
         self._adds = weakref.ref(adds)
@@ -431,6 +457,9 @@ class _Link:
         if self._is_polled and not self.waiting:
             asyncio.get_running_loop().remove_reader(_library.descriptor(self._adder))
             self._is_polled = False
+            adds = self._adds()
+            if adds is not None:
+                adds.let_go(self)
 
 
 def _in_thread(work: Callable[[], Any], then: Callable[[Any], None]) -> None:

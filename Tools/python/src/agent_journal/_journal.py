@@ -63,7 +63,8 @@ class Journal:
         if not 0.001 <= lock_timeout <= 1e9:
             raise _errors.invalid(f"lock_timeout is {lock_timeout}; it is a number of seconds above 0")
         self._lock_milliseconds = round(lock_timeout * 1000)
-        self._lock = threading.Lock()
+        # A signal's handler may close the journal while its thread opens it.
+        self._lock = threading.RLock()
         self._handle: Handle | None = None
         self._is_silent = False
         self._is_to_be_opened_anew = False
@@ -130,13 +131,15 @@ class Journal:
     def _open_at_most_once(self) -> Handle:
         with self._lock:
             if self._handle is None:
-                self._handle = _library.open_journal(
+                opened = _library.open_journal(
                     str(self._path),
                     create=self._create,
                     read_only=self._read_only,
                     lock_milliseconds=self._lock_milliseconds,
                     is_silent=self._is_silent,
                 )
+                # A signal's handler may have opened it meanwhile.
+                self._handle = self._handle or opened
             return self._handle
 
     def _with_handle(self, work: Callable[[Handle], T]) -> T:
@@ -289,7 +292,7 @@ class Journal:
 
     def _after_fork(self) -> None:
         # Another thread may have held it, which is not there in the child.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._is_to_be_opened_anew = True
         self._adder.after_fork()
 

@@ -7,6 +7,7 @@ import logging
 import os
 import struct
 import sys
+import traceback
 from collections import deque
 from collections.abc import Callable
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
@@ -132,7 +133,11 @@ _tell = _LogFunction(_told_by_library)
 
 
 def log_what_was_told() -> None:
-    """Not under a lock: a handler may use the journal. The same warning is logged once."""
+    """Not under a lock: a handler may use the journal. The same warning is logged once.
+
+    What a filter or handler raises is printed, as logging itself does with a handler's: it says nothing of the call that is over,
+    which may have written something.
+    """
     while _told:
         try:
             level, message, fields = _told.popleft()
@@ -144,7 +149,11 @@ def log_what_was_told() -> None:
             if len(_warned) < _WARNED_LIMIT:
                 _warned.add((message, fields))
         details = " ".join(f"{name}={value}" for name, value in decode(fields).items())
-        logger.log(_LEVELS[level], "%s %s", message.decode(), details)
+        try:
+            logger.log(_LEVELS[level], "%s %s", message.decode(), details)
+        except Exception:
+            if logging.raiseExceptions:
+                traceback.print_exc()
 
 
 class Handle:
