@@ -442,6 +442,31 @@ def test_an_interruption_leaves_nobody_waiting(path: Path, monkeypatch: pytest.M
     journal.journal.close()
 
 
+def test_an_interruption_while_one_is_told_leaves_nobody_waiting(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = AsyncJournal(path)
+    loop = asyncio.new_event_loop()
+    end = _adder._Add.end
+
+    def interrupted(_add: Any, _result: Any) -> None:
+        monkeypatch.setattr(_adder._Add, "end", end)
+        raise KeyboardInterrupt
+
+    async def begin() -> Sequence[asyncio.Future[Any]]:
+        await journal.add("c", "before them")
+        monkeypatch.setattr(_adder._Add, "end", interrupted)
+        return [asyncio.ensure_future(journal.add("c", number)) for number in range(10)]
+
+    adds = loop.run_until_complete(begin())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(asyncio.gather(*adds))
+    found = loop.run_until_complete(asyncio.wait_for(asyncio.gather(*adds, return_exceptions=True), 60))
+    assert isinstance(found[0], OutcomeUnknownError)
+    loop.run_until_complete(journal.add("c", "behind them"))
+    assert journal.journal.count("c") == 12
+    loop.close()
+    journal.journal.close()
+
+
 def test_an_interruption_while_held_adds_are_handed_over_leaves_nobody_waiting(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -579,7 +604,10 @@ def test_a_log_filter_that_raises_keeps_no_outcome_from_being_told(
     assert capsys.readouterr().err.count("a filter that fails\n") >= 12
 
 
-def test_a_snapshot_that_is_damaged_meanwhile_keeps_nothing_from_being_added(path: Path) -> None:
+@pytest.mark.parametrize("is_closed_meanwhile", [False, True])
+def test_a_snapshot_that_is_damaged_meanwhile_keeps_nothing_from_being_added(
+    path: Path, monkeypatch: pytest.MonkeyPatch, is_closed_meanwhile: bool
+) -> None:
     with Journal(path) as journal:
         journal.add_all([NewMemory(f"text {number}", idempotency_key=f"k{number}") for number in range(2000)], "c")
     tool = [sys.executable, "-m", "agent_journal"]
@@ -593,10 +621,21 @@ def test_a_snapshot_that_is_damaged_meanwhile_keeps_nothing_from_being_added(pat
             for offset in range(len(content) // 4, len(content) * 3 // 4):
                 content[offset] ^= 0x55
             file.write(content)
+        if is_closed_meanwhile:
+            add, is_closed = _library.add, threading.Event()
+
+            def closes_first(*arguments: Any, **options: Any) -> Any:
+                if not is_closed.is_set():
+                    is_closed.set()
+                    journal.journal.close()
+                return add(*arguments, **options)
+
+            monkeypatch.setattr(_library, "add", closes_first)
         keys = [*range(0, 2000, 97), *range(3000, 3020)]
         receipts = await asyncio.gather(*(journal.add("c", f"text {key}", idempotency_key=f"k{key}") for key in keys))
         assert [receipt.is_replayed for receipt in receipts] == [key < 2000 for key in keys]
         assert await journal.count("c") == 2020
+        assert not is_closed_meanwhile or is_closed.is_set()
         await journal.close()
 
     run(scenario())

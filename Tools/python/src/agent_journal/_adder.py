@@ -235,8 +235,8 @@ class _LoopAdds:
         if link is None:
             self._hold([add], lambda: journal._with_handle(lambda handle: _Link(handle, self)), self._opened)
             return
-        link.begin(add)
         try:
+            link.begin(add)
             if len(add.line) > _LONG_BYTES:
                 self._hold([], lambda: link.hand_over(add), lambda result: self._handed_over(add, link, result))
             else:
@@ -267,9 +267,10 @@ class _LoopAdds:
         """Holds what comes while work is done in a thread."""
 
         def go_on(result: Any) -> None:
-            self._is_in_thread = False
-            then(result)
-            if not self._is_in_thread:
+            try:
+                self._is_in_thread = False
+                then(result)
+            finally:
                 self._go_on()
 
         _in_thread(work, go_on)
@@ -280,8 +281,7 @@ class _LoopAdds:
         if not isinstance(result, BaseException):
             self._link = result
             return
-        held, self._held = self._held or [], None
-        for add in held:
+        for add in self._held or []:
             add.fail(result)
 
     def _handed_over(self, add: _Add, link: _Link, result: None | BaseException) -> None:
@@ -296,25 +296,30 @@ class _LoopAdds:
 
     def _go_on(self) -> None:
         """Hands over what is held, until one has to wait again."""
-        held, self._held = deque(self._held or ()), None
+        if self._is_in_thread:
+            return
+        held: deque[_Add] = deque()
         try:
+            held += self._held or ()
+            self._held = None
             while held and self._held is None:
-                add = held.popleft()
-                if add.future.done():
-                    continue
-                try:
-                    self._hand_over(add)
-                except Exception as error:  # Whoever waits must hear of it.
-                    add.fail(error)
-                except BaseException:
-                    add.fail(_interrupted())
-                    raise
+                # It stays there until that is done: a signal's handler may interrupt this anywhere.
+                add = held[0]
+                if add.link is None and not add.future.done():
+                    try:
+                        self._hand_over(add)
+                    except Exception as error:  # Whoever waits must hear of it.
+                        add.fail(error)
+                    except BaseException:
+                        add.fail(_interrupted())
+                        raise
+                held.popleft()
+        except BaseException:
+            asyncio.get_running_loop().call_soon(self._go_on)
+            raise
         finally:
             if held:
-                if self._held is None:  # Interrupted by a signal's handler.
-                    self._held = []
-                    asyncio.get_running_loop().call_soon(self._go_on)
-                self._held += held
+                self._held = [*(self._held or ()), *held]
 
     # Outcomes
 
@@ -326,8 +331,7 @@ class _LoopAdds:
         """Of a link none waits any more; some were not written, as the journal was closed."""
         if again or self._held is not None:
             self._held = again + (self._held or [])
-            if not self._is_in_thread:
-                self._go_on()
+            self._go_on()
 
     def rest(self) -> None:
         """Lets go of the link of a journal that is closed: at once, or when all are told."""
@@ -405,9 +409,10 @@ class _Link:
                 outcomes = _library.outcomes(self._adder)
                 count += len(outcomes)
                 for ticket, outcome in outcomes:
-                    add = self.waiting.pop(ticket, None)
+                    add = self.waiting.get(ticket)
                     if add is not None:
                         self._end(add, outcome)
+                        self.waiting.pop(ticket, None)
                 if len(outcomes) < _library.OUTCOMES:
                     break
         except BaseException:
@@ -433,9 +438,8 @@ class _Link:
                 return
             if outcome.code == "damaged" and (outcome.path or "").endswith(".snapshot"):
                 # It is not written. A call that waits has the state built anew first.
-                journal = self.journal
                 try:
-                    _in_thread(lambda: _library.add(journal, add.line), add.end)
+                    _in_thread(lambda: add.journal._with_handle(lambda handle: _library.add(handle, add.line)), add.end)
                     return
                 except _errors.JournalError:
                     pass
@@ -455,8 +459,9 @@ class _Link:
 
     def _rest_if_idle(self) -> None:
         if self._is_polled and not self.waiting:
-            asyncio.get_running_loop().remove_reader(_library.descriptor(self._adder))
+            # First, so that it is polled again should this be interrupted.
             self._is_polled = False
+            asyncio.get_running_loop().remove_reader(_library.descriptor(self._adder))
             adds = self._adds()
             if adds is not None:
                 adds.let_go(self)
