@@ -45,7 +45,10 @@ class Writer:
     LINE = re.compile(rb"(add|batch|flush) (\d+) (\d+)((?: \d+)+)$")
 
     def __init__(self, bin_dir, journal, errors, *options, preload=None):
-        environment = dict(os.environ, LD_PRELOAD=preload) if preload else None
+        # A crash ends it at once: what prints a backtrace would be killed with it, and nobody notice.
+        environment = dict(os.environ, SWIFT_BACKTRACE="enable=no")
+        if preload:
+            environment["LD_PRELOAD"] = preload
         self.errors = errors
         with open(errors, "wb") as file:
             self.child = subprocess.Popen(

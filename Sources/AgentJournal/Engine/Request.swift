@@ -3,8 +3,12 @@ import Synchronization
 /// A caller's append, waiting to be taken up.
 final class Request: Sendable {
     /// Who waits for it.
+    ///
+    /// Only of what has the same layout everywhere: a `CheckedContinuation`, which has not, would make the layout of `Caller?`
+    /// known at run time alone. Swift 6.3 keeps one pointer to such a type's metadata both for the class that stores it, which
+    /// may put it there before the metadata is complete, and for code that allocates by it: two threads that come here first
+    /// overwrite memory.
     enum Caller: Sendable {
-        case task(CheckedContinuation<[Receipt], any Error>)
         case code(@Sendable (Result<[Receipt], any Error>) -> Void)
         case eventLoop(EventLoopAdder, ticket: UInt64)
     }
@@ -34,7 +38,7 @@ final class Request: Sendable {
     func setCaller(_ task: CheckedContinuation<[Receipt], any Error>) {
         caller.withLock { caller in
             if case .some = caller { preconditionFailure("a request has one caller") }
-            caller = .task(task)
+            caller = .code { task.resume(with: $0) }
         }
     }
 
@@ -49,7 +53,6 @@ final class Request: Sendable {
         var ofAdder: [(ticket: UInt64, result: Result<[Receipt], any Error>)] = []
         for (request, result) in ended {
             switch request.takeCaller() {
-            case .task(let task): task.resume(with: result)
             case .code(let completion): completion(result)
             case .eventLoop(let next, let ticket):
                 if let adder, adder !== next {
