@@ -142,7 +142,8 @@ def test_a_temporary_directory_is_warned_of() -> None:
 def test_a_directory_that_lasts_is_not_warned_of() -> None:
     here = Path(__file__).parent
     kind = run(["stat", "--file-system", "--format=%T", str(here)]).stdout.strip()
-    if kind in ("overlayfs", "tmpfs") or here.is_relative_to("/tmp") or here.is_relative_to(tempfile.gettempdir()):
+    temporary = ("/tmp", "/var/tmp", tempfile.gettempdir())
+    if kind in ("overlayfs", "tmpfs") or any(here.is_relative_to(directory) for directory in temporary):
         pytest.skip("these tests are in a place that does not last themselves")
     with tempfile.TemporaryDirectory(dir=here) as directory:
         opened = run(open_memory(Path(directory) / "memory", "create"))
