@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -96,6 +97,9 @@ class Server:
             self._process.wait(timeout=START_SECONDS)
         finally:
             self._kill_what_is_left()
+        # As gunicorn tells it. Tests that kill workers would take such an end for theirs.
+        crashed = re.findall(r"Worker .* was sent SIG(?:ILL|TRAP|ABRT|BUS|FPE|SEGV)!", self.log())
+        assert not crashed, f"workers crashed: {crashed}\n{self.log()}"
 
     def _kill_what_is_left(self) -> None:
         try:
