@@ -19,8 +19,15 @@ enum ChildProcess {
     static func lines(
         of program: String, _ arguments: [String], killedAfter delay: Duration? = nil
     ) async throws -> [Substring] {
+        try await lines(of: ToolPaths.executable(program), arguments, killedAfter: delay)
+    }
+
+    /// Runs any program so.
+    static func lines(
+        of program: URL, _ arguments: [String], killedAfter delay: Duration? = nil
+    ) async throws -> [Substring] {
         let child = Process()
-        child.executableURL = try ToolPaths.executable(program)
+        child.executableURL = program
         child.arguments = arguments
         let pipe = Pipe()
         child.standardOutput = pipe
@@ -39,7 +46,8 @@ enum ChildProcess {
         child.waitUntilExit()
         // Another signal than this one is a crash.
         #expect(child.terminationReason == (delay == nil ? .exit : .uncaughtSignal))
-        #expect(child.terminationStatus == (delay == nil ? 0 : SIGKILL), "\(program) crashed")
+        #expect(
+            child.terminationStatus == (delay == nil ? 0 : SIGKILL), "\(program.lastPathComponent) crashed")
         // A last line that the kill cut short is no receipt.
         return String(decoding: output, as: UTF8.self)
             .split(separator: "\n", omittingEmptySubsequences: false).dropLast()

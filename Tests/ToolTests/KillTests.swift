@@ -41,6 +41,14 @@ struct KillTests {
         }
     }
 
+    /// That the tests would notice: as a trap does, it ends itself by a signal before it is killed.
+    @Test func aCrashIsNotTakenForTheKill() async {
+        await withKnownIssue {
+            _ = try await ChildProcess.lines(
+                of: URL(filePath: "/bin/sh"), ["-c", "kill -ILL $$"], killedAfter: .milliseconds(200))
+        }
+    }
+
     /// What was acknowledged is there; what is there is the script's beginning, each memory once.
     private func check(_ path: FilePath, _ acknowledged: Set<UInt64>, _ what: String) async throws {
         var options = Journal.Options()

@@ -14,7 +14,7 @@ import time
 
 from history import History, read_log
 from linearizability import Checker
-from recording import Tool
+from recording import CRASHES_SHOW, Tool
 from sequential import Log, Violation
 
 # A process that is not stopped opens, ends its operations and closes within this, in seconds.
@@ -37,8 +37,7 @@ class Worker:
             os.path.join(run.bin_dir, "crash-worker"), run.journal, "--history", self.history,
             "--run", str(run.starts), "--seed", str(run.random.getrandbits(48)),
             "--threads", str(run.random.randint(1, 3)), "--until", run.end]
-        # A crash ends it at once: what prints a backtrace would be killed with it, and nobody notice.
-        environment = dict(os.environ, SWIFT_BACKTRACE="enable=no", **run.environment)
+        environment = dict(os.environ, **CRASHES_SHOW, **run.environment)
         with open(self.errors, "wb") as errors:
             self.child = subprocess.Popen(
                 command + ["--reader"] * is_reader, stderr=errors, env=environment)

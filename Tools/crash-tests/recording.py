@@ -39,14 +39,17 @@ def next_step(last):
 
 # ---------------------------------------------------------------- The processes
 
+# A child's crash ends it at once: what prints a backtrace would be killed with it, and nobody notice.
+CRASHES_SHOW = {"SWIFT_BACKTRACE": "enable=no"}
+
+
 class Writer:
     """crash-writer as a child. Only what came through the pipe counts as acknowledged."""
 
     LINE = re.compile(rb"(add|batch|flush) (\d+) (\d+)((?: \d+)+)$")
 
     def __init__(self, bin_dir, journal, errors, *options, preload=None):
-        # A crash ends it at once: what prints a backtrace would be killed with it, and nobody notice.
-        environment = dict(os.environ, SWIFT_BACKTRACE="enable=no")
+        environment = dict(os.environ, **CRASHES_SHOW)
         if preload:
             environment["LD_PRELOAD"] = preload
         self.errors = errors

@@ -4,10 +4,8 @@ import Synchronization
 final class Request: Sendable {
     /// Who waits for it.
     ///
-    /// Only of what has the same layout everywhere: a `CheckedContinuation`, which has not, would make the layout of `Caller?`
-    /// known at run time alone. Swift 6.3 keeps one pointer to such a type's metadata both for the class that stores it, which
-    /// may put it there before the metadata is complete, and for code that allocates by it: two threads that come here first
-    /// overwrite memory.
+    /// A task's continuation is in a closure: the compiler does not know the layout of a `CheckedContinuation`, and Swift 6.3
+    /// may allocate too little for a `Caller?` of such layout where two threads come here first (docs/architecture.md, "Threads").
     enum Caller: Sendable {
         case code(@Sendable (Result<[Receipt], any Error>) -> Void)
         case eventLoop(EventLoopAdder, ticket: UInt64)
