@@ -110,7 +110,7 @@ public struct Conversation: Sendable {
     public func lastSequence() async throws(JournalError) -> UInt64 {
         try journal.checkOpen()
         return try journal.engine.read { (box, bound) throws(JournalError) in
-            try box.lastSequence(of: Array(name.utf8), at: bound)
+            try box.lastSequence(of: name, at: bound)
         }
     }
 }

@@ -129,10 +129,12 @@ package final class SegmentLog: Sendable {
 
     /// The sequence of the last event that reads may show. Acquiring: what it covers can be read.
     package var visibleSequence: UInt64 {
-        guard let page, let shared else { return visibleAtOpening }
+        guard let shared else { return visibleAtOpening }
         if options.access == .readOnly {
             // Another boot's page says nothing; and what was durable stays so.
-            guard page.load64(at: LockFile.bootOffset) == bootIdentity else { return visibleAtOpening }
+            guard let page, page.load64(at: LockFile.bootOffset) == bootIdentity else {
+                return visibleAtOpening
+            }
             if let staleCounter, shared.changes == staleCounter { return visibleAtOpening }
         }
         return max(visibleAtOpening, shared.visible)

@@ -124,7 +124,7 @@ struct Decision {
     }
 
     private func check(_ expecting: UInt64, _ conversation: String, _ state: State) throws(JournalError) {
-        let last = try state.lastSequence(of: Array(conversation.utf8))
+        let last = try state.lastSequence(of: conversation)
         guard last == expecting else {
             throw JournalError(
                 .unexpectedSequence,

@@ -243,6 +243,16 @@ struct Layer: Sendable {
 
     func number(of name: [UInt8]) -> Int? { name.withUnsafeBytes { names.find($0) } }
 
+    /// The last event of a conversation at `bound`; 0 when this layer has none of it.
+    ///
+    /// - Complexity: constant, without an allocation; linear in the conversation where its last event lies behind the bound.
+    func lastSequence(of name: String, at bound: UInt64) -> UInt64 {
+        var name = name
+        guard let number = name.withUTF8({ names.find(UnsafeRawBufferPointer($0)) }) else { return 0 }
+        let last = conversations[number].lastSequence
+        return last <= bound ? last : ConversationValue(conversations[number], at: bound).lastSequence
+    }
+
     /// By how many memories the whole differs from what lies below, not counting what clears took from there.
     var liveDifference: Int { conversations.reduce(0) { $0 + $1.liveDifference } }
 }

@@ -58,6 +58,7 @@ struct NameTable {
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 
+    @inline(__always)
     private static func isEqual(_ name: [UInt8], _ bytes: UnsafeRawBufferPointer) -> Bool {
         name.count == bytes.count && name.withUnsafeBytes { TableKey.compare($0, bytes) == 0 }
     }

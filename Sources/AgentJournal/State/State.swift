@@ -47,9 +47,9 @@ struct State: Sendable {
     }
 
     /// The last event of a conversation; 0 when it has none.
-    func lastSequence(of name: [UInt8]) throws(JournalError) -> UInt64 {
-        if let number = layer.number(of: name) { return layer.conversations[number].lastSequence }
-        return try below.conversation(name)?.lastSequence ?? 0
+    func lastSequence(of name: String) throws(JournalError) -> UInt64 {
+        let own = layer.lastSequence(of: name, at: Layer.everything)
+        return own > 0 ? own : try below.conversation(Array(name.utf8))?.lastSequence ?? 0
     }
 
     /// The first add with an idempotency key.

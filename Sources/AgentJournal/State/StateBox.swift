@@ -153,13 +153,12 @@ final class StateBox: Sendable {
     /// The last event of a conversation at `bound`.
     ///
     /// - Complexity: constant, but linear in the conversation while something behind the bound is being made durable.
-    func lastSequence(of name: [UInt8], at bound: UInt64) throws(JournalError) -> UInt64 {
+    func lastSequence(of name: String, at bound: UInt64) throws(JournalError) -> UInt64 {
         let (own, below) = state.withLock { state -> (UInt64, Below?) in
-            guard let number = state.layer.number(of: name) else { return (0, state.below) }
-            let own = ConversationValue(state.layer.conversations[number], at: bound).lastSequence
+            let own = state.layer.lastSequence(of: name, at: bound)
             return (own, own > 0 ? nil : state.below)
         }
-        return try below?.conversation(name)?.lastSequence ?? own
+        return try below?.conversation(Array(name.utf8))?.lastSequence ?? own
     }
 
     /// The latest flush with a label, also when it is not visible yet; nil when there is none.
