@@ -80,12 +80,27 @@ private let versionText: StaticString = "0.1.0"
     _ handle: OpaquePointer?, _ start: UnsafePointer<CChar>?, _ length: Int, _ unlessShared: Int32,
     _ place: UnsafeMutablePointer<aj_receipt>?, _ error: ErrorPlace?
 ) -> Int32 {
+    addOne(handle, unlessShared, place, error) { try Lines.memory(start, length) }
+}
+
+/// See agent_journal.h.
+@_cdecl("aj_add_text") public func addText(
+    _ handle: OpaquePointer?, _ memory: UnsafePointer<aj_text_memory>?, _ unlessShared: Int32,
+    _ place: UnsafeMutablePointer<aj_receipt>?, _ error: ErrorPlace?
+) -> Int32 {
+    addOne(handle, unlessShared, place, error) { try textMemory(memory) }
+}
+
+private func addOne(
+    _ handle: OpaquePointer?, _ unlessShared: Int32, _ place: UnsafeMutablePointer<aj_receipt>?,
+    _ error: ErrorPlace?, _ given: () throws -> (conversation: String, memory: NewMemory)
+) -> Int32 {
     var isLeft = false
     let status = status(error) {
         let journal = try journal(handle)
         isLeft = try unlessShared != 0 && journal.isShared
         guard !isLeft else { return }
-        let (conversation, memory) = try Lines.memory(start, length)
+        let (conversation, memory) = try given()
         let receipt = try journal.addNow(memory, to: conversation)
         place?.pointee = aj_receipt(receipt)
     }

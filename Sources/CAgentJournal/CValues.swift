@@ -69,6 +69,67 @@ func requiredText(_ pointer: UnsafePointer<CChar>?, _ what: String) throws(Journ
     return text
 }
 
+extension aj_text {
+    /// The text; nil where there is none.
+    func string(_ what: StaticString) throws(JournalError) -> String? {
+        guard let bytes else {
+            guard length == 0 else {
+                throw JournalError(
+                    .invalidArgument, "Not written: the \(what) is NULL, and its length is \(length)")
+            }
+            return nil
+        }
+        guard length >= 0,
+            let string = String(
+                validating: UnsafeRawBufferPointer(start: bytes, count: length), as: UTF8.self)
+        else { throw JournalError(.invalidArgument, "Not written: the \(what) is not UTF-8, or too long") }
+        return string
+    }
+
+    /// The text, which must be there.
+    func required(_ what: StaticString) throws(JournalError) -> String {
+        guard let string = try string(what) else {
+            throw JournalError(.invalidArgument, "Not written: the \(what) is NULL")
+        }
+        return string
+    }
+}
+
+/// The caller's memory, whose content is a text.
+func textMemory(
+    _ given: UnsafePointer<aj_text_memory>?
+) throws(JournalError) -> (conversation: String, memory: NewMemory) {
+    guard let given else { throw JournalError(.invalidArgument, "Not written: the memory is NULL") }
+    guard given.pointee.size >= MemoryLayout<aj_text_memory>.size else {
+        throw JournalError(
+            .invalidArgument,
+            "Not written: the size of aj_text_memory is \(given.pointee.size); set it to sizeof(aj_text_memory)"
+        )
+    }
+    let conversation = try given.pointee.conversation.required("conversation's name")
+    let memory = NewMemory(
+        .text(try given.pointee.content.required("content")),
+        role: try given.pointee.role.string("role").map { Role($0) },
+        mimeType: try given.pointee.mime_type.string("mime type"),
+        metadata: try metadata(given.pointee.metadata),
+        idempotencyKey: try given.pointee.idempotency_key.string("idempotency key"))
+    return (conversation, memory)
+}
+
+private func metadata(_ given: aj_text) throws(JournalError) -> Metadata {
+    guard let text = try given.string("metadata") else { return [:] }
+    let json: JSON
+    do throws(JSON.ParseError) {
+        json = try JSON(parsing: text)
+    } catch {
+        throw JournalError(.invalidArgument, "Not written: the metadata is no JSON: \(error.description)")
+    }
+    guard let metadata = Metadata(json) else {
+        throw JournalError(.invalidArgument, "Not written: the metadata is JSON, but no object")
+    }
+    return metadata
+}
+
 /// How many of something the caller has given.
 func checkedCount(_ count: Int, of start: UnsafeRawPointer?, _ what: String) throws(JournalError) -> Int {
     guard count >= 0, start != nil || count == 0 else {

@@ -409,6 +409,49 @@ static void sharing(aj_journal *journal, const char *directory) {
     CHECK(receipt.sequence == first && count(journal, "shared") == 4);
 }
 
+#define TEXT(literal) {literal, sizeof literal - 1}
+
+static void adding_texts(aj_journal *journal) {
+    aj_text_memory memory = {.size = sizeof memory, .conversation = TEXT("texts"), .content = TEXT("\"a\\\n\0\303\251")};
+    aj_receipt receipt = {0, 0, 7, 7};
+    aj_error *error = NULL;
+    CHECK(aj_add_text(journal, &memory, 1, &receipt, &error) == AJ_OK && error == NULL);
+    CHECK(receipt.sequence > 0 && receipt.recorded_microseconds > 0 && !receipt.replayed && !receipt.erased);
+    aj_text_memory whole = {
+        .size = sizeof whole, .conversation = TEXT("texts"), .content = TEXT(""), .role = TEXT("user"),
+        .mime_type = TEXT("text/plain"), .idempotency_key = TEXT("k"), .metadata = TEXT("{ \"b\": 1 }")};
+    CHECK(aj_add_text(journal, &whole, 0, &receipt, NULL) == AJ_OK && !receipt.replayed);
+    uint64_t first = receipt.sequence;
+    // A line that says the same is the same memory.
+    static const char line[] =
+        "{\"conversation\":\"texts\",\"content\":\"\",\"role\":\"user\",\"mime_type\":\"text/plain\","
+        "\"idempotency_key\":\"k\",\"metadata\":{\"b\":1}}";
+    CHECK(aj_add_one(journal, line, sizeof line - 1, 0, &receipt, NULL) == AJ_OK && receipt.replayed);
+    CHECK(receipt.sequence == first && count(journal, "texts") == 2);
+    aj_buffer found;
+    CHECK(aj_memories(journal, "texts", -1, 0, NULL, &found, NULL) == AJ_OK);
+    CHECK(strstr(found.bytes, "\"content\":\"\\\"a\\\\\\n\\u0000\303\251\"") != NULL);
+    aj_buffer_free(&found);
+
+    aj_text_memory wrong = memory;
+    wrong.size = 8;
+    expect(aj_add_text(journal, &wrong, 0, &receipt, &error), &error, "invalid_argument");
+    expect(aj_add_text(journal, NULL, 0, &receipt, &error), &error, "invalid_argument");
+    wrong = memory;
+    wrong.content = (aj_text)TEXT("\377");
+    expect(aj_add_text(journal, &wrong, 0, &receipt, &error), &error, "invalid_argument");
+    wrong.content = (aj_text){NULL, 0};
+    expect(aj_add_text(journal, &wrong, 0, &receipt, &error), &error, "invalid_argument");
+    wrong.content = (aj_text){NULL, 1};
+    expect(aj_add_text(journal, &wrong, 0, &receipt, &error), &error, "invalid_argument");
+    wrong = memory;
+    wrong.metadata = (aj_text)TEXT("[1]");
+    expect(aj_add_text(journal, &wrong, 0, &receipt, &error), &error, "invalid_argument");
+    wrong.metadata = (aj_text)TEXT("{");
+    expect(aj_add_text(journal, &wrong, 0, &receipt, &error), &error, "invalid_argument");
+    CHECK(count(journal, "texts") == 2);
+}
+
 static void forking(aj_journal *journal) {
     uint64_t before = count(journal, "fork");
     pid_t child = fork();
@@ -492,6 +535,7 @@ int main(int count_of_arguments, char **arguments) {
     following(journal);
     following_twice(journal);
     sharing(journal, directory);
+    adding_texts(journal);
     adding_many_for_an_event_loop(journal);
     forking(journal);
     forking_beside_others(journal);

@@ -1,4 +1,4 @@
-"""The wheel is for one platform, and for any Python: what it carries is no extension module."""
+"""The wheel is for one platform, and for any Python: one that cannot use the extension module which it carries needs none."""
 
 from __future__ import annotations
 

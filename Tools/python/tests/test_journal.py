@@ -55,6 +55,43 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "memory")
 
 
+TEXTS: list[tuple[str, dict[str, str]]] = [
+    ("é \U0001f600 \x00 \" \\ \n", {}),
+    ("all", {"role": "user", "mime_type": "text/plain", "idempotency_key": "k"}),
+    ("x" * 65536, {}),
+    ("x" * 65537, {}),
+]
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_texts_are_the_same_with_and_without_the_extension_module(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, is_quick: bool
+) -> None:
+    calls: list[object] = []
+    quick = _library._add_text
+
+    def add_text(*arguments: object) -> Any:
+        found = quick(*arguments) if is_quick else None
+        calls.append(found)
+        return found
+
+    monkeypatch.setattr(_library, "_add_text", add_text)
+    for text, members in TEXTS:
+        journal.add("c", text, **members)  # type: ignore[arg-type]
+    # It is there, and did them: but for the long one, which goes the other way.
+    assert [found is not None for found in calls] == ([True, True, True, False] if is_quick else [False] * len(TEXTS))
+    found = [(memory.content, memory.role, memory.mime_type, memory.idempotency_key) for memory in journal.memories("c")]
+    assert found == [
+        (text, members.get("role"), members.get("mime_type"), members.get("idempotency_key")) for text, members in TEXTS
+    ]
+    assert journal.add("c", "all", role="user", mime_type="text/plain", idempotency_key="k").is_replayed
+    assert code(lambda: journal.add("c", "another", idempotency_key="k")) == "key_conflict"
+    assert code(lambda: journal.add("c", "lone \ud800")) == "invalid_argument"
+    assert code(lambda: journal.add("c", "x", role=1)) == "invalid_argument"  # type: ignore[arg-type]
+    assert code(lambda: journal.add(None, "x")) == "invalid_argument"  # type: ignore[arg-type]
+    assert journal.count("c") == len(TEXTS)
+
+
 def code(work: Callable[[], object]) -> str:
     with pytest.raises(JournalError) as caught:
         work()

@@ -11,12 +11,12 @@
 // Signals.   No call installs a handler, and the library's threads block all signals but those of their own faults.
 // Waiting.   Calls that append wait for the disk, and for another process that has the journal's lock for as long as
 //            `lock_timeout_milliseconds` at most. `aj_follower_next` waits as long as it is told, or until `aj_follower_interrupt`.
-// Errors.    Functions that take an `error` return AJ_OK, or AJ_ERROR (those that return a handle: NULL; aj_add_one also AJ_SHARED,
-//            which is no error). After an error *error holds an error that the caller
+// Errors.    Functions that take an `error` return AJ_OK, or AJ_ERROR (those that return a handle: NULL; aj_add_one and aj_add_text
+//            also AJ_SHARED, which is no error). After an error *error holds an error that the caller
 //            frees with aj_error_free. `error` may be NULL; else *error need not be set before, and is NULL after success.
 // Ownership. Arguments are only read, during the call. What is returned belongs to the caller: journals, followers, adders,
 //            errors and buffers, each with its function to free it.
-// Texts.     UTF-8. Names, labels and paths end with a zero byte (they hold none); lines come with their length.
+// Texts.     UTF-8. Names, labels and paths end with a zero byte (they hold none); lines and aj_text come with their length.
 //
 // Memories, receipts and events are JSON lines: one object on each line, ended by "\n". Those that come out are canonical (keys in
 // order of their bytes, no white space). A content that is a string is text and comes back byte for byte; bytes are "content_base64";
@@ -121,7 +121,7 @@ typedef struct aj_receipt {
     int erased;
 } aj_receipt;
 
-// What aj_add_one returns when it has done nothing.
+// What aj_add_one and aj_add_text return when they have done nothing.
 enum { AJ_SHARED = 2 };
 
 // Adds one memory (an object, also over several lines), as aj_add does, and sets *receipt (may be NULL; after anything but AJ_OK it
@@ -130,6 +130,30 @@ enum { AJ_SHARED = 2 };
 // the disk takes. That costs one call to the system.
 int aj_add_one(
     aj_journal *journal, const char *line, size_t length, int unless_shared, aj_receipt *receipt,
+    aj_error **error);
+
+// Text of the caller's, UTF-8; {NULL, 0} where there is none.
+typedef struct aj_text {
+    const char *bytes;
+    size_t length;
+} aj_text;
+
+// A memory whose content is a text, as it is, not as JSON. All but the conversation and the content may be {NULL, 0}.
+typedef struct aj_text_memory {
+    // sizeof(aj_text_memory): so that later versions may add to it.
+    size_t size;
+    aj_text conversation;
+    aj_text content;
+    aj_text role;
+    aj_text mime_type;
+    aj_text idempotency_key;
+    // A JSON object.
+    aj_text metadata;
+} aj_text_memory;
+
+// Adds one memory, as aj_add_one does with a line that says the same.
+int aj_add_text(
+    aj_journal *journal, const aj_text_memory *memory, int unless_shared, aj_receipt *receipt,
     aj_error **error);
 
 // Adding for an event loop, whose thread must not wait: adds are handed over, one by one, and their outcomes taken later. Those

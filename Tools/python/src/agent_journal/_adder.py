@@ -102,6 +102,10 @@ class _Turns:
         _row.seconds = 0.0
 
 
+def _none() -> None:
+    return None
+
+
 class Adder:
     """The adds of one journal. For any event loops, also several at once."""
 
@@ -113,6 +117,31 @@ class Adder:
         # A signal's handler may close the journal meanwhile.
         self._lock = threading.RLock()
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopAdds] = weakref.WeakKeyDictionary()
+        self._recent: tuple[Callable[[], asyncio.AbstractEventLoop | None], Callable[[], _LoopAdds | None]] = (_none, _none)
+        """The newest of them, which is found sooner."""
+
+    async def add_text(
+        self,
+        journal: Journal,
+        conversation: str,
+        content: object,
+        role: str | None,
+        mime_type: str | None,
+        idempotency_key: str | None,
+    ) -> RawReceipt | None:
+        """Adds a text, if that can be done at once. None: nothing was done; `add` with the line does it, or says what is wrong."""
+        loop = asyncio.get_running_loop()
+        of_loop, of_adds = self._recent
+        adds = of_adds() if of_loop() is loop else self._loops.get(loop)
+        if adds is None or journal._read_only:
+            return None
+        most_bytes = 4 * len(content) if isinstance(content, str) else 0
+        receipt = adds.add_now(
+            journal, most_bytes, _library.add_text, conversation, content, role, mime_type, idempotency_key
+        )
+        if receipt is not None and adds.turns.must_rest:
+            await adds.let_others_run()
+        return receipt
 
     def add(self, journal: Journal, line: bytes) -> Coroutine[Any, Any, RawReceipt]:
         """Adds a line to the journal that this belongs to, which nothing here keeps from going when it is not used."""
@@ -128,6 +157,7 @@ class Adder:
         with self._lock:
             self._forget_closed()
             self._loops[loop] = made
+        self._recent = (weakref.ref(loop), weakref.ref(made))
         return made
 
     def _forget_closed(self) -> None:
@@ -155,7 +185,7 @@ class _LoopAdds:
     long memory. What comes meanwhile is held, so that adds are written in the order in which they begin."""
 
     def __init__(self) -> None:
-        self._turns = _Turns()
+        self.turns = _Turns()
         self._link: _Link | None = None
         self._held: list[_Add] | None = None
         """Those that wait until a thread is done, or until the adds of a journal that was closed are told; None when none must."""
@@ -166,14 +196,12 @@ class _LoopAdds:
         return self._held is None and (self._link is None or not self._link.waiting)
 
     async def add(self, journal: Journal, line: bytes, loop: asyncio.AbstractEventLoop) -> RawReceipt:
-        turns = self._turns
-        if turns.allows(len(line)) and self._is_idle:
-            receipt = self._add_now(journal, line)
-            if receipt is not None:
-                # Behind the add, so that adds are written in the order in which tasks begin them.
-                if turns.must_rest:
-                    await self._let_others_run()
-                return receipt
+        receipt = self.add_now(journal, len(line), _library.add, line)
+        if receipt is not None:
+            # Behind the add, so that adds are written in the order in which tasks begin them.
+            if self.turns.must_rest:
+                await self.let_others_run()
+            return receipt
         add = _Add(line, loop.create_future(), journal)
         if self._held is not None:
             self._held.append(add)
@@ -186,9 +214,9 @@ class _LoopAdds:
             is_withdrawn = add.link is None or add.link.withdraw(add)
             raise asyncio.CancelledError(NOT_WRITTEN if is_withdrawn else MAY_BE_WRITTEN) from None
 
-    async def _let_others_run(self) -> None:
+    async def let_others_run(self) -> None:
         """Lets the event loop's other tasks run, for as long as they do and for no longer than an add takes."""
-        turns = self._turns
+        turns = self.turns
         turns.is_resting = True
         try:
             now = time.perf_counter()
@@ -204,20 +232,23 @@ class _LoopAdds:
         finally:
             turns.rested()
 
-    def _add_now(self, journal: Journal, line: bytes) -> RawReceipt | None:
-        """None when nothing was done: the journal is not open, or another process may have to be waited for."""
-        handle = journal._handle
-        if handle is None:
+    def add_now(
+        self, journal: Journal, size: int, add: Callable[..., RawReceipt | None], *arguments: object
+    ) -> RawReceipt | None:
+        """Adds at once, so many bytes at most. None when nothing was done: it is not to be done at once, the journal is not open, or
+        another process may have to be waited for."""
+        handle, turns = journal._handle, self.turns
+        if handle is None or not turns.allows(size) or not self._is_idle:
             return None
         began = time.perf_counter()
         try:
-            return _library.add(handle, line, unless_shared=True)
+            return add(handle, *arguments, True)
         except _errors.JournalError as error:
             if error.code != "closed":
                 raise
             return None
         finally:
-            self._turns.task_added(time.perf_counter() - began)
+            turns.task_added(time.perf_counter() - began)
 
     # Handing over
 
@@ -325,7 +356,7 @@ class _LoopAdds:
 
     def ended(self, count: int, seconds: float) -> None:
         """So many adds ended together, the last of which took so long."""
-        self._turns.told(was_alone=count == 1 and self._is_idle, seconds=seconds)
+        self.turns.told(was_alone=count == 1 and self._is_idle, seconds=seconds)
 
     def all_told(self, again: list[_Add]) -> None:
         """Of a link none waits any more; some were not written, as the journal was closed."""

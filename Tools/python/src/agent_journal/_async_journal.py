@@ -107,8 +107,18 @@ class AsyncJournal:
         timestamp: datetime | None = None,
     ) -> Receipt:
         """Adds a memory; returns when it is on stable storage. Adds of many tasks share syncs. See `Journal.add`."""
-        memory = NewMemory(content, role, metadata or {}, mime_type, idempotency_key, timestamp)
-        return _values.receipt(await self._add(conversation, memory))
+        found = None
+        if not metadata and timestamp is None:
+            found = await self._add_text(conversation, content, role, mime_type, idempotency_key)
+        if found is None:
+            memory = NewMemory(content, role, metadata or {}, mime_type, idempotency_key, timestamp)
+            found = await self._add(conversation, memory)
+        return _values.receipt(found)
+
+    def _add_text(
+        self, conversation: str, content: object, role: str | None, mime_type: str | None, idempotency_key: str | None
+    ) -> Coroutine[Any, Any, RawReceipt | None]:
+        return self._journal._adder.add_text(self._journal, conversation, content, role, mime_type, idempotency_key)
 
     def _add(self, conversation: str, memory: NewMemory) -> Coroutine[Any, Any, RawReceipt]:
         return self._journal._adder.add(self._journal, _values.line(conversation, memory))

@@ -175,6 +175,12 @@ class Journal:
                 receipt; with another content it raises KeyConflictError.
             timestamp: When it happened, if that is not now. It has a time zone.
         """
+        if not metadata and timestamp is None and not self._read_only:
+            added = self._with_handle(
+                lambda handle: _library.add_text(handle, conversation, content, role, mime_type, idempotency_key)
+            )
+            if added is not None:
+                return _values.receipt(added)
         memory = NewMemory(content, role, metadata or {}, mime_type, idempotency_key, timestamp)
         line = _values.line(conversation, memory)
         self._check_writable()

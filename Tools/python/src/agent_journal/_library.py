@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from . import _errors
 from ._json import decode
@@ -33,13 +33,9 @@ class _AddReceipt(ctypes.Structure):
     _fields_ = [("sequence", c_uint64), ("recorded_microseconds", c_int64), ("replayed", c_int), ("erased", c_int)]
 
 
-class RawReceipt(NamedTuple):
-    """As the library gives it: not every caller wants a `Receipt` made of it."""
-
-    sequence: int
-    recorded_microseconds: int
-    replayed: int
-    erased: int
+RawReceipt: TypeAlias = tuple[int, int, int, int]
+"""A receipt as the library gives it, not every caller wants a `Receipt` made of it: the sequence, when it was recorded, in
+microseconds, and, not 0 if so, whether it is replayed and erased."""
 
 
 class _Outcome(ctypes.Structure):
@@ -70,6 +66,7 @@ def _load() -> ctypes.CDLL:
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "aj_add": (c_int, [c_void_p, c_char_p, c_size_t, buffer, place]),
         "aj_add_one": (c_int, [c_void_p, c_char_p, c_size_t, c_int, POINTER(_AddReceipt), place]),
+        "aj_add_text": (c_int, [c_void_p, c_void_p, c_int, POINTER(_AddReceipt), place]),
         "aj_adder_add": (c_int, [c_void_p, c_char_p, c_size_t, c_uint64, place]),
         "aj_adder_descriptor": (c_int, [c_void_p]),
         "aj_adder_free": (None, [c_void_p]),
@@ -108,7 +105,18 @@ def _load() -> ctypes.CDLL:
     return library
 
 
+def _load_quick() -> Callable[..., RawReceipt | int | None]:
+    """A call that takes ctypes too long. An interpreter that the extension module is not for has it done by ctypes."""
+    try:
+        from . import _quick
+    except ImportError:
+        return lambda *arguments: None
+    _quick.bind(ctypes.cast(_library.aj_add_text, c_void_p).value)
+    return _quick.add_text
+
+
 _library = _load()
+_add_text = _load_quick()
 _add_one = _library.aj_add_one
 _hand_over = _library.aj_adder_add
 _SHARED = 2
@@ -181,7 +189,28 @@ def close_journal(journal: Handle) -> None:
     _call(_library.aj_close, journal)
 
 
-def add(journal: Handle, line: bytes, *, unless_shared: bool = False) -> RawReceipt | None:
+def add_text(
+    journal: Handle,
+    conversation: str,
+    content: object,
+    role: str | None,
+    mime_type: str | None,
+    idempotency_key: str | None,
+    unless_shared: bool = False,
+) -> RawReceipt | None:
+    """Adds a memory, if its content is a text and not long, without a line being made of it.
+
+    None: nothing was done. `add` with the line does it, or says what is wrong.
+    """
+    found = _add_text(journal.address, conversation, content, role, mime_type, idempotency_key, unless_shared)
+    if _told:
+        log_what_was_told()
+    if isinstance(found, int):
+        raise _taken(c_void_p(found))
+    return found
+
+
+def add(journal: Handle, line: bytes, unless_shared: bool = False) -> RawReceipt | None:
     """Adds a memory. None: nothing was done, as another process has the journal open and may have to be waited for."""
     receipt = _AddReceipt()
     error = c_void_p()
@@ -189,7 +218,7 @@ def add(journal: Handle, line: bytes, *, unless_shared: bool = False) -> RawRece
     if _told:
         log_what_was_told()
     if status == 0:
-        return RawReceipt(receipt.sequence, receipt.recorded_microseconds, receipt.replayed, receipt.erased)
+        return receipt.sequence, receipt.recorded_microseconds, receipt.replayed, receipt.erased
     if status == _SHARED:
         return None
     raise _taken(error)
@@ -226,7 +255,7 @@ def outcomes(adder: Handle) -> list[tuple[int, RawReceipt | _errors.JournalError
     array = (_Outcome * OUTCOMES)()
     count = _library.aj_adder_outcomes(adder.address, array, OUTCOMES)
     return [
-        (ticket, _taken(c_void_p(error)) if error else RawReceipt(sequence, recorded, replayed, erased))
+        (ticket, _taken(c_void_p(error)) if error else (sequence, recorded, replayed, erased))
         for ticket, sequence, recorded, replayed, erased, error in _OUTCOME.iter_unpack(
             memoryview(array).cast("B")[: count * _OUTCOME.size]
         )

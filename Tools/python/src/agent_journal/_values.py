@@ -134,8 +134,8 @@ def decoded(lines: bytes) -> list[Any]:
 
 
 def receipt(found: RawReceipt) -> Receipt:
-    recorded = _EPOCH + timedelta(microseconds=found.recorded_microseconds)
-    return Receipt(found.sequence, recorded, found.replayed != 0, found.erased != 0)
+    sequence, microseconds, replayed, erased = found
+    return Receipt(sequence, _EPOCH + timedelta(microseconds=microseconds), replayed != 0, erased != 0)
 
 
 def receipts(lines: bytes) -> list[Receipt]:

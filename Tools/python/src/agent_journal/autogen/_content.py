@@ -36,7 +36,7 @@ def to_new_memory(content: MemoryContent, conversation: str) -> NewMemory:
     Raises TypeError or ValueError for what a journal could not give back as it was: a value in the content or the
     metadata that JSON does not have, an image whose mime type is not that of an image.
     """
-    mime_type = content.mime_type.value if isinstance(content.mime_type, MemoryMimeType) else content.mime_type
+    mime_type = to_mime_type(content)
     value: Any = content.content
     if isinstance(value, Image):
         if not mime_type.startswith("image/"):
@@ -50,6 +50,13 @@ def to_new_memory(content: MemoryContent, conversation: str) -> NewMemory:
         memory.metadata = dict(content.metadata)
         memory.idempotency_key = _idempotency_key(content.metadata)
     return memory
+
+
+def to_mime_type(content: MemoryContent) -> str:
+    """The mime type as its string."""
+    mime_type = content.mime_type
+    # Not its `value`, which runs two functions of Python's library, for each add.
+    return mime_type._value_ if isinstance(mime_type, MemoryMimeType) else mime_type
 
 
 def to_memory_content(memory: Memory) -> MemoryContent:

@@ -116,11 +116,13 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
             await self._load()
         if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
             self._is_whole = False  # If the next message is not their result, the tools were interrupted.
-        receipt = await self._handle.journal._add(self._conversation, to_new_memory(message, self._conversation))
+        sequence, *_ = await self._handle.journal._add(
+            self._conversation, to_new_memory(message, self._conversation)
+        )
         _logger.debug(
             "%s recorded as memory %d, conversation %s, journal %s",
             message.type,
-            receipt.sequence,
+            sequence,
             self._conversation,
             self.path,
         )

@@ -20,27 +20,23 @@ class JournalHandle:
     def __init__(self, journal_or_path: JournalOrPath, *, create: bool = True) -> None:
         self.is_owned = not isinstance(journal_or_path, (AsyncJournal, Journal))
         if isinstance(journal_or_path, AsyncJournal):
-            self._journal = journal_or_path
+            self.journal = journal_or_path
         elif isinstance(journal_or_path, Journal):
-            self._journal = AsyncJournal.over(journal_or_path)
+            self.journal = AsyncJournal.over(journal_or_path)
         else:
-            self._journal = AsyncJournal(journal_or_path, create=create)
+            self.journal = AsyncJournal(journal_or_path, create=create)
         # What a journal that was handed over says, else the argument.
-        self.create = self._journal.journal.create
-        self.read_only = self._journal.journal.read_only
-
-    @property
-    def journal(self) -> AsyncJournal:
-        return self._journal
+        self.create = self.journal.journal.create
+        self.read_only = self.journal.journal.read_only
 
     @property
     def path(self) -> str:
         """The absolute path of the journal's directory."""
-        return os.fspath(self._journal.path)
+        return os.fspath(self.journal.path)
 
     async def close(self) -> None:
         if self.is_owned:
-            await self._journal.close()
+            await self.journal.close()
 
 
 def for_config(path: str, create: bool, read_only: bool) -> JournalOrPath:

@@ -24,7 +24,7 @@ from typing_extensions import Self
 
 from agent_journal import Journal, JournalError, Memory, NoJournalError
 
-from ._content import to_memory_content, to_new_memory
+from ._content import to_memory_content, to_mime_type, to_new_memory
 from ._handle import JournalHandle, JournalOrPath, check_conversation, check_limit, for_config
 
 Recall: TypeAlias = Callable[[str, Sequence[Memory]], Sequence[Memory] | Awaitable[Sequence[Memory]]]
@@ -113,14 +113,19 @@ class JournalMemory(AutoGenMemory, Component[JournalMemoryConfig]):
         A token that is cancelled before the memory is queued means that it is not written. Raises `KeyConflictError`
         if the metadata's `idempotency_key` was used for another content, and the other errors of `Journal.add`.
         """
-        new = to_new_memory(content, self._conversation)
-        adding = self._handle.journal._add(self._conversation, new)
-        receipt = await (adding if cancellation_token is None else _cancellable(adding, cancellation_token))
+        journal = self._handle.journal
+        receipt = None
+        if cancellation_token is None and not content.metadata:
+            receipt = await journal._add_text(self._conversation, content.content, None, to_mime_type(content), None)
+        if receipt is None:
+            adding = journal._add(self._conversation, to_new_memory(content, self._conversation))
+            receipt = await (adding if cancellation_token is None else _cancellable(adding, cancellation_token))
         if _logger.isEnabledFor(logging.DEBUG):
+            sequence, _, is_replayed, _ = receipt
             _logger.debug(
                 "memory %d %s, conversation %s, journal %s",
-                receipt.sequence,
-                "was there already" if receipt.replayed else "added",
+                sequence,
+                "was there already" if is_replayed else "added",
                 self._conversation,
                 self.path,
             )
