@@ -66,7 +66,6 @@ def _load() -> ctypes.CDLL:
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "aj_add": (c_int, [c_void_p, c_char_p, c_size_t, buffer, place]),
         "aj_add_one": (c_int, [c_void_p, c_char_p, c_size_t, c_int, POINTER(_AddReceipt), place]),
-        "aj_add_text": (c_int, [c_void_p, c_void_p, c_int, POINTER(_AddReceipt), place]),
         "aj_adder_add": (c_int, [c_void_p, c_char_p, c_size_t, c_uint64, place]),
         "aj_adder_descriptor": (c_int, [c_void_p]),
         "aj_adder_free": (None, [c_void_p]),
@@ -106,7 +105,7 @@ def _load() -> ctypes.CDLL:
 
 
 def _load_quick() -> Callable[..., RawReceipt | int | None]:
-    """A call that takes ctypes too long. An interpreter that the extension module is not for has it done by ctypes."""
+    """The call that ctypes takes too long for. Where the extension module cannot be loaded it does nothing, and `add` does it."""
     try:
         from . import _quick
     except ImportError:
