@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
-from test_faults_support import Server, gunicorn, uvicorn
+from test_faults_support import START_SECONDS, Server, gunicorn, uvicorn
 
 from agent_journal import Journal
 
@@ -29,13 +30,12 @@ def memory(tmp_path: Path) -> Path:
 
 
 def ask_all_workers(server: Server, text: str) -> dict[int, list[str]]:
-    """What the model was given in each of the four workers."""
+    """What the model was given in each of the four workers, some of which may only now be starting."""
     seen: dict[int, list[str]] = {}
-    for _ in range(400):
+    deadline = time.monotonic() + START_SECONDS
+    while len(seen) < 4 and time.monotonic() < deadline:
         answer = server.ask("ann", text)
         seen[answer["worker"]] = answer["seen"]
-        if len(seen) == 4:
-            break
     return seen
 
 
