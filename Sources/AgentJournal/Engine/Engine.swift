@@ -11,7 +11,7 @@ import SystemPackage
 /// other syncs. A caller who is alone drives it itself.
 final class Engine: Sendable {
     let log: any EventLog
-    private let current: Mutex<StateBox>
+    private let current: Monitor<StateBox>
     let limits: Limits
     let logger: Logger
     /// Where snapshots are; nil in tests of the engine alone.
@@ -46,7 +46,7 @@ final class Engine: Sendable {
         self.snapshots = snapshots
         self.isReadOnly = isReadOnly
         self.maintenance = Maintenance(maintenance)
-        current = Mutex(StateBox(state))
+        current = Monitor(StateBox(state))
         self.limits = limits
         self.logger = logger
         queue = Monitor(CommitQueue())

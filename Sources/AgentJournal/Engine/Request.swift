@@ -14,30 +14,29 @@ final class Request: Sendable {
     let append: Append
     /// Its place in the order of all requests, which the queue gives it.
     let number = Atomic<UInt64>(0)
-    private let caller: Mutex<Caller?>
+    /// Told once. Whoever makes the request sets it before it is enqueued, and of those who look for the request in the queue, under
+    /// its lock, the one who takes it out takes this: so it needs no lock of its own.
+    private nonisolated(unsafe) var caller: Caller?
 
     /// One whose caller is named before it is enqueued.
     init(_ append: Append) {
         self.append = append
-        caller = Mutex(nil)
     }
 
     init(_ append: Append, _ completion: @escaping @Sendable (Result<[Receipt], any Error>) -> Void) {
         self.append = append
-        caller = Mutex(.code(completion))
+        caller = .code(completion)
     }
 
     init(_ append: Append, for adder: EventLoopAdder, ticket: UInt64) {
         self.append = append
-        caller = Mutex(.eventLoop(adder, ticket: ticket))
+        caller = .eventLoop(adder, ticket: ticket)
     }
 
     /// A task waits for it. (The thread sanitizer takes the hand-over of an unsafe continuation, one allocation less, for a race.)
     func setCaller(_ task: CheckedContinuation<[Receipt], any Error>) {
-        caller.withLock { caller in
-            if case .some = caller { preconditionFailure("a request has one caller") }
-            caller = .code { task.resume(with: $0) }
-        }
+        if case .some = caller { preconditionFailure("a request has one caller") }
+        caller = .code { task.resume(with: $0) }
     }
 
     /// Tells the caller, once.
@@ -66,9 +65,7 @@ final class Request: Sendable {
     }
 
     private func takeCaller() -> Caller? {
-        caller.withLock { caller in
-            defer { caller = nil }
-            return caller
-        }
+        defer { caller = nil }
+        return caller
     }
 }

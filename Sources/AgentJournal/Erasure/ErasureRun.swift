@@ -1,7 +1,6 @@
 import JournalFileSystem
 import Logging
 import SegmentLog
-import Synchronization
 
 /// One erasure. On the maintenance thread, under the maintenance range, when the newest snapshot covers what is to be erased, and
 /// a sealed segment holds it.
@@ -153,7 +152,7 @@ struct ErasureRun {
                 first <= segment.lastSequence && erasure.scope.touches(first...segment.lastSequence)
             // What is packed holds nothing but its events, and of these only the forgotten ones, if no name goes.
             guard isAffected || erasure.looksEverywhere || !segment.isPacked else { continue }
-            let erased = Mutex<[ErasureReport.ErasedEvent]>([])
+            let erased = Monitor<[ErasureReport.ErasedEvent]>([])
             let result = try asJournalError { () throws(LogError) in
                 try engine.log.erase(
                     segment.name, level: maintenance.options.level, isAffected: isAffected,

@@ -1,19 +1,18 @@
 import CJournalPOSIX
-import Synchronization
 package import SystemPackage
 
 /// A pthread that somebody may wait for. One that nobody refers to any more runs on by itself.
 package final class JoinableThread: Sendable {
     /// The process that started it: the child of a fork has the object but not the thread.
     private let generation = jp_fork_generation()
-    private let thread: Mutex<jp_thread?>
+    private let thread: Monitor<jp_thread?>
 
     fileprivate init(_ thread: jp_thread) {
-        self.thread = Mutex(thread)
+        self.thread = Monitor(thread)
     }
 
     deinit {
-        // Not even the mutex is touched in a child: a thread of the parent may hold it for ever.
+        // Not even the monitor is touched in a child: a thread of the parent may hold it for ever.
         guard jp_fork_generation() == generation else { return }
         thread.withLock { thread in
             if let thread { _ = jp_thread_detach(thread) }
