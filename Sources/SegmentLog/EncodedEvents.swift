@@ -35,6 +35,11 @@ package struct EncodedEvents: Sendable {
         guard raw.count > bytes, compressed == nil else { return }
         let deflater = Deflater(level: level)
         if quickly { deflater.search(.short) }
+        compress(deflater)
+    }
+
+    /// Compresses it as a frame of its own.
+    mutating func compress(_ deflater: Deflater) {
         var output = RawBuffer(capacity: raw.count / 2)
         raw.withUnsafeBytes { deflater.compress($0, into: &output) }
         compressed = Compressed(data: Array(output.bytes), crc: Checksum.crc32(0, raw), deflater: deflater)

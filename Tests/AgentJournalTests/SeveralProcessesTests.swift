@@ -88,6 +88,62 @@ struct SeveralProcessesTests {
         try second.closeNow()
     }
 
+    @Test("what is refused or there already is left out of what was compressed before the append")
+    func ahead() throws {
+        let (first, second) = (try open(1), try open(2))
+        let limits = try first.engine.limits
+        func appends(_ texts: [String], keys: [Int: String] = [:], expecting: [Int: UInt64] = [:]) throws
+            -> [Append]
+        {
+            try texts.enumerated().map { index, text in
+                try Append.add(
+                    NewMemory(.text(text), idempotencyKey: keys[index]), to: "a", expecting: expecting[index],
+                    limits: limits)
+            }
+        }
+        var expected: [String] = []
+        func check(_ appends: [Append], _ outcomes: [Int: String], _ texts: [String]) throws {
+            // The first then goes on behind another's events.
+            let text = "of the second, \(expected.count)"
+            _ = try second.addNow([("a", NewMemory(.text(text), idempotencyKey: text))])
+            let results = try first.engine.commit(appends).map { result in
+                do {
+                    return try result.get().map { $0.isReplayed ? "replayed" : "\($0.sequence)" }.joined()
+                } catch let error as JournalError {
+                    return "\(error.code)"
+                }
+            }
+            expected.append(text)
+            var sequence = expected.count
+            for (index, text) in texts.enumerated() {
+                if let outcome = outcomes[index] {
+                    #expect(results[index] == outcome)
+                    continue
+                }
+                sequence += 1
+                #expect(results[index] == "\(sequence)")
+                expected.append(text)
+            }
+            #expect(try self.texts(first) == expected)
+            #expect(try self.texts(second) == expected)
+        }
+        let many = (0..<30).map { "one of many, number \($0)" }
+        try check(appends(many), [:], many)
+        try check(appends(many, expecting: [11: 1]), [11: "unexpected_sequence"], many)
+        let known = "of the second, \(expected.count)"
+        try check(
+            appends([known] + many, keys: [0: known, 5: known]), [0: "replayed", 5: "key_conflict"],
+            [known] + many)
+        try check(appends(many, keys: [3: "twice", 9: "twice"]), [9: "key_conflict"], many)
+        let again = try appends(many, keys: [3: "twice"])
+        try check([again[3]], [0: "replayed"], ["nothing"])
+        let nothing = try Append.forget([], limits: limits)
+        try check([again[0], nothing, again[1]], [1: ""], [many[0], "nothing", many[1]])
+        try first.closeNow()
+        try second.closeNow()
+        #expect(try texts(open(3)) == expected)
+    }
+
     @Test("one that slept through compactions goes on, and so does one whose segments were packed")
     func compacted() throws {
         let (first, second) = (try open(1, segmentBytes: 2000), try open(2, segmentBytes: 2000))

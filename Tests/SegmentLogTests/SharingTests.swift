@@ -187,6 +187,59 @@ struct SharingTests {
         #expect(try log.checkPrefix() == 32)
     }
 
+    @Test("behind another's frames little is not compressed, until one goes on alone")
+    func little() throws {
+        let (first, second) = (try open(1), try open(2))
+        for (index, log) in [first, second, first, first, first, second].enumerated() {
+            try log.write([event(1)])
+            try log.sync()
+            #expect(log.visibleSequence == UInt64(index) + 1)
+        }
+        try first.write([Array(repeating: 7, count: 2000)])
+        try first.sync()
+        let frames = try second.frames()
+        #expect(frames.dropLast().allSatisfy { $0.bodies == [event(1)] })
+        let flags = frames.map { $0.frame.header.flags.subtracting(.followsSync) }
+        let (plain, begun): (FrameHeader.Flags, FrameHeader.Flags) = ([.restart, .stored], .restart)
+        #expect(flags == [begun, plain, plain, begun, [], plain, begun])
+        #expect(try disk.crash(keeping: .nothingUnsynced).open().events() == frames.flatMap(\.bodies))
+    }
+
+    @Test("what comes behind another's frames is compressed before the append, and only that")
+    func ahead() throws {
+        let (first, second) = (try open(1), try open(2))
+        let pieces = (1...20).map { encode([event($0)]) }
+        try #require(pieces[0].raw.count < FrameWriter.leastBytes)
+        #expect(first.compressAhead(pieces) == nil, "nobody has written")
+        try first.write(pieces)
+        try first.sync()
+        #expect(first.compressAhead(pieces) == nil, "nobody else has written since")
+        try second.write([event(1)])
+        try second.sync()
+        #expect(first.compressAhead([pieces[0]]) == nil, "too little")
+        var generator = SplitMix(1)
+        let large = encode([generator.bytes(1 << 20)])
+        #expect(first.compressAhead([large]) == nil, "too much")
+        var compressed = large
+        compressed.compressIfLarge(level: 6)
+        #expect(first.compressAhead([compressed, pieces[0]]) == nil, "compressed already")
+
+        var isAhead: [Bool] = []
+        for log in [first, second, first, first] {
+            let joined = log.compressAhead(pieces)
+            isAhead.append(joined != nil)
+            try log.write(joined.map { [$0] } ?? pieces)
+            try log.sync()
+        }
+        #expect(isAhead == [true, true, true, false])
+        let frames = try second.frames()
+        #expect(frames.map { $0.bodies.count } == [20, 1, 20, 20, 20, 20])
+        #expect(frames.allSatisfy { $0.bodies.elementsEqual((1...UInt64($0.bodies.count)).map(event)) })
+        let flags = frames.map { $0.frame.header.flags.subtracting(.followsSync) }
+        #expect(flags == [.restart, [.restart, .stored], .restart, .restart, .restart, []])
+        #expect(try disk.crash(keeping: .nothingUnsynced).open().events() == frames.flatMap(\.bodies))
+    }
+
     @Test("ids of segments are not used twice, and the record of a clean close waits for the last one")
     func idsAndMark() throws {
         let logs = [

@@ -72,6 +72,17 @@ struct Append: Sendable {
     /// At least the bytes of payload that will be appended; none when there is nothing to append.
     var rawBytes: Int
 
+    /// The events of appends that only add; nil where there is another among them.
+    static func additions(_ appends: [Append]) -> [EncodedEvents]? {
+        var events: [EncodedEvents] = []
+        events.reserveCapacity(appends.count)
+        for append in appends {
+            guard case .add(let additions, _) = append.action else { return nil }
+            events.append(additions.events)
+        }
+        return events
+    }
+
     /// Room for an event that names a conversation and a sequence.
     static let smallEventBytes = 560
 

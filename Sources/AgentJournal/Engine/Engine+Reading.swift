@@ -61,6 +61,16 @@ extension Engine {
         }
     }
 
+    /// Takes in what others have made durable, for an append, which then has less to read while all others wait for it.
+    ///
+    /// What fails fails again there, and is told there.
+    func catchUpWithDurable() {
+        // In this order: what is visible after a rewind is of after it.
+        let bound = log.visibleSequence
+        guard !isDoubtful(at: bound) else { return }
+        try? catchUp(box, to: bound)
+    }
+
     /// Brings the state to the end of the log, durable or not: by that it is decided what to append. Under the log's exclusion.
     func catchUp(to head: LogHead) throws(JournalError) {
         if isDoubtful(head.rewind) { try renew(to: head.lastSequence, head.rewind) }

@@ -216,6 +216,8 @@ final class Engine: Sendable {
     }
 
     private func append(_ appends: [Append]) -> Appended {
+        catchUpWithDurable()
+        let ahead = Append.additions(appends).flatMap(log.compressAhead)
         var decided: [Decided] = []
         var behind: JournalError?
         let head: LogHead
@@ -229,7 +231,10 @@ final class Engine: Sendable {
                     behind = error
                     return []
                 }
-                return decide(appends, head, &decided)
+                let events = decide(appends, head, &decided)
+                // Nothing was refused, and nothing was there already.
+                if let ahead, events.reduce(0, { $0 + $1.count }) == ahead.count { return [ahead] }
+                return events
             }
         } catch {
             return .ended(fail(appends, decided, error))

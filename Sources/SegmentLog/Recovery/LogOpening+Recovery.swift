@@ -104,7 +104,8 @@ extension LogOpening {
         var frames = FrameWriter(entry.header, level: options.compressionLevel)
         frames.resume(
             end: tail.end.offset, chain: tail.end.chain, lastSequence: tail.end.nextSequence - 1,
-            recordedMicroseconds: tail.end.recordedMicroseconds ?? entry.header.createdMicroseconds)
+            recordedMicroseconds: tail.end.recordedMicroseconds ?? entry.header.createdMicroseconds,
+            isShared: false)
         do {
             return try ActiveSegment(
                 file: file, path: entry.path, frames: frames, allocatedEnd: try file.length(),

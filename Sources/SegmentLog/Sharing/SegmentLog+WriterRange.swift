@@ -107,7 +107,7 @@ extension SegmentLog {
         return false
     }
 
-    private static let spinning = Duration.microseconds(50)
+    private static let spinning = Duration.microseconds(15)
 
     /// Takes a range of the lock file, waiting for whoever holds it up to `LogOptions.lockTimeout`.
     ///
@@ -237,7 +237,7 @@ extension ActiveSegment {
     func resume(_ written: CommitPage.Written) {
         frames.resume(
             end: written.end, chain: written.chain, lastSequence: written.lastSequence,
-            recordedMicroseconds: written.recordedMicroseconds)
+            recordedMicroseconds: written.recordedMicroseconds, isShared: true)
         allocatedEnd = written.allocatedEnd
     }
 }

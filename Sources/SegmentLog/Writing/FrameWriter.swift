@@ -10,7 +10,11 @@ struct FrameWriter: ~Copyable {
     private(set) var lastSequence: UInt64
     private(set) var recordedMicroseconds: Int64
     private var deflater: Deflater
+    /// One that another took the place of.
+    private var spareDeflater: Deflater?
     private var mustRestart = true
+    /// Whether another process wrote the frame before.
+    private var followsAnother = false
     /// Frames that are encoded and not yet written.
     private(set) var pending = RawBuffer(capacity: 64 << 10)
     private var raw = RawBuffer(capacity: 64 << 10)
@@ -20,6 +24,8 @@ struct FrameWriter: ~Copyable {
     private static let heavilyLoadedCount = 32
     /// Memories that are no longer than that on average are short. From longer ones the shortest search takes more than time.
     private static let shortBytes = 256
+    /// Less than that is kept as it is where compressing it does not pay.
+    static let leastBytes = 512
     /// A frame of so much is an import's, for whose size people care more.
     private static let importBytes = 64 << 10
     /// Frames are closed at this much raw payload.
@@ -37,12 +43,17 @@ struct FrameWriter: ~Copyable {
     }
 
     /// Goes on behind the frames that are there already.
-    mutating func resume(end: UInt64, chain: UInt32, lastSequence: UInt64, recordedMicroseconds: Int64) {
+    ///
+    /// - Parameter isShared: Another process writes too.
+    mutating func resume(
+        end: UInt64, chain: UInt32, lastSequence: UInt64, recordedMicroseconds: Int64, isShared: Bool
+    ) {
         self.end = end
         self.chain = chain
         self.lastSequence = lastSequence
         self.recordedMicroseconds = recordedMicroseconds
         mustRestart = true
+        followsAnother = isShared
     }
 
     /// An upper bound of the bytes that `append` will take for these events.
@@ -59,7 +70,8 @@ struct FrameWriter: ~Copyable {
         for piece in pieces {
             if count > 0, piece.compressed != nil || raw.count + piece.raw.count > FrameWriter.frameBytes {
                 appendFrame(
-                    count: count, time: time, followsSync: &promise, search: search(pieces.count, count))
+                    count: count, time: time, followsSync: &promise,
+                    search: FrameWriter.search(pieces.count, count, raw.count))
                 count = 0
                 raw.removeAll()
             }
@@ -71,14 +83,17 @@ struct FrameWriter: ~Copyable {
             }
         }
         if count > 0 {
-            appendFrame(count: count, time: time, followsSync: &promise, search: search(pieces.count, count))
+            appendFrame(
+                count: count, time: time, followsSync: &promise,
+                search: FrameWriter.search(pieces.count, count, raw.count))
         }
         raw.shrink(above: 4 * FrameWriter.frameBytes)
     }
 
-    /// How what is in `raw` is searched. Compaction makes up for the tenth, or the fifth, that frames are larger.
-    private func search(_ pieces: Int, _ count: Int) -> Deflater.Search {
-        let isShort = raw.count <= min(FrameWriter.shortBytes * count, FrameWriter.importBytes)
+    /// How a frame of so many pieces, events and bytes is searched. Compaction makes up for the tenth, or the fifth, that it is
+    /// larger.
+    static func search(_ pieces: Int, _ count: Int, _ rawBytes: Int) -> Deflater.Search {
+        let isShort = rawBytes <= min(FrameWriter.shortBytes * count, FrameWriter.importBytes)
         if isShort, count >= FrameWriter.heavilyLoadedCount { return .shortest }
         return pieces >= FrameWriter.loadedCount || isShort && count >= FrameWriter.loadedCount
             ? .short : .full
@@ -124,6 +139,13 @@ struct FrameWriter: ~Copyable {
             type: original.header.type)
     }
 
+    /// A deflater, begun anew, to compress a frame with that `append` is given later.
+    mutating func takeDeflater() -> Deflater {
+        guard let spare = spareDeflater.take() else { return Deflater(level: level) }
+        spare.restart()
+        return spare
+    }
+
     /// The pending frames are written.
     mutating func clearPending() {
         pending.removeAll()
@@ -134,21 +156,18 @@ struct FrameWriter: ~Copyable {
         count: Int, time: Int64, followsSync: inout Bool, type: UInt8 = FrameHeader.eventsType,
         flags optionalFlags: FrameHeader.Flags = [], search: Deflater.Search = .full
     ) {
-        let restart = mustRestart || deflater.inputBytes >= Deflater.restartInterval
-        if restart { deflater.restart() }
-        let start = begin(time: time, restart: restart)
-        let dataStart = pending.count
-        deflater.search(search)
-        if raw.count > 0 { deflater.compress(raw.bytes, into: &pending) }
-        var flags: FrameHeader.Flags = restart ? .restart : []
-        mustRestart = false
-        // What does not shrink is kept as it is. Not for tiny payloads, which would end the shared context each time, but for
-        // an empty one: another writer's frame, that is written again, may have it, and nothing is not deflate.
-        if pending.count - dataStart >= raw.count && (raw.count >= 512 || raw.count == 0) {
-            pending.resize(to: start)
-            _ = begin(time: time, restart: true)
+        // Without a context little shrinks by little, and where processes write in turn each frame is without one: the codes of such a
+        // frame take longer to make, and in each of the others to read, than all the rest. Who goes on alone compresses its next
+        // frame, from where on there is a context again.
+        let isPlain = raw.count == 0 || followsAnother && raw.count < FrameWriter.leastBytes
+        followsAnother = false
+        let start = pending.count
+        var flags: FrameHeader.Flags = [.restart, .stored]
+        if !isPlain, let compressed = appendCompressed(time: time, search) {
+            flags = compressed
+        } else {
+            begin(time: time, restart: true)
             pending.append(raw.bytes)
-            flags = [.restart, .stored]
             mustRestart = true
         }
         finish(
@@ -156,9 +175,28 @@ struct FrameWriter: ~Copyable {
             flags: flags.union(optionalFlags), followsSync: &followsSync, type: type)
     }
 
+    /// Compresses what is in `raw`; nil, with nothing appended, where it does not shrink.
+    private mutating func appendCompressed(time: Int64, _ search: Deflater.Search) -> FrameHeader.Flags? {
+        let restart = mustRestart || deflater.inputBytes >= Deflater.restartInterval
+        if restart { deflater.restart() }
+        mustRestart = false
+        let start = pending.count
+        begin(time: time, restart: restart)
+        let dataStart = pending.count
+        deflater.search(search)
+        deflater.compress(raw.bytes, into: &pending)
+        // Not so of little, with which the context would end each time.
+        guard pending.count - dataStart < raw.count || raw.count < FrameWriter.leastBytes else {
+            pending.resize(to: start)
+            return nil
+        }
+        return restart ? .restart : []
+    }
+
     private mutating func appendCompressed(_ piece: EncodedEvents, time: Int64, followsSync: inout Bool) {
         let compressed = piece.compressed!
-        let start = begin(time: time, restart: true)
+        let start = pending.count
+        begin(time: time, restart: true)
         var flags: FrameHeader.Flags = .restart
         if compressed.data.count >= piece.raw.count {
             piece.raw.withUnsafeBytes { pending.append($0) }
@@ -166,6 +204,7 @@ struct FrameWriter: ~Copyable {
             mustRestart = true
         } else {
             compressed.data.withUnsafeBytes { pending.append($0) }
+            spareDeflater = deflater
             deflater = compressed.deflater
             mustRestart = false
         }
@@ -174,15 +213,13 @@ struct FrameWriter: ~Copyable {
             flags: flags, followsSync: &followsSync)
     }
 
-    /// Leaves room for the header, writes the recorded time, and returns where the frame starts in `pending`.
-    private mutating func begin(time: Int64, restart: Bool) -> Int {
-        let start = pending.count
+    /// Leaves room for the header, and writes the recorded time.
+    private mutating func begin(time: Int64, restart: Bool) {
         pending.appendZeros(FrameHeader.length)
         let base = restart ? header.createdMicroseconds : recordedMicroseconds
         precondition(time >= base, "recorded times never run backwards")
         let length = Varint.write(UInt64(time - base), into: pending.reserve(Varint.maximumLength))
         pending.grow(by: length)
-        return start
     }
 
     private mutating func finish(

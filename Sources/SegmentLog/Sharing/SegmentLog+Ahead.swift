@@ -1,0 +1,27 @@
+import JournalFileSystem
+
+extension SegmentLog {
+    /// Joins pieces and compresses them before they are appended, where another process has written since this one did.
+    ///
+    /// Then their frame begins anew in any case. So what compressing it takes is not spent while all other processes wait for the
+    /// writer range.
+    /// - Returns: What may be appended in their place. Nil where they are to be appended as they are: nobody else has written,
+    ///   or they are too little to be compressed, or too much for one frame, or compressed already.
+    package func compressAhead(_ pieces: [EncodedEvents]) -> EncodedEvents? {
+        let bytes = pieces.reduce(0) { $0 + $1.raw.count }
+        guard let shared, (FrameWriter.leastBytes...FrameWriter.frameBytes).contains(bytes),
+            pieces.allSatisfy({ $0.compressed == nil })
+        else { return nil }
+        let deflater = writer.withLock { writer in
+            shared.generation == writer.generation ? nil : writer.active?.frames.takeDeflater()
+        }
+        guard let deflater else { return nil }
+        var raw: [UInt8] = []
+        raw.reserveCapacity(bytes)
+        for piece in pieces { raw += piece.raw }
+        var joined = EncodedEvents(raw: raw, count: pieces.reduce(0) { $0 + $1.count })
+        deflater.search(FrameWriter.search(pieces.count, joined.count, bytes))
+        joined.compress(deflater)
+        return joined
+    }
+}
