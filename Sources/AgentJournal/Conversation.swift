@@ -109,7 +109,10 @@ public struct Conversation: Sendable {
     /// The sequence of the conversation's last event, for `expecting`; 0 when it has none.
     public func lastSequence() async throws(JournalError) -> UInt64 {
         try journal.checkOpen()
-        return try journal.engine.read { (box, bound) throws(JournalError) in
+        // Kept by a reference that was counted already: to count another, to the engine, takes a tenth of a read.
+        let attachment = try journal.attachment
+        defer { withExtendedLifetime(attachment) {} }
+        return try attachment.engine.read { (box, bound) throws(JournalError) in
             try box.lastSequence(of: name, at: bound)
         }
     }

@@ -17,6 +17,8 @@ package final class SegmentLog: Sendable {
     let page: (any SharedPage)?
     /// The words of the page.
     let shared: CommitPage?
+    /// The same, for what every read looks at: `shared` stays as long as this object, so no reference need be counted.
+    private let words: Unmanaged<CommitPage>?
     /// Whether a store to the page may need a new block. On ext4 a block that a file has stays its own.
     let isCopiedOnWrite: Bool
     /// Which byte of the openers' this one holds; nil for a reader.
@@ -48,6 +50,7 @@ package final class SegmentLog: Sendable {
         lockIdentity = parts.lockIdentity
         page = parts.page
         shared = parts.page.map { CommitPage($0, isCopiedOnWrite: parts.asksBeforeEachStore) }
+        words = shared.map { .passUnretained($0) }
         opener = parts.opener
         isCopiedOnWrite = parts.isCopiedOnWrite
         staleCounter = parts.staleCounter
@@ -129,15 +132,22 @@ package final class SegmentLog: Sendable {
 
     /// The sequence of the last event that reads may show. Acquiring: what it covers can be read.
     package var visibleSequence: UInt64 {
-        guard let shared else { return visibleAtOpening }
-        if options.access == .readOnly {
-            // Another boot's page says nothing; and what was durable stays so.
-            guard let page, page.load64(at: LockFile.bootOffset) == bootIdentity else {
-                return visibleAtOpening
-            }
-            if let staleCounter, shared.changes == staleCounter { return visibleAtOpening }
+        guard let words, options.access == .readWrite || isPageOfThisBoot else { return visibleAtOpening }
+        return max(visibleAtOpening, words._withUnsafeGuaranteedRef { $0.visible })
+    }
+
+    /// Whether the page says something to who only reads. Another boot's says nothing; and what was durable stays so.
+    private var isPageOfThisBoot: Bool {
+        guard let page, let shared, page.load64(at: LockFile.bootOffset) == bootIdentity else { return false }
+        return shared.changes != staleCounter
+    }
+
+    /// What was lost since of what others may have read before it was durable.
+    package var rewind: LogRewind {
+        guard let words, options.access == .readWrite else { return LogRewind() }
+        return words._withUnsafeGuaranteedRef {
+            LogRewind(count: $0.settledFailures, sequence: $0.settledSequence)
         }
-        return max(visibleAtOpening, shared.visible)
     }
 
     /// Sleeps until something behind `sequence` may be visible, at most so long. May return early.

@@ -1,5 +1,3 @@
-import SegmentLog
-
 /// Numbers for conversation names, found by the bytes of a name without making a string or an array of them.
 ///
 /// Open addressing with linear probing; grows at three quarters full. (The standard dictionary can be asked only with a
@@ -15,12 +13,12 @@ struct NameTable {
     private let seed = UInt64.random(in: .min ... .max)
 
     func find(_ name: UnsafeRawBufferPointer) -> Int? {
-        if let latest, NameTable.isEqual(names[latest], name) { return latest }
+        if let latest, isName(latest, name) { return latest }
         let hash = hash(name)
         var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
         while slots[slot] != 0 {
             let number = Int(slots[slot]) - 1
-            if hashes[number] == hash, NameTable.isEqual(names[number], name) { return number }
+            if hashes[number] == hash, isName(number, name) { return number }
             slot = (slot + 1) & (slots.count - 1)
         }
         return nil
@@ -59,7 +57,24 @@ struct NameTable {
     }
 
     @inline(__always)
-    private static func isEqual(_ name: [UInt8], _ bytes: UnsafeRawBufferPointer) -> Bool {
-        name.count == bytes.count && name.withUnsafeBytes { TableKey.compare($0, bytes) == 0 }
+    private func isName(_ number: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        names[number].withUnsafeBytes { NameTable.isEqual($0, bytes) }
+    }
+
+    /// All of it inlined: across a call, a reference to the name would be counted, which takes as long as to compare one.
+    @inline(__always)
+    private static func isEqual(_ name: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
+        guard name.count == other.count else { return false }
+        var offset = 0
+        while offset + 8 <= name.count {
+            let word = name.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            guard word == other.loadUnaligned(fromByteOffset: offset, as: UInt64.self) else { return false }
+            offset += 8
+        }
+        while offset < name.count {
+            guard name[offset] == other[offset] else { return false }
+            offset += 1
+        }
+        return true
     }
 }

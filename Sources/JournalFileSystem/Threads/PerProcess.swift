@@ -32,8 +32,9 @@ package struct PerProcess<Object: AnyObject & Sendable>: ~Copyable, Sendable {
     package borrowing func current() -> Object? {
         // Sequentially consistent, so that of two threads, one of which puts an object here and then looks at a flag,
         // and the other sets the flag and then looks here, one sees what the other did. On x86 it costs no more.
-        let slot = slot.load(ordering: .sequentiallyConsistent).takeUnretainedValue()
-        return slot.isOfThisProcess ? slot.object : nil
+        slot.load(ordering: .sequentiallyConsistent)._withUnsafeGuaranteedRef {
+            $0.isOfThisProcess ? $0.object : nil
+        }
     }
 
     /// This process's object, or that of a process that it was forked from: for what does not change.
@@ -58,7 +59,8 @@ package struct PerProcess<Object: AnyObject & Sendable>: ~Copyable, Sendable {
     }
 }
 
-/// An object and the process that made it. It is released only by the `deinit` of who holds it, so it stays while it is used.
+/// An object and the process that made it. It is released only by the `deinit` of who holds it, so it stays while it is used, and
+/// no reference to it need be counted.
 private final class ProcessSlot<Object: AnyObject & Sendable>: Sendable {
     let object: Object
     private let generation = ForkGeneration.current

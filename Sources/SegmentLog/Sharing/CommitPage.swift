@@ -24,7 +24,7 @@ import JournalFileSystem
 ///
 /// A process may be killed between any two stores. Whoever finds `writing` set when it takes the writer range, or
 /// `syncing` when it takes the syncer range, knows that the one before it died inside, and recovers.
-struct CommitPage: Sendable {
+final class CommitPage: Sendable {
     private let page: any SharedPage
     /// Whether a store may need a new block, and end the process where the disk has none.
     private let isCopiedOnWrite: Bool

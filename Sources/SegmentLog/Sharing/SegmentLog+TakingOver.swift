@@ -63,10 +63,4 @@ extension SegmentLog {
             && publishWritten(&writer, shared) && shared.publish(visible: writer.lastSequence)
             && shared.setSyncer(nil) && shared.setWriter(nil)
     }
-
-    /// What was lost since of what others may have read before it was durable.
-    package var rewind: LogRewind {
-        guard let shared, options.access == .readWrite else { return LogRewind() }
-        return LogRewind(count: shared.settledFailures, sequence: shared.settledSequence)
-    }
 }
