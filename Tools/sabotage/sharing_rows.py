@@ -34,6 +34,18 @@ ROWS = [
         LOG_TESTS,
     ),
     Row(
+        "compressed-ahead",
+        "what was compressed before the append is appended only where all of it was taken",
+        [
+            Place(
+                ENGINE + "Engine.swift",
+                "events.reduce(0, { $0 + $1.count }) == ahead.count",
+                'SABOTAGED("compressed-ahead") || events.reduce(0, { $0 + $1.count }) == ahead.count',
+            )
+        ],
+        ENGINE_TESTS,
+    ),
+    Row(
         "written-by-others",
         "what others wrote meanwhile is taken over before one appends",
         [
