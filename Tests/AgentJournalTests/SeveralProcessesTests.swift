@@ -1,9 +1,9 @@
 import JournalFileSystem
 import JournalTesting
-import SegmentLog
 import Testing
 
 @testable import AgentJournal
+@testable import SegmentLog
 
 /// Several processes of a simulated machine, each with an engine of its own.
 @Suite("Several processes with one memory")
@@ -142,6 +142,34 @@ struct SeveralProcessesTests {
         try first.closeNow()
         try second.closeNow()
         #expect(try texts(open(3)) == expected)
+    }
+
+    @Test("one whose append is refused lets go of what another erased all the same")
+    func erasedElsewhere() throws {
+        let (first, second) = (try open(1), try open(2))
+        func last(_ name: String) throws -> UInt64 {
+            try second.engine.read { (box, bound) throws(JournalError) in
+                try box.lastSequence(of: name, at: bound)
+            }
+        }
+        _ = try first.addNow([("a", NewMemory(.text("stays"))), ("gone", NewMemory(.text("secret")))])
+        #expect(try texts(second, "gone") == ["secret"] && last("gone") == 2)
+        _ = try first.forgetNow([2])
+        _ = try first.compactNow(keepingHistory: .all, erasingForgotten: true)
+        let stopped = try disk.openFile(first.segmentLog.paths.lock, .readWrite)
+        #expect(try stopped.lock(LockFile.writerRange, .exclusive, wait: false))
+        do {
+            _ = try second.addNow([("a", NewMemory(.text("refused")))])
+            Issue.record("it was added while another held the writer range")
+        } catch let error as JournalError {
+            #expect(error.code == .busy)
+        }
+        #expect(try last("gone") == 0 && last("a") == 1)
+        try stopped.unlock(LockFile.writerRange)
+        _ = try second.addNow([("a", NewMemory(.text("added")))])
+        #expect(try texts(first) == ["stays", "added"])
+        try first.closeNow()
+        try second.closeNow()
     }
 
     @Test("one that slept through compactions goes on, and so does one whose segments were packed")

@@ -232,11 +232,18 @@ struct SharingTests {
             try log.sync()
         }
         #expect(isAhead == [true, true, true, false])
+        try second.write([event(1)])
+        try second.sync()
+        for joined in [first.compressAhead(pieces), pieces[0]] {
+            try first.write([#require(joined)])
+            try first.sync()
+        }
         let frames = try second.frames()
-        #expect(frames.map { $0.bodies.count } == [20, 1, 20, 20, 20, 20])
+        #expect(frames.map { $0.bodies.count } == [20, 1, 20, 20, 20, 20, 1, 20, 1])
         #expect(frames.allSatisfy { $0.bodies.elementsEqual((1...UInt64($0.bodies.count)).map(event)) })
         let flags = frames.map { $0.frame.header.flags.subtracting(.followsSync) }
-        #expect(flags == [.restart, [.restart, .stored], .restart, .restart, .restart, []])
+        let plain: FrameHeader.Flags = [.restart, .stored]
+        #expect(flags == [.restart, plain, .restart, .restart, .restart, [], plain, .restart, []])
         #expect(try disk.crash(keeping: .nothingUnsynced).open().events() == frames.flatMap(\.bodies))
     }
 

@@ -67,8 +67,10 @@ extension Engine {
     func catchUpWithDurable() {
         // In this order: what is visible after a rewind is of after it.
         let bound = log.visibleSequence
-        guard !isDoubtful(at: bound) else { return }
+        guard !isDoubtful(at: bound), box.lastSequence < bound else { return }
         try? catchUp(box, to: bound)
+        // A read finds nothing new then, also where the append is refused, and would not let go of it.
+        try? letGoOfErasedNow()
     }
 
     /// Brings the state to the end of the log, durable or not: by that it is decided what to append. Under the log's exclusion.

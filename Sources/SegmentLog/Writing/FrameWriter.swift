@@ -10,10 +10,10 @@ struct FrameWriter: ~Copyable {
     private(set) var lastSequence: UInt64
     private(set) var recordedMicroseconds: Int64
     private var deflater: Deflater
-    /// One that another took the place of.
+    /// One that another took the place of, while several processes write.
     private var spareDeflater: Deflater?
     private var mustRestart = true
-    /// Whether another process wrote the frame before.
+    /// Whether another process changed the log since this one's last frame.
     private var followsAnother = false
     /// Frames that are encoded and not yet written.
     private(set) var pending = RawBuffer(capacity: 64 << 10)
@@ -204,13 +204,14 @@ struct FrameWriter: ~Copyable {
             mustRestart = true
         } else {
             compressed.data.withUnsafeBytes { pending.append($0) }
-            spareDeflater = deflater
+            if followsAnother { spareDeflater = deflater }
             deflater = compressed.deflater
             mustRestart = false
         }
         finish(
             start: start, crc: compressed.crc, rawLength: piece.raw.count, count: piece.count, time: time,
             flags: flags, followsSync: &followsSync)
+        followsAnother = false
     }
 
     /// Leaves room for the header, and writes the recorded time.
