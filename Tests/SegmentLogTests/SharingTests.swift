@@ -210,23 +210,23 @@ struct SharingTests {
         let (first, second) = (try open(1), try open(2))
         let pieces = (1...20).map { encode([event($0)]) }
         try #require(pieces[0].raw.count < FrameWriter.leastBytes)
-        #expect(first.compressAhead(pieces) == nil, "nobody has written")
+        #expect(first.compressAhead { pieces } == nil, "nobody has written")
         try first.write(pieces)
         try first.sync()
-        #expect(first.compressAhead(pieces) == nil, "nobody else has written since")
+        #expect(first.compressAhead { pieces } == nil, "nobody else has written since")
         try second.write([event(1)])
         try second.sync()
-        #expect(first.compressAhead([pieces[0]]) == nil, "too little")
+        #expect(first.compressAhead { [pieces[0]] } == nil, "too little")
         var generator = SplitMix(1)
         let large = encode([generator.bytes(1 << 20)])
-        #expect(first.compressAhead([large]) == nil, "too much")
+        #expect(first.compressAhead { [large] } == nil, "too much")
         var compressed = large
         compressed.compressIfLarge(level: 6)
-        #expect(first.compressAhead([compressed, pieces[0]]) == nil, "compressed already")
+        #expect(first.compressAhead { [compressed, pieces[0]] } == nil, "compressed already")
 
         var isAhead: [Bool] = []
         for log in [first, second, first, first] {
-            let joined = log.compressAhead(pieces)
+            let joined = log.compressAhead { pieces }
             isAhead.append(joined != nil)
             try log.write(joined.map { [$0] } ?? pieces)
             try log.sync()
@@ -234,7 +234,7 @@ struct SharingTests {
         #expect(isAhead == [true, true, true, false])
         try second.write([event(1)])
         try second.sync()
-        for joined in [first.compressAhead(pieces), pieces[0]] {
+        for joined in [first.compressAhead { pieces }, pieces[0]] {
             try first.write([#require(joined)])
             try first.sync()
         }

@@ -217,7 +217,7 @@ final class Engine: Sendable {
 
     private func append(_ appends: [Append]) -> Appended {
         catchUpWithDurable()
-        let ahead = Append.additions(appends).flatMap(log.compressAhead)
+        let ahead = log.compressAhead { Append.additions(appends) }
         var decided: [Decided] = []
         var behind: JournalError?
         let head: LogHead

@@ -5,17 +5,17 @@ extension SegmentLog {
     ///
     /// Then their frame begins anew in any case. So what compressing it takes is not spent while all other processes wait for the
     /// writer range.
+    /// - Parameter pieces: Asked for them only where another has written; nil when they are not known yet.
     /// - Returns: What may be appended in their place. Nil where they are to be appended as they are: nobody else has written,
     ///   or they are too little to be compressed, or too much for one frame, or compressed already.
-    package func compressAhead(_ pieces: [EncodedEvents]) -> EncodedEvents? {
-        let bytes = pieces.reduce(0) { $0 + $1.raw.count }
-        guard let shared, (FrameWriter.leastBytes...FrameWriter.frameBytes).contains(bytes),
-            pieces.allSatisfy({ $0.compressed == nil })
+    package func compressAhead(_ pieces: () -> [EncodedEvents]?) -> EncodedEvents? {
+        guard let shared, writer.withLock({ $0.generation != shared.generation }), let pieces = pieces()
         else { return nil }
-        let deflater = writer.withLock { writer in
-            shared.generation == writer.generation ? nil : writer.active?.frames.takeDeflater()
-        }
-        guard let deflater else { return nil }
+        let bytes = pieces.reduce(0) { $0 + $1.raw.count }
+        guard (FrameWriter.leastBytes...FrameWriter.frameBytes).contains(bytes),
+            pieces.allSatisfy({ $0.compressed == nil }),
+            let deflater = writer.withLock({ $0.active?.frames.takeDeflater() })
+        else { return nil }
         var raw: [UInt8] = []
         raw.reserveCapacity(bytes)
         for piece in pieces { raw += piece.raw }
