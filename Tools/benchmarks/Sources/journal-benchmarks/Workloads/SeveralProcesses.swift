@@ -214,7 +214,13 @@ struct AddBesideOthers: AsyncParsableCommand {
         try FileDescriptor.open(
             sign(number), .writeOnly, options: .create, permissions: .ownerReadWrite
         ).close()
-        while !(0..<SeveralProcesses.processes).allSatisfy({ Files.exists(sign($0)) }) { usleep(200) }
+        let limit = Clock.nanoseconds() + 60_000_000_000
+        while let missing = (0..<SeveralProcesses.processes).first(where: { !Files.exists(sign($0)) }) {
+            guard Clock.nanoseconds() < limit else {
+                throw UsageError("process \(missing) was not ready within a minute")
+            }
+            usleep(200)
+        }
         return Clock.nanoseconds() + UInt64(seconds * 1e9)
     }
 }
