@@ -67,6 +67,7 @@ extension Engine {
     func catchUpWithDurable() {
         // In this order: what is visible after a rewind is of after it.
         let bound = log.visibleSequence
+        let box = box
         guard !isDoubtful(at: bound), box.lastSequence < bound else { return }
         try? catchUp(box, to: bound)
         // A read finds nothing new then, also where the append is refused, and would not let go of it.
