@@ -127,7 +127,8 @@ struct SeveralProcessesTests {
             #expect(try self.texts(first) == expected)
             #expect(try self.texts(second) == expected)
         }
-        let many = (0..<30).map { "one of many, number \($0)" }
+        // So much that it is compressed under load too.
+        let many = (0..<30).map { "one of many, number \($0)" + String(repeating: ".", count: 600) }
         try check(appends(many), [:], many)
         try check(appends(many, expecting: [11: 1]), [11: "unexpected_sequence"], many)
         let known = "of the second, \(expected.count)"

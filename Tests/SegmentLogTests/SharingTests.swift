@@ -205,11 +205,36 @@ struct SharingTests {
         #expect(try disk.crash(keeping: .nothingUnsynced).open().events() == frames.flatMap(\.bodies))
     }
 
+    @Test("behind another's frames what four callers append together is compressed only from 16 KiB on")
+    func loaded() throws {
+        let (first, second) = (try open(1), try open(2))
+        func piece(_ bytes: Int) -> EncodedEvents { encode([Array(repeating: 7, count: bytes)]) }
+        // Nobody comes before the first one.
+        let appended = [
+            [piece(100)], [300, 300, 300].map(piece), [300, 300, 300, 300].map(piece),
+            [300, 300, 300, 16_000].map(piece), Array(repeating: piece(5000), count: 4),
+        ]
+        for (index, pieces) in appended.enumerated() {
+            let log = index % 2 == 0 ? first : second
+            let ahead = log.compressAhead { pieces }
+            // Who has never written compresses nothing ahead.
+            #expect((ahead != nil) == (index >= 3), "append \(index)")
+            // Also where the append finds out only now that another has written.
+            try log.write(index == 3 ? pieces : ahead.map { [$0] } ?? pieces)
+            try log.sync()
+        }
+        let frames = try second.frames()
+        #expect(frames.map { $0.bodies.count } == appended.map(\.count))
+        let (plain, compressed): (FrameHeader.Flags, FrameHeader.Flags) = ([.restart, .stored], .restart)
+        let flags = frames.map { $0.frame.header.flags.subtracting(.followsSync) }
+        #expect(flags == [compressed, compressed, plain, compressed, compressed])
+        #expect(try disk.crash(keeping: .nothingUnsynced).open().events() == frames.flatMap(\.bodies))
+    }
+
     @Test("what comes behind another's frames is compressed before the append, and only that")
     func ahead() throws {
         let (first, second) = (try open(1), try open(2))
-        let pieces = (1...20).map { encode([event($0)]) }
-        try #require(pieces[0].raw.count < FrameWriter.leastBytes)
+        let pieces = [1...1, 2...9, 10...20].map { encode($0.map { event($0) }) }
         #expect(first.compressAhead { pieces } == nil, "nobody has written")
         try first.write(pieces)
         try first.sync()

@@ -13,4 +13,11 @@ package enum Checksum {
     package static func crc32(_ seed: UInt32 = 0, _ bytes: [UInt8]) -> UInt32 {
         bytes.withUnsafeBytes { crc32(seed, $0) }
     }
+
+    /// That of so many bytes, whose own is `crc`, one copy behind the other.
+    ///
+    /// - Complexity: some hundred nanoseconds, however many bytes.
+    static func crc32(twice crc: UInt32, byteCount: Int) -> UInt32 {
+        UInt32(truncatingIfNeeded: crc32_combine(UInt(crc), UInt(crc), byteCount))
+    }
 }

@@ -109,10 +109,13 @@ package struct FrameHeader: Hashable, Sendable {
     }
 
     /// The payload CRC. The part over the raw payload comes first, so that whoever compresses can compute it there.
-    static func payloadCRC(raw: UInt32, data: UnsafeRawBufferPointer, varint: UnsafeRawBufferPointer)
-        -> UInt32
-    {
-        Checksum.crc32(Checksum.crc32(raw, data), varint)
+    ///
+    /// - Parameter isStored: The data is the raw payload.
+    static func payloadCRC(
+        raw: UInt32, data: UnsafeRawBufferPointer, isStored: Bool, varint: UnsafeRawBufferPointer
+    ) -> UInt32 {
+        let both = isStored ? Checksum.crc32(twice: raw, byteCount: data.count) : Checksum.crc32(raw, data)
+        return Checksum.crc32(both, varint)
     }
 
     /// Whether the type or a flag is unknown in such a segment and must be understood.

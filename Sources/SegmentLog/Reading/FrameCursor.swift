@@ -204,7 +204,7 @@ package final class FrameCursor {
                 return .invalid("the payload does not inflate to its raw length")
             }
             let crc = FrameHeader.payloadCRC(
-                raw: Checksum.crc32(0, output.bytes), data: data,
+                raw: Checksum.crc32(0, output.bytes), data: data, isStored: found.flags.contains(.stored),
                 varint: UnsafeRawBufferPointer(rebasing: bytes[..<position]))
             return crc == found.payloadCRC ? nil : .invalid("the payload's checksum is wrong")
         }

@@ -12,15 +12,16 @@ extension SegmentLog {
         guard let shared, writer.withLock({ $0.generation != shared.generation }), let pieces = pieces()
         else { return nil }
         let bytes = pieces.reduce(0) { $0 + $1.raw.count }
-        guard (FrameWriter.leastBytes...FrameWriter.frameBytes).contains(bytes),
+        let count = pieces.reduce(0) { $0 + $1.count }
+        guard !FrameWriter.isPlain(pieces.count, bytes), bytes <= FrameWriter.frameBytes,
             pieces.allSatisfy({ $0.compressed == nil }),
             let deflater = writer.withLock({ $0.active?.frames.takeDeflater() })
         else { return nil }
         var raw: [UInt8] = []
         raw.reserveCapacity(bytes)
         for piece in pieces { raw += piece.raw }
-        var joined = EncodedEvents(raw: raw, count: pieces.reduce(0) { $0 + $1.count })
-        deflater.search(FrameWriter.search(pieces.count, joined.count, bytes))
+        var joined = EncodedEvents(raw: raw, count: count)
+        deflater.search(FrameWriter.search(pieces.count, count, bytes))
         joined.compress(deflater)
         return joined
     }

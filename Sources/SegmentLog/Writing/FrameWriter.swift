@@ -24,8 +24,9 @@ struct FrameWriter: ~Copyable {
     private static let heavilyLoadedCount = 32
     /// Memories that are no longer than that on average are short. From longer ones the shortest search takes more than time.
     private static let shortBytes = 256
-    /// Less than that is kept as it is where compressing it does not pay.
-    static let leastBytes = 512
+    /// Behind another process's frame, less than that is kept as it is, and under load less than that.
+    private static let leastBytes = 512
+    private static let leastLoadedBytes = 16 << 10
     /// A frame of so much is an import's, for whose size people care more.
     private static let importBytes = 64 << 10
     /// Frames are closed at this much raw payload.
@@ -69,9 +70,7 @@ struct FrameWriter: ~Copyable {
         raw.removeAll()
         for piece in pieces {
             if count > 0, piece.compressed != nil || raw.count + piece.raw.count > FrameWriter.frameBytes {
-                appendFrame(
-                    count: count, time: time, followsSync: &promise,
-                    search: FrameWriter.search(pieces.count, count, raw.count))
+                appendJoined(pieces.count, count: count, time: time, followsSync: &promise)
                 count = 0
                 raw.removeAll()
             }
@@ -83,9 +82,7 @@ struct FrameWriter: ~Copyable {
             }
         }
         if count > 0 {
-            appendFrame(
-                count: count, time: time, followsSync: &promise,
-                search: FrameWriter.search(pieces.count, count, raw.count))
+            appendJoined(pieces.count, count: count, time: time, followsSync: &promise)
         }
         raw.shrink(above: 4 * FrameWriter.frameBytes)
     }
@@ -97,6 +94,15 @@ struct FrameWriter: ~Copyable {
         if isShort, count >= FrameWriter.heavilyLoadedCount { return .shortest }
         return pieces >= FrameWriter.loadedCount || isShort && count >= FrameWriter.loadedCount
             ? .short : .full
+    }
+
+    /// Whether a frame of so many pieces and bytes is kept as it is behind another process's.
+    ///
+    /// Without a context little shrinks by little, and where processes write in turn each frame is without one: the codes of such a
+    /// frame take longer to make, and in each of the others to read, than all the rest. Under load the adds wait for the
+    /// processors, of whose time half goes into compressing once and reading in every process. Packing makes up for it.
+    static func isPlain(_ pieces: Int, _ rawBytes: Int) -> Bool {
+        rawBytes < (pieces < loadedCount ? leastBytes : leastLoadedBytes)
     }
 
     /// Encodes a frame that is written again. Of what this version does not know and may skip, nothing is lost.
@@ -152,18 +158,25 @@ struct FrameWriter: ~Copyable {
         pending.shrink(above: 1 << 20)
     }
 
+    /// Encodes what is in `raw`, of so many pieces.
+    private mutating func appendJoined(
+        _ pieces: Int, count: Int, time: Int64, followsSync: inout Bool
+    ) {
+        // Who goes on alone compresses its next frame, from where on there is a context again.
+        appendFrame(
+            count: count, time: time, followsSync: &followsSync,
+            search: FrameWriter.search(pieces, count, raw.count),
+            isPlain: followsAnother && FrameWriter.isPlain(pieces, raw.count))
+    }
+
     private mutating func appendFrame(
         count: Int, time: Int64, followsSync: inout Bool, type: UInt8 = FrameHeader.eventsType,
-        flags optionalFlags: FrameHeader.Flags = [], search: Deflater.Search = .full
+        flags optionalFlags: FrameHeader.Flags = [], search: Deflater.Search = .full, isPlain: Bool = false
     ) {
-        // Without a context little shrinks by little, and where processes write in turn each frame is without one: the codes of such a
-        // frame take longer to make, and in each of the others to read, than all the rest. Who goes on alone compresses its next
-        // frame, from where on there is a context again.
-        let isPlain = raw.count == 0 || followsAnother && raw.count < FrameWriter.leastBytes
         followsAnother = false
         let start = pending.count
         var flags: FrameHeader.Flags = [.restart, .stored]
-        if !isPlain, let compressed = appendCompressed(time: time, search) {
+        if raw.count > 0, !isPlain, let compressed = appendCompressed(time: time, search) {
             flags = compressed
         } else {
             begin(time: time, restart: true)
@@ -232,6 +245,7 @@ struct FrameWriter: ~Copyable {
         let varintLength = body.firstIndex { $0 < 0x80 }! + 1
         let payloadCRC = FrameHeader.payloadCRC(
             raw: crc, data: UnsafeRawBufferPointer(rebasing: body[varintLength...]),
+            isStored: flags.contains(.stored),
             varint: UnsafeRawBufferPointer(rebasing: body[..<varintLength]))
         complete(
             start: start, payloadCRC: payloadCRC, rawLength: rawLength, count: count, time: time,
