@@ -107,12 +107,17 @@ public struct Conversation: Sendable {
     }
 
     /// The sequence of the conversation's last event, for `expecting`; 0 when it has none.
-    public func lastSequence() async throws(JournalError) -> UInt64 {
+    ///
+    /// - Complexity: constant, and on the caller's actor, where nothing is new and the conversation changed since the last snapshot.
+    ///   Else what is new is read, or the snapshot, and away from that actor.
+    public nonisolated(nonsending) func lastSequence() async throws(JournalError) -> UInt64 {
         try journal.checkOpen()
-        // Kept by a reference that was counted already: to count another, to the engine, takes a tenth of a read.
-        let attachment = try journal.attachment
-        defer { withExtendedLifetime(attachment) {} }
-        return try attachment.engine.read { (box, bound) throws(JournalError) in
+        if let known = journal.knownLastSequence(of: name) { return known }
+        return try await readLastSequence()
+    }
+
+    @concurrent private func readLastSequence() async throws(JournalError) -> UInt64 {
+        try journal.engine.read { (box, bound) throws(JournalError) in
             try box.lastSequence(of: name, at: bound)
         }
     }

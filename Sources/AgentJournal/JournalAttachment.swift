@@ -66,6 +66,16 @@ extension Journal {
         }
     }
 
+    /// The last event of a conversation, if that is known without a read from the disk.
+    ///
+    /// No reference is counted to what this process holds, which takes a tenth of a read.
+    func knownLastSequence(of name: String) -> UInt64? {
+        attachments.unretained()?._withUnsafeGuaranteedRef { attachment -> UInt64? in
+            guard let (box, bound) = attachment.engine.nowIfKnown() else { return nil }
+            return box.knownLastSequence(of: name, at: bound)
+        }
+    }
+
     var engine: Engine { get throws(JournalError) { try attachment.engine } }
 
     var segmentLog: SegmentLog { get throws(JournalError) { try attachment.segmentLog } }

@@ -48,6 +48,38 @@ struct SeveralProcessesTests {
         try again.closeNow()
     }
 
+    /// Asks from an actor, on which what is known is answered.
+    private actor Asker {
+        func last(_ conversation: Conversation) async throws -> UInt64 {
+            try await conversation.lastSequence()
+        }
+    }
+
+    @Test("an actor is told the last sequence: what is known, what another added, what a snapshot has")
+    func lastSequence() async throws {
+        let (first, second) = (try open(1), try open(2))
+        let (asker, conversation) = (Asker(), second.conversation("a"))
+        #expect(try await asker.last(conversation) == 0)
+        for number in 1...3 as ClosedRange<UInt64> {
+            _ = try first.addNow([("a", NewMemory(.text("number \(number)")))])
+            #expect(try await asker.last(conversation) == number)
+            #expect(second.knownLastSequence(of: "a") == number)
+        }
+        try await second.snapshot()
+        try second.closeNow()
+        let third = try open(3)
+        #expect(third.knownLastSequence(of: "a") == nil, "it lies in the snapshot")
+        #expect(try await asker.last(third.conversation("a")) == 3)
+        _ = try third.addNow([("b", NewMemory(.text("of another")))])
+        #expect(try await asker.last(third.conversation("a")) == 3)
+        #expect(try await asker.last(third.conversation("nobody")) == 0)
+        try third.closeNow()
+        await #expect { _ = try await asker.last(third.conversation("a")) } throws: {
+            ($0 as? JournalError)?.code == .closed
+        }
+        try first.closeNow()
+    }
+
     @Test("a log that read what others wrote is gone when it is closed")
     func released() throws {
         let first = try open(1)

@@ -14,7 +14,7 @@ extension Engine {
         var attempts = 0
         while true {
             do throws(JournalError) {
-                if let current = current() { return current }
+                if let known = nowIfKnown() { return known }
                 try renewIfFarBehind(box)
                 // In this order: what is visible after a rewind is of after it.
                 let bound = log.visibleSequence
@@ -34,8 +34,8 @@ extension Engine {
         }
     }
 
-    /// The same when nothing is new.
-    private func current() -> (box: StateBox, bound: UInt64)? {
+    /// The same when nothing is new; else nil.
+    func nowIfKnown() -> (box: StateBox, bound: UInt64)? {
         // In this order: what is visible after a rewind is of after it.
         let bound = log.visibleSequence
         guard !isDoubtful(at: bound), !isReadOnly, !isPoisoned else { return nil }

@@ -161,6 +161,12 @@ final class StateBox: Sendable {
         return try below?.conversation(Array(name.utf8))?.lastSequence ?? own
     }
 
+    /// The same if it lies above the snapshot; else nil.
+    func knownLastSequence(of name: String, at bound: UInt64) -> UInt64? {
+        let own = state.withLock { $0.layer.lastSequence(of: name, at: bound) }
+        return own > 0 ? own : nil
+    }
+
     /// The latest flush with a label, also when it is not visible yet; nil when there is none.
     func label(_ label: [UInt8]) throws(JournalError) -> UInt64? {
         let (own, below) = state.withLock { ($0.layer.labels[label], $0.below) }

@@ -37,6 +37,13 @@ package struct PerProcess<Object: AnyObject & Sendable>: ~Copyable, Sendable {
         }
     }
 
+    /// The same without counting a reference to it: it stays while this is held.
+    package borrowing func unretained() -> Unmanaged<Object>? {
+        slot.load(ordering: .sequentiallyConsistent)._withUnsafeGuaranteedRef {
+            $0.isOfThisProcess ? Unmanaged.passUnretained($0.object) : nil
+        }
+    }
+
     /// This process's object, or that of a process that it was forked from: for what does not change.
     package borrowing func inherited() -> Object {
         slot.load(ordering: .acquiring).takeUnretainedValue().object
