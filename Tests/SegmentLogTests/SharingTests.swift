@@ -205,6 +205,10 @@ struct SharingTests {
         #expect(try disk.crash(keeping: .nothingUnsynced).open().events() == frames.flatMap(\.bodies))
     }
 
+    private func ahead(_ log: SegmentLog, _ pieces: [EncodedEvents]) -> EncodedEvents? {
+        log.compressAhead(pieces.count, rawBytes: pieces.reduce(0) { $0 + $1.raw.count }) { pieces }
+    }
+
     @Test("behind another's frames what four callers append together is compressed only from 16 KiB on")
     func loaded() throws {
         let (first, second) = (try open(1), try open(2))
@@ -216,11 +220,11 @@ struct SharingTests {
         ]
         for (index, pieces) in appended.enumerated() {
             let log = index % 2 == 0 ? first : second
-            let ahead = log.compressAhead { pieces }
+            let joined = ahead(log, pieces)
             // Who has never written compresses nothing ahead.
-            #expect((ahead != nil) == (index >= 3), "append \(index)")
+            #expect((joined != nil) == (index >= 3), "append \(index)")
             // Also where the append finds out only now that another has written.
-            try log.write(index == 3 ? pieces : ahead.map { [$0] } ?? pieces)
+            try log.write(index == 3 ? pieces : joined.map { [$0] } ?? pieces)
             try log.sync()
         }
         let frames = try second.frames()
@@ -232,26 +236,26 @@ struct SharingTests {
     }
 
     @Test("what comes behind another's frames is compressed before the append, and only that")
-    func ahead() throws {
+    func compressedAhead() throws {
         let (first, second) = (try open(1), try open(2))
         let pieces = [1...1, 2...9, 10...20].map { encode($0.map { event($0) }) }
-        #expect(first.compressAhead { pieces } == nil, "nobody has written")
+        #expect(ahead(first, pieces) == nil, "nobody has written")
         try first.write(pieces)
         try first.sync()
-        #expect(first.compressAhead { pieces } == nil, "nobody else has written since")
+        #expect(ahead(first, pieces) == nil, "nobody else has written since")
         try second.write([event(1)])
         try second.sync()
-        #expect(first.compressAhead { [pieces[0]] } == nil, "too little")
+        #expect(ahead(first, [pieces[0]]) == nil, "too little")
         var generator = SplitMix(1)
         let large = encode([generator.bytes(1 << 20)])
-        #expect(first.compressAhead { [large] } == nil, "too much")
+        #expect(ahead(first, [large]) == nil, "too much")
         var compressed = large
         compressed.compressIfLarge(level: 6)
-        #expect(first.compressAhead { [compressed, pieces[0]] } == nil, "compressed already")
+        #expect(ahead(first, [compressed, pieces[0]]) == nil, "compressed already")
 
         var isAhead: [Bool] = []
         for log in [first, second, first, first] {
-            let joined = log.compressAhead { pieces }
+            let joined = ahead(log, pieces)
             isAhead.append(joined != nil)
             try log.write(joined.map { [$0] } ?? pieces)
             try log.sync()
@@ -259,7 +263,7 @@ struct SharingTests {
         #expect(isAhead == [true, true, true, false])
         try second.write([event(1)])
         try second.sync()
-        for joined in [first.compressAhead { pieces }, pieces[0]] {
+        for joined in [ahead(first, pieces), pieces[0]] {
             try first.write([#require(joined)])
             try first.sync()
         }

@@ -217,14 +217,13 @@ final class Engine: Sendable {
 
     private func append(_ appends: [Append]) -> Appended {
         catchUpWithDurable()
-        let ahead = log.compressAhead { Append.additions(appends) }
+        let rawBytes = appends.reduce(0) { $0 + $1.rawBytes }
+        let ahead = log.compressAhead(appends.count, rawBytes: rawBytes) { Append.additions(appends) }
         var decided: [Decided] = []
         var behind: JournalError?
         let head: LogHead
         do throws(LogError) {
-            head = try log.append(
-                rawBytes: appends.reduce(0) { $0 + $1.rawBytes }, pieces: appends.count
-            ) { head in
+            head = try log.append(rawBytes: rawBytes, pieces: appends.count) { head in
                 do throws(JournalError) {
                     try catchUp(to: head)
                 } catch {

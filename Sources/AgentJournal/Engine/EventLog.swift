@@ -10,7 +10,7 @@ package protocol EventLog: AnyObject, Sendable {
     ) throws(LogError) -> LogHead
     /// Compresses, before they are appended, what comes behind another process's events in any case; nil where that is to be left to
     /// `append`. See `SegmentLog.compressAhead`.
-    func compressAhead(_ pieces: () -> [EncodedEvents]?) -> EncodedEvents?
+    func compressAhead(_ count: Int, rawBytes: Int, _ pieces: () -> [EncodedEvents]?) -> EncodedEvents?
     /// Ends the present segment when it is longer than that, so that what is written so far can be packed and dropped, and a
     /// replay of what comes next need not read it.
     func seal(longerThan bytes: UInt64) throws(LogError)
