@@ -10,10 +10,14 @@ import Testing
 struct SharingTests {
     private let disk = SimulatedDisk(pid: 1)
 
-    private func open(_ pid: Int32, segmentBytes: UInt64 = 64 << 20) throws -> SegmentLog {
+    /// - Parameter quickSync: On a disk whose syncs take less, adds wait for the processors.
+    private func open(
+        _ pid: Int32, segmentBytes: UInt64 = 64 << 20, quickSync: Duration = .seconds(1000)
+    ) throws -> SegmentLog {
         let machine = pid == 1 ? disk : disk.asProcess(pid: pid)
         return try machine.open(
-            segmentBytes: segmentBytes, seed: UInt64(pid), lockTimeout: .milliseconds(30))
+            segmentBytes: segmentBytes, seed: UInt64(pid), lockTimeout: .milliseconds(30),
+            quickSync: quickSync)
     }
 
     @Test("one process syncs for all; what is written is not shown before")
@@ -209,9 +213,12 @@ struct SharingTests {
         log.compressAhead(pieces.count, rawBytes: pieces.reduce(0) { $0 + $1.raw.count }) { pieces }
     }
 
-    @Test("behind another's frames what four callers append together is compressed only from 16 KiB on")
-    func loaded() throws {
-        let (first, second) = (try open(1), try open(2))
+    @Test(
+        "behind another's frames what four callers append together is compressed only from 16 KiB on, if the disk is quick",
+        arguments: [true, false])
+    func loaded(isQuick: Bool) throws {
+        let quickSync = isQuick ? Duration.seconds(1000) : .zero
+        let (first, second) = (try open(1, quickSync: quickSync), try open(2, quickSync: quickSync))
         func piece(_ bytes: Int) -> EncodedEvents { encode([Array(repeating: 7, count: bytes)]) }
         // Nobody comes before the first one.
         let appended = [
@@ -222,17 +229,36 @@ struct SharingTests {
             let log = index % 2 == 0 ? first : second
             let joined = ahead(log, pieces)
             // Who has never written compresses nothing ahead.
-            #expect((joined != nil) == (index >= 3), "append \(index)")
+            #expect((joined != nil) == (index >= (isQuick ? 3 : 2)), "append \(index)")
             // Also where the append finds out only now that another has written.
             try log.write(index == 3 ? pieces : joined.map { [$0] } ?? pieces)
             try log.sync()
         }
         let frames = try second.frames()
         #expect(frames.map { $0.bodies.count } == appended.map(\.count))
-        let (plain, compressed): (FrameHeader.Flags, FrameHeader.Flags) = ([.restart, .stored], .restart)
-        let flags = frames.map { $0.frame.header.flags.subtracting(.followsSync) }
-        #expect(flags == [compressed, compressed, plain, compressed, compressed])
+        let isPlain = frames.map { $0.frame.header.flags.contains(.stored) }
+        #expect(isPlain == [false, false, isQuick, false, false])
         #expect(try disk.crash(keeping: .nothingUnsynced).open().events() == frames.flatMap(\.bodies))
+    }
+
+    @Test("a disk is as quick as the quickest of its last syncs, and slow before the first")
+    func pace() {
+        let pace = SyncPace()
+        #expect(!pace.isQuicker(than: .seconds(1000)))
+        pace.record(.milliseconds(3))
+        #expect(pace.isQuicker(than: .milliseconds(4)) && !pace.isQuicker(than: .milliseconds(3)))
+        pace.record(.milliseconds(1))
+        for _ in 0..<61 { pace.record(.milliseconds(5)) }
+        #expect(pace.isQuicker(than: .milliseconds(2)) && !pace.isQuicker(than: .milliseconds(1)))
+        // Of the next 64 none was so quick.
+        for _ in 0..<64 { pace.record(.milliseconds(7)) }
+        #expect(pace.isQuicker(than: .milliseconds(2)))
+        pace.record(.milliseconds(7))
+        #expect(!pace.isQuicker(than: .milliseconds(7)) && pace.isQuicker(than: .milliseconds(8)))
+        pace.record(.seconds(1_000_000))
+        pace.record(.nanoseconds(-5))
+        #expect(pace.isQuicker(than: .nanoseconds(1)))
+        #expect(!pace.isQuicker(than: .zero))
     }
 
     @Test("what comes behind another's frames is compressed before the append, and only that")

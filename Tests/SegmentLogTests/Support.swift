@@ -63,10 +63,12 @@ extension LogOptions {
 extension SimulatedDisk {
     /// Opens the log for appending.
     func open(
-        segmentBytes: UInt64 = 64 << 20, seed: UInt64 = 1, lockTimeout: Duration = .seconds(30)
+        segmentBytes: UInt64 = 64 << 20, seed: UInt64 = 1, lockTimeout: Duration = .seconds(30),
+        quickSync: Duration = .seconds(1000)
     ) throws(LogError) -> SegmentLog {
         var options = LogOptions.test(self, segmentBytes: segmentBytes, seed: seed)
         options.lockTimeout = lockTimeout
+        options.quickSync = quickSync
         return try SegmentLog.open(directory, options)
     }
 

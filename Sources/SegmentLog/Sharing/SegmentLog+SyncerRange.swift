@@ -137,7 +137,9 @@ extension SegmentLog {
         do throws(FileSystemError) {
             try reservePage()
             guard shared.setSyncer(opener) else { throw noBlock }
+            let start = ContinuousClock.now
             try file.syncData()
+            pace.record(ContinuousClock.now - start)
         } catch {
             shared.countFailure()
             return .failed("Syncing the log failed", error)

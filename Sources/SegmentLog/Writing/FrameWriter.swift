@@ -64,13 +64,17 @@ struct FrameWriter: ~Copyable {
 
     /// Encodes the pieces, joined into frames, behind what is pending. Only the first frame may promise that all
     /// before it is durable.
-    mutating func append(_ pieces: [EncodedEvents], recordedMicroseconds time: Int64, followsSync: Bool) {
+    mutating func append(
+        _ pieces: [EncodedEvents], recordedMicroseconds time: Int64, followsSync: Bool,
+        isDiskQuick: Bool = false
+    ) {
         var promise = followsSync
         var count = 0
         raw.removeAll()
         for piece in pieces {
             if count > 0, piece.compressed != nil || raw.count + piece.raw.count > FrameWriter.frameBytes {
-                appendJoined(pieces.count, count: count, time: time, followsSync: &promise)
+                appendJoined(
+                    pieces.count, isDiskQuick, count: count, time: time, followsSync: &promise)
                 count = 0
                 raw.removeAll()
             }
@@ -82,7 +86,7 @@ struct FrameWriter: ~Copyable {
             }
         }
         if count > 0 {
-            appendJoined(pieces.count, count: count, time: time, followsSync: &promise)
+            appendJoined(pieces.count, isDiskQuick, count: count, time: time, followsSync: &promise)
         }
         raw.shrink(above: 4 * FrameWriter.frameBytes)
     }
@@ -99,10 +103,10 @@ struct FrameWriter: ~Copyable {
     /// Whether a frame of so many pieces and bytes is kept as it is behind another process's.
     ///
     /// Without a context little shrinks by little, and where processes write in turn each frame is without one: the codes of such a
-    /// frame take longer to make, and in each of the others to read, than all the rest. Under load the adds wait for the
-    /// processors, of whose time half goes into compressing once and reading in every process. Packing makes up for it.
-    static func isPlain(_ pieces: Int, _ rawBytes: Int) -> Bool {
-        rawBytes < (pieces < loadedCount ? leastBytes : leastLoadedBytes)
+    /// frame take longer to make, and in each of the others to read, than all the rest. Under load, on a quick disk, the adds wait
+    /// for the processors, of whose time half goes into compressing once and reading in every process. Packing makes up for it.
+    static func isPlain(_ pieces: Int, _ rawBytes: Int, isDiskQuick: Bool) -> Bool {
+        rawBytes < (pieces >= loadedCount && isDiskQuick ? leastLoadedBytes : leastBytes)
     }
 
     /// Encodes a frame that is written again. Of what this version does not know and may skip, nothing is lost.
@@ -160,13 +164,13 @@ struct FrameWriter: ~Copyable {
 
     /// Encodes what is in `raw`, of so many pieces.
     private mutating func appendJoined(
-        _ pieces: Int, count: Int, time: Int64, followsSync: inout Bool
+        _ pieces: Int, _ isDiskQuick: Bool, count: Int, time: Int64, followsSync: inout Bool
     ) {
         // Who goes on alone compresses its next frame, from where on there is a context again.
         appendFrame(
             count: count, time: time, followsSync: &followsSync,
             search: FrameWriter.search(pieces, count, raw.count),
-            isPlain: followsAnother && FrameWriter.isPlain(pieces, raw.count))
+            isPlain: followsAnother && FrameWriter.isPlain(pieces, raw.count, isDiskQuick: isDiskQuick))
     }
 
     private mutating func appendFrame(
