@@ -108,8 +108,11 @@ public struct Conversation: Sendable {
 
     /// The sequence of the conversation's last event, for `expecting`; 0 when it has none.
     ///
-    /// - Complexity: constant, and on the caller's actor, where nothing is new and the conversation changed since the last snapshot.
-    ///   Else what is new is read, or the snapshot, and away from that actor.
+    /// What is known is told on the caller's actor at once: then the caller is not suspended, and other tasks of that actor do not run
+    /// meanwhile.
+    /// - Complexity: constant where the journal is open for writing, nothing is new, and the conversation changed since the last
+    ///   snapshot. Else what is new is read, or the snapshot, away from the actor; and while the conversation's last event is being made
+    ///   durable, it is linear in the conversation.
     public nonisolated(nonsending) func lastSequence() async throws(JournalError) -> UInt64 {
         try journal.checkOpen()
         if let known = journal.knownLastSequence(of: name) { return known }

@@ -50,6 +50,11 @@ void jp_monitor_lock(jp_monitor *monitor) {
     jp_blocking_end(blocks);
 }
 
+bool jp_monitor_try_lock(jp_monitor *monitor) {
+    jp_let_forks_go_first();
+    return pthread_mutex_trylock(&monitor->mutex) == 0;
+}
+
 void jp_monitor_unlock(jp_monitor *monitor) {
     must(pthread_mutex_unlock(&monitor->mutex), "pthread_mutex_unlock");
 }

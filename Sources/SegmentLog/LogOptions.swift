@@ -25,7 +25,7 @@ package struct LogOptions: Sendable {
     package var preallocationBytes: UInt64 = 256 << 10
     /// zlib's level, 1 to 9.
     package var compressionLevel: Int32 = 8
-    /// Where a sync takes less, several processes with many adds wait for the processors, not for the disk.
+    /// A disk whose syncs take less is quick: under load several processes leave it to packing to compress what they append.
     package var quickSync = Duration.microseconds(500)
     /// For a new journal: the largest content.
     package var maximumContentBytes = 16 << 20

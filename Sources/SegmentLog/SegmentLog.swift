@@ -32,7 +32,7 @@ package final class SegmentLog: Sendable {
     let writer: Monitor<Writer>
     /// The same for the syncer range. Taken behind the writer's mutex, never before it.
     let syncer = Monitor(())
-    let pace = SyncPace()
+    let pace: SyncPace
     /// Reads what others wrote, for the state to catch up. Taken last of all.
     let tail = Monitor(Tailing())
     /// Held while segments are packed or dropped. Taken before the writer's mutex, never the other way round.
@@ -45,6 +45,7 @@ package final class SegmentLog: Sendable {
     init(_ parts: Parts) {
         paths = parts.paths
         options = parts.options
+        pace = SyncPace(limit: parts.options.quickSync)
         identity = parts.identity
         report = parts.report
         lockFile = parts.lockFile

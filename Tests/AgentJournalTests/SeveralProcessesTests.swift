@@ -70,7 +70,15 @@ struct SeveralProcessesTests {
         let third = try open(3)
         #expect(third.knownLastSequence(of: "a") == nil, "it lies in the snapshot")
         #expect(try await asker.last(third.conversation("a")) == 3)
+        let reader = try open(4) { $0.access = .readOnly }
+        #expect(reader.knownLastSequence(of: "a") == nil, "it is open for reading only")
+        #expect(try await asker.last(reader.conversation("a")) == 3)
+        try reader.closeNow()
         _ = try third.addNow([("b", NewMemory(.text("of another")))])
+        #expect(third.knownLastSequence(of: "b") == 4)
+        let box = try third.engine.box
+        #expect(box.knownLastSequence(of: "b", at: 3) == nil, "it is not visible")
+        #expect(box.withLock { _ in third.knownLastSequence(of: "b") } == nil, "another is at the state")
         #expect(try await asker.last(third.conversation("a")) == 3)
         #expect(try await asker.last(third.conversation("nobody")) == 0)
         try third.closeNow()
@@ -78,6 +86,18 @@ struct SeveralProcessesTests {
             ($0 as? JournalError)?.code == .closed
         }
         try first.closeNow()
+    }
+
+    @Test("an empty conversation that is cleared again was last changed by that, whatever comes next")
+    func clearedAgain() throws {
+        let journal = try open(1)
+        _ = try journal.addNow([("a", NewMemory(.text("one")))])
+        for _ in 0..<3 { _ = try journal.clearNow("a") }
+        _ = try journal.addNow([("a", NewMemory(.text("two")))])
+        for bound in 1...5 as ClosedRange<UInt64> {
+            #expect(try journal.engine.box.lastSequence(of: "a", at: bound) == bound)
+        }
+        try journal.closeNow()
     }
 
     @Test("a log that read what others wrote is gone when it is closed")

@@ -15,6 +15,14 @@ struct ThreadTests {
         #expect(monitor.withLock { $0 } == 40_000)
     }
 
+    @Test("a monitor whose state another body has is not waited for, if that is asked for")
+    func ifFree() {
+        let monitor = Monitor(1)
+        #expect(monitor.withLock { _ in monitor.withLockIfFree { $0 } } == nil)
+        #expect(monitor.withLockIfFree { $0 += 1 } != nil)
+        #expect(monitor.withLockIfFree { $0 } == 2)
+    }
+
     @Test("who waits runs when what it waits for is true, with nothing in between")
     func waiting() throws {
         struct Queue {

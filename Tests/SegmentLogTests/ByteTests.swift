@@ -25,6 +25,17 @@ struct ByteTests {
         }
     }
 
+    @Test("the checksum of bytes that come twice, from their own")
+    func twice() {
+        var generator = SplitMix(1)
+        for count in [0, 1, 511, 2 << 10, 16 << 10, 1 << 20] {
+            let bytes = generator.bytes(count)
+            #expect(
+                Checksum.crc32(twice: Checksum.crc32(0, bytes), byteCount: count)
+                    == Checksum.crc32(0, bytes + bytes), "\(count) bytes")
+        }
+    }
+
     @Test("varints of more than 64 bits, or that do not end, are refused")
     func overlongVarints() {
         func read(_ bytes: [UInt8]) -> UInt64? {

@@ -219,46 +219,59 @@ struct SharingTests {
     func loaded(isQuick: Bool) throws {
         let quickSync = isQuick ? Duration.seconds(1000) : .zero
         let (first, second) = (try open(1, quickSync: quickSync), try open(2, quickSync: quickSync))
-        func piece(_ bytes: Int) -> EncodedEvents { encode([Array(repeating: 7, count: bytes)]) }
-        // Nobody comes before the first one.
-        let appended = [
-            [piece(100)], [300, 300, 300].map(piece), [300, 300, 300, 300].map(piece),
-            [300, 300, 300, 16_000].map(piece), Array(repeating: piece(5000), count: 4),
-        ]
-        for (index, pieces) in appended.enumerated() {
+        func piece(_ bytes: Int) -> EncodedEvents { encode([Array(repeating: 7, count: bytes - 3)]) }
+        let known = 2 * SyncPace.enough
+        for index in 0..<known {
             let log = index % 2 == 0 ? first : second
-            let joined = ahead(log, pieces)
-            // Who has never written compresses nothing ahead.
-            #expect((joined != nil) == (index >= (isQuick ? 3 : 2)), "append \(index)")
-            // Also where the append finds out only now that another has written.
-            try log.write(index == 3 ? pieces : joined.map { [$0] } ?? pieces)
+            try log.write([event(1)])
             try log.sync()
         }
+        let appended = [
+            [piece(1000), piece(1000), piece(1000)],
+            [piece(1000), piece(1000), piece(1000), piece(1000)],
+            [piece(4096), piece(4096), piece(4096), piece(4095)],
+            [piece(4096), piece(4096), piece(4096), piece(4096)],
+        ]
+        try #require(appended[3].reduce(0) { $0 + $1.raw.count } == 16 << 10)
+        let compressed = isQuick ? [true, false, false, true] : [true, true, true, true]
+        // Once as the engine does it, once where only the append finds out that another has written.
+        for looksAhead in [true, false] {
+            for (index, pieces) in appended.enumerated() {
+                let log = index % 2 == 0 ? first : second
+                let joined = ahead(log, pieces)
+                #expect((joined != nil) == compressed[index], "append \(index)")
+                try log.write(looksAhead ? joined.map { [$0] } ?? pieces : pieces)
+                try log.sync()
+            }
+        }
         let frames = try second.frames()
-        #expect(frames.map { $0.bodies.count } == appended.map(\.count))
-        let isPlain = frames.map { $0.frame.header.flags.contains(.stored) }
-        #expect(isPlain == [false, false, isQuick, false, false])
+        let last = frames.dropFirst(known)
+        #expect(last.map { $0.bodies.count } == appended.map(\.count) + appended.map(\.count))
+        let isCompressed = last.map { !$0.frame.header.flags.contains(.stored) }
+        #expect(isCompressed == compressed + compressed)
         #expect(try disk.crash(keeping: .nothingUnsynced).open().events() == frames.flatMap(\.bodies))
     }
 
-    @Test("a disk is as quick as the quickest of its last syncs, and slow before the first")
+    @Test("a disk is quick when eight of its last syncs were, and not known to be before")
     func pace() {
-        let pace = SyncPace()
-        #expect(!pace.isQuicker(than: .seconds(1000)))
-        pace.record(.milliseconds(3))
-        #expect(pace.isQuicker(than: .milliseconds(4)) && !pace.isQuicker(than: .milliseconds(3)))
-        pace.record(.milliseconds(1))
-        for _ in 0..<61 { pace.record(.milliseconds(5)) }
-        #expect(pace.isQuicker(than: .milliseconds(2)) && !pace.isQuicker(than: .milliseconds(1)))
-        // Of the next 64 none was so quick.
-        for _ in 0..<64 { pace.record(.milliseconds(7)) }
-        #expect(pace.isQuicker(than: .milliseconds(2)))
-        pace.record(.milliseconds(7))
-        #expect(!pace.isQuicker(than: .milliseconds(7)) && pace.isQuicker(than: .milliseconds(8)))
-        pace.record(.seconds(1_000_000))
-        pace.record(.nanoseconds(-5))
-        #expect(pace.isQuicker(than: .nanoseconds(1)))
-        #expect(!pace.isQuicker(than: .zero))
+        let pace = SyncPace(limit: .microseconds(500))
+        let (quick, slow) = (Duration.microseconds(499), Duration.microseconds(500))
+        for _ in 1..<SyncPace.enough { pace.record(quick) }
+        #expect(!pace.isQuick)
+        pace.record(quick)
+        #expect(pace.isQuick)
+        for _ in SyncPace.enough..<SyncPace.window { pace.record(slow) }
+        #expect(pace.isQuick, "eight of the window were")
+        for _ in 0..<SyncPace.window { pace.record(slow) }
+        #expect(!pace.isQuick)
+        // A few tell nothing, in whichever window.
+        for _ in 0..<10 {
+            for _ in 1..<SyncPace.enough { pace.record(quick) }
+            for _ in SyncPace.enough...SyncPace.window { pace.record(slow) }
+            #expect(!pace.isQuick)
+        }
+        for _ in 0..<SyncPace.enough { pace.record(.zero) }
+        #expect(pace.isQuick)
     }
 
     @Test("what comes behind another's frames is compressed before the append, and only that")

@@ -46,8 +46,8 @@ ROWS = [
         [
             Place(
                 LOG + "Format/FrameHeader.swift",
-                "Checksum.crc32(Checksum.crc32(raw, data), varint)",
-                'Checksum.crc32(Checksum.crc32(SABOTAGED("raw-crc") ? 0 : raw, data), varint)',
+                ": Checksum.crc32(raw, data)",
+                ': Checksum.crc32(SABOTAGED("raw-crc") ? 0 : raw, data)',
             )
         ],
         "SegmentLogTests.StaleContextTests",
@@ -214,8 +214,8 @@ ROWS = [
         [
             Place(
                 LOG + "Writing/SegmentLog+Append.swift",
-                "followsSync: shared.visible == writer.lastSequence)",
-                'followsSync: SABOTAGED("promise-kept") || shared.visible == writer.lastSequence)',
+                "followsSync: shared.visible == writer.lastSequence,",
+                'followsSync: SABOTAGED("promise-kept") || shared.visible == writer.lastSequence,',
             )
         ],
         "SegmentLogTests.AppendingTests",

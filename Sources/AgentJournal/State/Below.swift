@@ -252,6 +252,7 @@ extension ConversationValue {
         let isCleared = conversation.clearedAt <= bound
         let removed = isCleared ? 0 : conversation.removedBelow.values.count { $0 <= bound }
         var last = isCleared ? conversation.clearedAt : 0
+        if let clear = conversation.laterClears.last(where: { $0 <= bound }) { last = clear }
         for at in conversation.removedBelow.values where at <= bound { last = max(last, at) }
         for entry in conversation.entries {
             if entry.sequence <= bound { last = max(last, entry.sequence) }

@@ -26,6 +26,8 @@ struct Layer: Sendable {
         var lastSequence: UInt64 = 0
         /// The first event that cleared it; `.max` when none did. Nothing from below is there since.
         var clearedAt = UInt64.max
+        /// Those that cleared it again.
+        var laterClears: [UInt64] = []
         /// Memories from below that were forgotten, and when.
         var removedBelow: [UInt64: UInt64] = [:]
 
@@ -222,7 +224,12 @@ struct Layer: Sendable {
             conversations[number].entries[index].removedAt = sequence
             conversations[number].removedCount += 1
         }
-        conversations[number].clearedAt = min(conversations[number].clearedAt, sequence)
+        guard conversations[number].clearedAt != .max else {
+            conversations[number].clearedAt = sequence
+            return
+        }
+        conversations[number].laterClears.append(sequence)
+        memoryBytes += MemoryLayout<UInt64>.stride
     }
 
     /// The conversation and the place in it of the memory with this sequence.
@@ -243,12 +250,17 @@ struct Layer: Sendable {
 
     func number(of name: [UInt8]) -> Int? { name.withUnsafeBytes { names.find($0) } }
 
+    /// - Complexity: constant, without an allocation.
+    func number(of name: String) -> Int? {
+        var name = name
+        return name.withUTF8 { names.find(UnsafeRawBufferPointer($0)) }
+    }
+
     /// The last event of a conversation at `bound`; 0 when this layer has none of it.
     ///
     /// - Complexity: constant, without an allocation; linear in the conversation where its last event lies behind the bound.
     func lastSequence(of name: String, at bound: UInt64) -> UInt64 {
-        var name = name
-        guard let number = name.withUTF8({ names.find(UnsafeRawBufferPointer($0)) }) else { return 0 }
+        guard let number = number(of: name) else { return 0 }
         let last = conversations[number].lastSequence
         return last <= bound ? last : ConversationValue(conversations[number], at: bound).lastSequence
     }

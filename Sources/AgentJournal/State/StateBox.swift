@@ -161,10 +161,14 @@ final class StateBox: Sendable {
         return try below?.conversation(Array(name.utf8))?.lastSequence ?? own
     }
 
-    /// The same if it lies above the snapshot; else nil.
+    /// The same where it is known at once: it lies above the snapshot and not behind the bound, and nobody is at the state, who
+    /// might read files meanwhile; else nil.
     func knownLastSequence(of name: String, at bound: UInt64) -> UInt64? {
-        let own = state.withLock { $0.layer.lastSequence(of: name, at: bound) }
-        return own > 0 ? own : nil
+        let last = state.withLockIfFree { state in
+            state.layer.number(of: name).map { state.layer.conversations[$0].lastSequence } ?? 0
+        }
+        guard let last, last > 0, last <= bound else { return nil }
+        return last
     }
 
     /// The latest flush with a label, also when it is not visible yet; nil when there is none.

@@ -153,6 +153,8 @@ typedef struct jp_monitor jp_monitor;
 jp_monitor *jp_monitor_create(void);
 void jp_monitor_destroy(jp_monitor *monitor);
 void jp_monitor_lock(jp_monitor *monitor);
+// Whether it was free, and is locked now.
+bool jp_monitor_try_lock(jp_monitor *monitor);
 void jp_monitor_unlock(jp_monitor *monitor);
 // The monitor must be locked. May return without a signal.
 void jp_monitor_wait(jp_monitor *monitor);

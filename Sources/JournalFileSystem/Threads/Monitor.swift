@@ -37,6 +37,17 @@ package final class Monitor<State: ~Copyable>: @unchecked Sendable {
         return try body(&state.pointee)
     }
 
+    /// As `withLock`, but without waiting for another thread.
+    ///
+    /// - Returns: what `body` returned; nil, without having run it, when another thread is in a body.
+    package func withLockIfFree<Result: ~Copyable, Failure: Error>(
+        _ body: (inout sending State) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result? {
+        guard jp_monitor_try_lock(monitor) else { return nil }
+        defer { jp_monitor_unlock(monitor) }
+        return try body(&state.pointee)
+    }
+
     /// Waits until `isReady` is true of the state, then runs `body` before any other thread can change that.
     package func withLock<Result: ~Copyable, Failure: Error>(
         waitingUntil isReady: (borrowing State) -> Bool,

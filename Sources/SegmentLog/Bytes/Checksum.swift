@@ -14,9 +14,12 @@ package enum Checksum {
         bytes.withUnsafeBytes { crc32(seed, $0) }
     }
 
+    /// Fewer bytes are read in less time than it takes to combine two checksums.
+    static let worthCombining = 2 << 10
+
     /// That of so many bytes, whose own is `crc`, one copy behind the other.
     ///
-    /// - Complexity: some hundred nanoseconds, however many bytes.
+    /// - Complexity: a tenth of a microsecond to one, however many bytes; some microseconds before zlib 1.2.12.
     static func crc32(twice crc: UInt32, byteCount: Int) -> UInt32 {
         UInt32(truncatingIfNeeded: crc32_combine(UInt(crc), UInt(crc), byteCount))
     }

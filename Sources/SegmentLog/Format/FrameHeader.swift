@@ -114,7 +114,9 @@ package struct FrameHeader: Hashable, Sendable {
     static func payloadCRC(
         raw: UInt32, data: UnsafeRawBufferPointer, isStored: Bool, varint: UnsafeRawBufferPointer
     ) -> UInt32 {
-        let both = isStored ? Checksum.crc32(twice: raw, byteCount: data.count) : Checksum.crc32(raw, data)
+        let both =
+            isStored && data.count >= Checksum.worthCombining
+            ? Checksum.crc32(twice: raw, byteCount: data.count) : Checksum.crc32(raw, data)
         return Checksum.crc32(both, varint)
     }
 

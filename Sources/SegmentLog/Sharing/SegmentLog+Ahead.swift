@@ -1,9 +1,6 @@
 import JournalFileSystem
 
 extension SegmentLog {
-    /// Whether many adds of several processes wait for the processors rather than for the disk.
-    var isDiskQuick: Bool { pace.isQuicker(than: options.quickSync) }
-
     /// Joins pieces and compresses them before they are appended, where another process has written since this one did.
     ///
     /// Then their frame begins anew in any case. So what compressing it takes is not spent while all other processes wait for the
@@ -17,7 +14,7 @@ extension SegmentLog {
     package func compressAhead(
         _ count: Int, rawBytes: Int, _ pieces: () -> [EncodedEvents]?
     ) -> EncodedEvents? {
-        guard let shared, !FrameWriter.isPlain(count, rawBytes, isDiskQuick: isDiskQuick),
+        guard let shared, !FrameWriter.isPlain(count, rawBytes, isDiskQuick: pace.isQuick),
             rawBytes <= FrameWriter.frameBytes,
             writer.withLock({ $0.generation != shared.generation }),
             let pieces = pieces(), pieces.allSatisfy({ $0.compressed == nil }),

@@ -1,30 +1,38 @@
 import Synchronization
 
-/// How quick a sync can be: whether adds wait for the disk, or for the processors.
+/// Whether a disk is quick, so that many adds wait for the processors and not for it.
 ///
-/// It goes by the quickest of the last syncs. Where processors are short, the usual one takes several times as long as the disk does.
+/// It goes by how many of the last syncs were quick, not by the usual one: where processors are short, that takes several times as long as
+/// the disk does. A few tell nothing: there was nothing left for them to write.
 final class SyncPace: Sendable {
-    private let quickest = Atomic<UInt64>(.max)
-    /// Of those that were counted since `quickest` was last replaced.
-    private let quickestSince = Atomic<UInt64>(.max)
-    private let count = Atomic<UInt64>(0)
+    private let limit: Duration
+    private let isQuickFlag = Atomic<Bool>(false)
+    /// Of the present window of syncs, how many there were, and how many quick ones.
+    private let count = Atomic<Int>(0)
+    private let quickCount = Atomic<Int>(0)
 
-    /// After so many it is looked anew, so that a disk that becomes slower is known.
-    private static let renewal: UInt64 = 64
+    /// After so many syncs it is judged anew.
+    static let window = 64
+    /// So many of them must have been quick.
+    static let enough = 8
 
-    /// Never called twice at once.
+    /// - Parameter limit: What takes less is quick.
+    init(limit: Duration) { self.limit = limit }
+
+    /// Whether the disk is quick, as far as is known.
+    var isQuick: Bool { isQuickFlag.load(ordering: .relaxed) }
+
+    /// Counts a sync. Never called twice at once.
     func record(_ sync: Duration) {
-        let nanoseconds = UInt64(max(.zero, min(sync, .seconds(1000))) / .nanoseconds(1))
-        let since = min(quickestSince.load(ordering: .relaxed), nanoseconds)
-        let count = count.load(ordering: .relaxed) + 1
-        let isDue = count % SyncPace.renewal == 0
-        quickest.store(isDue ? since : min(quickest.load(ordering: .relaxed), since), ordering: .relaxed)
-        quickestSince.store(isDue ? .max : since, ordering: .relaxed)
-        self.count.store(count, ordering: .relaxed)
-    }
-
-    /// Whether the quickest took less than that; false before the first.
-    func isQuicker(than limit: Duration) -> Bool {
-        quickest.load(ordering: .relaxed) < UInt64(max(.zero, min(limit, .seconds(1000))) / .nanoseconds(1))
+        let quick = quickCount.load(ordering: .relaxed) + (sync < limit ? 1 : 0)
+        let number = count.load(ordering: .relaxed) + 1
+        let isOver = number == SyncPace.window
+        if quick >= SyncPace.enough {
+            isQuickFlag.store(true, ordering: .relaxed)
+        } else if isOver {
+            isQuickFlag.store(false, ordering: .relaxed)
+        }
+        count.store(isOver ? 0 : number, ordering: .relaxed)
+        quickCount.store(isOver ? 0 : quick, ordering: .relaxed)
     }
 }

@@ -24,8 +24,9 @@ struct FrameWriter: ~Copyable {
     private static let heavilyLoadedCount = 32
     /// Memories that are no longer than that on average are short. From longer ones the shortest search takes more than time.
     private static let shortBytes = 256
-    /// Behind another process's frame, less than that is kept as it is, and under load less than that.
+    /// Less than that is little: a frame of it is kept as it is behind another process's, and else compressed even where it grows.
     private static let leastBytes = 512
+    /// The same behind another process's frame under load, where the disk is quick.
     private static let leastLoadedBytes = 16 << 10
     /// A frame of so much is an import's, for whose size people care more.
     private static let importBytes = 64 << 10
@@ -100,11 +101,11 @@ struct FrameWriter: ~Copyable {
             ? .short : .full
     }
 
-    /// Whether a frame of so many pieces and bytes is kept as it is behind another process's.
+    /// Whether a frame of so many bytes, of a commit of so many pieces, is kept as it is behind another process's.
     ///
     /// Without a context little shrinks by little, and where processes write in turn each frame is without one: the codes of such a
     /// frame take longer to make, and in each of the others to read, than all the rest. Under load, on a quick disk, the adds wait
-    /// for the processors, of whose time half goes into compressing once and reading in every process. Packing makes up for it.
+    /// for the processors, of whose time a third goes into compressing once and reading in every process. Packing makes up for it.
     static func isPlain(_ pieces: Int, _ rawBytes: Int, isDiskQuick: Bool) -> Bool {
         rawBytes < (pieces >= loadedCount && isDiskQuick ? leastLoadedBytes : leastBytes)
     }
@@ -162,7 +163,7 @@ struct FrameWriter: ~Copyable {
         pending.shrink(above: 1 << 20)
     }
 
-    /// Encodes what is in `raw`, of so many pieces.
+    /// Encodes what is in `raw`, of a commit of so many pieces.
     private mutating func appendJoined(
         _ pieces: Int, _ isDiskQuick: Bool, count: Int, time: Int64, followsSync: inout Bool
     ) {

@@ -54,7 +54,7 @@ extension SegmentLog {
         }
         writer.active!.frames.append(
             events, recordedMicroseconds: head.recordedMicroseconds,
-            followsSync: shared.visible == writer.lastSequence, isDiskQuick: isDiskQuick)
+            followsSync: shared.visible == writer.lastSequence, isDiskQuick: pace.isQuick)
         guard shared.setWriter(opener) else {
             throw poison(&writer, .notWritten, "Telling other processes what is written failed", noBlock)
         }
