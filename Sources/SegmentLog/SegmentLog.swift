@@ -32,6 +32,7 @@ package final class SegmentLog: Sendable {
     let writer: Monitor<Writer>
     /// The same for the syncer range. Taken behind the writer's mutex, never before it.
     let syncer = Monitor(())
+    /// How quick the disk is. See `FrameWriter.isPlain`.
     let pace: SyncPace
     /// Reads what others wrote, for the state to catch up. Taken last of all.
     let tail = Monitor(Tailing())
