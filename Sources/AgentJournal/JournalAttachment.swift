@@ -66,7 +66,7 @@ extension Journal {
         }
     }
 
-    /// The last event of a conversation, if that is known without a read from the disk.
+    /// The last event of a conversation, if that is known without a read from the disk or a wait for another thread.
     ///
     /// No reference is counted to what this process holds, which takes a tenth of a read.
     func knownLastSequence(of name: String) -> UInt64? {
