@@ -68,6 +68,16 @@ int jp_move_above_standard(int fd, int *moved) {
     return result;
 }
 
+int jp_open_nameless(const char *directory, int *fd) {
+#ifdef O_TMPFILE
+    return jp_open(directory, O_TMPFILE | O_RDWR, 0600, fd);
+#else
+    (void)directory;
+    (void)fd;
+    return ENOTSUP;
+#endif
+}
+
 int jp_make_directory(const char *path, uint32_t mode) {
     return mkdir(path, (mode_t)mode) == 0 ? 0 : errno;
 }

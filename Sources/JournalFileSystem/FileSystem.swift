@@ -29,12 +29,18 @@ package protocol FileSystem: Sendable {
     /// Makes the entries of a directory durable (fsync of the directory).
     func syncDirectory(_ path: FilePath) throws(FileSystemError)
 
+    /// Opens a directory whose entries are to be made durable later. Whoever renames a file in between cannot go back, and by
+    /// then may get no descriptor.
+    func openDirectory(_ path: FilePath) throws(FileSystemError) -> any Directory
+
     /// The file system that holds `path`: its kind, whether its locks and mappings can be trusted, free space.
     func volume(holding path: FilePath) throws(FileSystemError) -> Volume
 
-    /// A file without a name, where the system keeps temporary files: it is gone when it is closed. Also the path it had,
-    /// for errors.
-    func makeTemporaryFile() throws(FileSystemError) -> (file: any File, path: FilePath)
+    /// A file without a name: it is gone when it is closed. It lies in `directory`, or, where none can be made there, where the
+    /// system keeps temporary files. Also a path to name it by in errors.
+    func makeTemporaryFile(
+        in directory: FilePath
+    ) throws(FileSystemError) -> (file: any File, path: FilePath)
 
     /// What relative paths are relative to.
     var workingDirectory: FilePath { get }
@@ -118,6 +124,15 @@ package protocol File: AnyObject, Sendable {
     func isLinked() throws(FileSystemError) -> Bool
 
     /// Closes the descriptor; later calls throw `.badFileDescriptor`. Closing twice is no error.
+    func close()
+}
+
+/// An open directory. Closed by `close()` or by deinit, whichever comes first.
+package protocol Directory: AnyObject, Sendable {
+    /// Makes the entries durable (fsync).
+    func sync() throws(FileSystemError)
+
+    /// Closes the descriptor; closing twice is no error.
     func close()
 }
 

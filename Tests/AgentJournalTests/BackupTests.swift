@@ -137,6 +137,77 @@ struct BackupTests {
         try await journal.close()
     }
 
+    @Test(
+        "whatever single call fails, the copy can be read, as it was or as it is to be, and the next backup completes it",
+        arguments: [Errno.ioError, .noSpace, .tooManyOpenFiles, .noMemory, .interrupted])
+    func failingCalls(_ error: Errno) throws {
+        let disk = SimulatedDisk()
+        let journal = try open(disk)
+        try fill(journal, 60)
+        try journal.backUpNow(to: copy)
+        let before = try digest(disk, at: copy).0
+        try fill(journal, 60, from: 60)
+        _ = try journal.forgetNow([3])
+        _ = try journal.compactNow(keepingHistory: .all, erasingForgotten: true)
+        try fill(journal, 3, from: 120)
+        let after = try journal.view().digest()
+        try journal.closeNow()
+        var (call, failed) = (0, 0)
+        while true {
+            let trial = disk.copy()
+            let journal = try open(trial)
+            trial.resetCalls()
+            trial.fail(nil, afterCalls: call, with: .init(error))
+            let code = codeNow { try journal.backUpNow(to: copy) }
+            let isOver = trial.calls.count <= call
+            trial.cancelFaults()
+            if isOver { break }
+            if code != nil { failed += 1 }
+            let found = try digest(trial, at: copy).0
+            #expect(found == after || (found == before && code != nil), "call \(call)")
+            try journal.backUpNow(to: copy)
+            #expect(try digest(trial, at: copy).0 == after, "call \(call)")
+            try journal.closeNow()
+            call += 1
+        }
+        #expect(call > 60 && failed > 20)
+    }
+
+    @Test("whatever single call of a first backup fails, the next one makes it whole")
+    func failingFirst() throws {
+        let disk = SimulatedDisk()
+        let journal = try open(disk)
+        try fill(journal, 60)
+        _ = try journal.snapshotNow()
+        let after = try journal.view().digest()
+        try journal.closeNow()
+        var call = 0
+        while true {
+            let trial = disk.copy()
+            let journal = try open(trial)
+            trial.resetCalls()
+            trial.fail(nil, afterCalls: call, with: .inputOutputError)
+            let code = codeNow { try journal.backUpNow(to: copy) }
+            let isOver = trial.calls.count <= call
+            trial.cancelFaults()
+            if isOver { break }
+            if code != nil { try journal.backUpNow(to: copy) }
+            #expect(try digest(trial, at: copy).0 == after, "call \(call)")
+            try journal.closeNow()
+            call += 1
+        }
+        #expect(call > 40)
+    }
+
+    private func codeNow(_ body: () throws -> Void) -> JournalError.Code? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return (error as? JournalError)?.code ?? .system
+        }
+    }
+
     @Test("what is no copy of this journal is refused, and left as it is")
     func refused() async throws {
         let disk = SimulatedDisk(pid: 1)

@@ -162,6 +162,39 @@ struct RepairTests {
         }
     }
 
+    @Test(
+        "whatever single call of a repair fails, it can be done again, and nothing else is lost",
+        arguments: [Errno.ioError, .noSpace, .tooManyOpenFiles])
+    func failingCalls(_ error: Errno) throws {
+        let (disk, before) = try make(.withSnapshot)
+        let paths = disk.paths.filter { $0.string.contains("/log/") || $0.string.contains("/journal.json") }
+        for path in paths { try disk.corrupt(path, at: min(1200, disk.contents(of: path).count / 2), xor: 1) }
+        let losses = try Journal.repair(at: directory, options: options(disk.copy()), dryRun: true).losses
+        var (call, failed) = (0, 0)
+        while true {
+            let trial = disk.copy()
+            trial.resetCalls()
+            trial.fail(nil, afterCalls: call, with: .init(error))
+            do {
+                _ = try Journal.repair(at: directory, options: options(trial), dryRun: false)
+            } catch {
+                failed += 1
+            }
+            let isOver = trial.calls.count <= call
+            trial.cancelFaults()
+            if isOver { break }
+            _ = try Journal.repair(at: directory, options: options(trial), dryRun: false)
+            let report = try Journal.verify(at: directory, fileSystem: trial)
+            #expect(report.problems == [], "call \(call)")
+            let found = try memories(trial)
+            for (sequence, text) in before where !losses.contains(where: { $0.contains(sequence) }) {
+                #expect(found[sequence] == text, "call \(call): \(sequence)")
+            }
+            call += 1
+        }
+        #expect(call > 100 && failed > 50)
+    }
+
     @Test("the loss is in the log, in its place and when it was recorded, and a lost key can be used anew")
     func recorded() async throws {
         let (disk, before) = try make(.segments)

@@ -342,4 +342,33 @@ struct FaultTests {
         found.capacityBytes = nil
         #expect(try found.open().checkPrefix() == 5)
     }
+
+    @Test(
+        "for want of a descriptor, memory or room no segment can be begun: not written, and appends go on when there is",
+        arguments: [
+            Errno.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .noSpace, .permissionDenied,
+        ])
+    func passingLack(_ error: Errno) throws {
+        let disk = SimulatedDisk()
+        let log = try disk.open(segmentBytes: 1600)
+        for _ in 0..<6 {
+            try log.writeNext(1)
+            try log.sync()
+        }
+        var refused = 0
+        for _ in 0..<12 {
+            // Nothing can be opened for a while; what goes into the present segment needs no opening.
+            disk.fail(.openFile, afterCalls: 0, times: 3, with: .init(error))
+            while let failure = logError({ try log.writeNext(1) }) {
+                refused += 1
+                #expect(failure.kind == (error == .noSpace ? .noSpace : .notWritten))
+                #expect(log.poison == nil)
+            }
+            try log.sync()
+            disk.cancelFaults()
+        }
+        #expect(refused >= 3)
+        try log.close()
+        #expect(try disk.open(segmentBytes: 1600).checkPrefix() == 18)
+    }
 }

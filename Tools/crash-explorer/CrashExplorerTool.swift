@@ -6,5 +6,6 @@ struct CrashExplorerTool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "crash-explorer",
         abstract: "Crashes journals on a simulated disk, and checks the promises.",
-        subcommands: [Explore.self, Interleave.self, Record.self], defaultSubcommand: Explore.self)
+        subcommands: [Explore.self, Maintain.self, Interleave.self, Record.self],
+        defaultSubcommand: Explore.self)
 }

@@ -10,7 +10,8 @@ struct Explore: ParsableCommand {
         discussion: """
             Every workload up to --length steps is tried, and then longer ones by seed, until --seconds have passed. The steps:
             a add, b batch, f flush, o forget, c clear, r rotate, s snapshot, p compact, d drop history, z erase, x close and open;
-            in the longer ones also k kill and open, e replace, l large add.
+            in the longer ones also k kill and open, e replace, l large add, t repeated add, and, of compactions, D drop history and erase, \
+            m drop by age, M drop by age and erase.
 
               crash-explorer                          some minutes
               crash-explorer --length 4 --seconds 36000
@@ -73,6 +74,7 @@ struct Explore: ParsableCommand {
             settings.onlyLastStep = replay?.contains("!") ?? false
             settings.only = replay
             settings.secondCrashOneOf = secondCrashOneOf
+            settings.everyError = true
             report = explorer.explore(workload, settings)
         } else {
             report = try exploreAll(explorer)

@@ -108,6 +108,30 @@ ROWS = [
         tests="SegmentLogTests.SnapshotReadBackTests",
     ),
     Row(
+        "snapshot-proved-first",
+        "a snapshot is read back before it takes the name of another",
+        [
+            Place(
+                LOG + "Table/SnapshotFiles.swift",
+                "            let table = try open(Name(sequence: sequence, path: unfinished))\n",
+                '            if SABOTAGED("snapshot-proved-first") {\n'
+                "                try asLogError { () throws(FileSystemError) in\n"
+                "                    try fileSystem.rename(unfinished, to: path)\n"
+                "                    try fileSystem.syncDirectory(paths.snapshots)\n"
+                "                }\n"
+                "                do throws(LogError) {\n"
+                "                    return try open(Name(sequence: sequence, path: path))\n"
+                "                } catch {\n"
+                "                    try? fileSystem.removeFile(path)\n"
+                "                    throw error\n"
+                "                }\n"
+                "            }\n"
+                "            let table = try open(Name(sequence: sequence, path: unfinished))\n",
+            )
+        ],
+        "JournalTestingTests.MaintenanceFaultTests",
+    ),
+    Row(
         "packed-read-back",
         "a packed segment is compared with what it replaces",
         [

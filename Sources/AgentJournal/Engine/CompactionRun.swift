@@ -80,6 +80,7 @@ struct CompactionRun {
         // What no snapshot covers is never dropped, whatever was planned.
         let floor = min(report.floor, report.snapshotSequence)
         if floor > 0 {
+            try prove(snapshot: report.snapshotSequence)
             try asJournalError { () throws(LogError) in _ = try engine.log.drop(through: floor) }
         }
         if let snapshots = engine.snapshots { try engine.removeOldSnapshots(snapshots) }
@@ -103,6 +104,16 @@ struct CompactionRun {
                 "packed": "\(report.packedSegments)",
             ])
         return report
+    }
+
+    /// Reads a whole snapshot from its file, before the log lets go of what it holds. One that was there already was checked
+    /// when it was taken, which may be long ago.
+    private func prove(snapshot sequence: UInt64) throws(JournalError) {
+        guard let snapshots = engine.snapshots else { return }
+        try asJournalError { () throws(LogError) in
+            try snapshots.open(SnapshotFiles.Name(sequence: sequence, path: snapshots.path(sequence)))
+                .verify()
+        }
     }
 
     /// Whether the state lies upon the snapshot of a sequence, and nothing else; there is none of an empty journal.

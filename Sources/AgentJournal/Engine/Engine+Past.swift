@@ -42,7 +42,7 @@ extension Engine {
     }
 
     private func find(_ name: SnapshotFiles.Name) throws(JournalError) -> FoundSnapshot {
-        if damagedSnapshots.withLock({ $0.contains(name.path) }) { return .damaged(nil) }
+        if let problem = stillDamaged(name) { return .damaged(problem.cause?.errno) }
         do {
             guard let table = try snapshots?.open(name) else { return .gone }
             guard let meta = StateMeta(table.meta) else { return .damaged(nil) }
@@ -76,6 +76,21 @@ extension Engine {
     }
 
     // MARK: Damaged snapshots
+
+    /// What is wrong with a snapshot that was found damaged before; nil when it was not, or is not any more.
+    ///
+    /// A read that failed once, for want of memory or by a passing fault of the disk, is no damage. So the file is read once more,
+    /// whole, whenever it is needed.
+    func stillDamaged(_ name: SnapshotFiles.Name) -> LogError? {
+        guard let snapshots, damagedSnapshots.withLock({ $0.contains(name.path) }) else { return nil }
+        do {
+            try snapshots.open(name).verify()
+        } catch {
+            return error
+        }
+        damagedSnapshots.withLock { _ = $0.remove(name.path) }
+        return nil
+    }
 
     /// Whether an error says that a snapshot is not what was written: the log may still have what it holds.
     func isOfSnapshot(_ error: JournalError) -> Bool {

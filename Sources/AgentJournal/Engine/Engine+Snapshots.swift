@@ -168,7 +168,7 @@ extension Engine {
         _ snapshots: SnapshotFiles, newest: UInt64?, _ firstSequence: UInt64
     ) throws(LogError) -> [SnapshotFiles.Name] {
         let names = try snapshots.names()
-        let damaged = damagedSnapshots.withLock { $0 }
+        let damaged = Set(names.filter { stillDamaged($0) != nil }.map(\.path))
         let newest = newest ?? names.first { !damaged.contains($0.path) }?.sequence ?? 0
         let older = names.filter { $0.sequence < newest }
         guard firstSequence > 1 else { return older }

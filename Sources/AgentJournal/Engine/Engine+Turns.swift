@@ -38,9 +38,8 @@ extension Engine {
         try inMaintenanceRange { () throws(JournalError) in
             guard let snapshots else { return }
             let names = try asJournalError { () throws(LogError) in try snapshots.names() }
-            let damaged = damagedSnapshots.withLock { $0 }
             let base = box.withLock { $0.layer.baseSequence }
-            if let newest = names.first(where: { !damaged.contains($0.path) }), newest.sequence > base,
+            if let newest = names.first(where: { stillDamaged($0) == nil }), newest.sequence > base,
                 log.visibleSequence - min(newest.sequence, log.visibleSequence) < maintenance.options.events
             {
                 try renewBetweenCommits()

@@ -87,11 +87,11 @@ struct ErasureRun {
 
     private func eraseSnapshots(_ erasure: Erasure, _ report: inout ErasureReport) throws(JournalError) {
         let newest = erasure.scope.through
+        // A damaged one holds what nobody can tell; the state does not lie upon it.
+        var unreadable: [SnapshotFiles.Name] = []
         for name in try asJournalError({ () throws(LogError) in try files.names() }).reversed() {
-            // A damaged one holds what nobody can tell; the state does not lie upon it.
-            guard name.sequence <= newest, !engine.damagedSnapshots.withLock({ $0.contains(name.path) })
-            else {
-                try asJournalError { () throws(LogError) in try files.remove(name) }
+            guard name.sequence <= newest, engine.stillDamaged(name) == nil else {
+                unreadable.append(name)
                 continue
             }
             let before = try asJournalError { () throws(LogError) in try files.length(name) }
@@ -112,6 +112,8 @@ struct ErasureRun {
                 engine.replaceState(State(state.layer, upon: Below(tables: [table])))
             }
         }
+        // Last: by now the newest was read whole, written anew and read back.
+        for name in unreadable { try asJournalError { () throws(LogError) in try files.remove(name) } }
     }
 
     private func erase(_ name: SnapshotFiles.Name, _ erasure: Erasure) throws(LogError) -> TableReader {

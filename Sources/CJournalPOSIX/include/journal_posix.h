@@ -65,6 +65,8 @@ int jp_link_count(int fd, uint64_t *count);
 // Moves a descriptor above those of the standard streams, which others write to, whether open or not. Closes `fd` when it
 // has another number; `*moved` is then that.
 int jp_move_above_standard(int fd, int *moved);
+// Opens a file that never has a name, in a directory, as `jp_open` opens one. ENOTSUP and others where that cannot be had.
+int jp_open_nameless(const char *directory, int *fd);
 
 int jp_make_directory(const char *path, uint32_t mode);
 int jp_rename(const char *from, const char *to);

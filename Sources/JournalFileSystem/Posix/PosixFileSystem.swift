@@ -48,7 +48,16 @@ package struct PosixFileSystem: FileSystem {
         return FileDescriptor(rawValue: number)
     }
 
-    package func makeTemporaryFile() throws(FileSystemError) -> (file: any File, path: FilePath) {
+    package func makeTemporaryFile(
+        in directory: FilePath
+    ) throws(FileSystemError) -> (file: any File, path: FilePath) {
+        var number: CInt = -1
+        // It never has a name, so that a process that is killed leaves nothing behind.
+        if directory.withPlatformString({ jp_open_nameless($0, &number) }) == 0 {
+            return (
+                PosixFile(FileDescriptor(rawValue: number), path: directory, isWritable: true), directory
+            )
+        }
         // Not /tmp, which is often in memory: what is put here is what memory has no room for.
         let directory = FilePath(getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp")
         let path = directory.appending("agent-journal-\(UInt64.random(in: .min ... .max))")
@@ -98,6 +107,10 @@ package struct PosixFileSystem: FileSystem {
         let descriptor = try open(path, .directory, .readOnly, "sync of directory")
         defer { jp_close(descriptor.rawValue) }
         try check(jp_fsync(descriptor.rawValue), "sync of directory", path)
+    }
+
+    package func openDirectory(_ path: FilePath) throws(FileSystemError) -> any Directory {
+        PosixDirectory(try open(path, .directory, .readOnly, "open"), path: path)
     }
 
     package func volume(holding path: FilePath) throws(FileSystemError) -> Volume {

@@ -1,11 +1,22 @@
 import AgentJournal
+import SystemPackage
 
 extension CrashExplorer {
+    /// Does the workload again with each call of its last step failing, and nothing else.
+    package func fail(_ workload: CrashWorkload, _ settings: Settings) -> CrashReport {
+        var report = CrashReport()
+        report.workloads = 1
+        fail(workload, settings, &report)
+        return report
+    }
+
     /// Does the workload again with each call of its last step failing.
     func fail(_ workload: CrashWorkload, _ settings: Settings, _ report: inout CrashReport) {
         guard let calls = callsOfLastStep(workload) else { return }
         for (index, call) in calls.enumerated() {
-            for fault in CrashExplorer.faults(for: call) {
+            for fault in settings.everyError
+                ? CrashExplorer.everyFault(for: call) : CrashExplorer.faults(for: call)
+            {
                 let script = "\(workload)!\(index) \(call.operation.rawValue) \(fault.name)"
                 guard report.failures.count < CrashExplorer.mostFailures, settings.includes(script) else {
                     continue
@@ -44,6 +55,23 @@ extension CrashExplorer {
         }
     }
 
+    /// Every error that a call of the kind can end with, on Linux.
+    private static func everyFault(for call: SimulatedDisk.Call) -> [SimulatedDisk.Fault] {
+        var errors: [Errno] = [.ioError, .noMemory, .interrupted]
+        switch call.operation {
+        case .openFile: errors += [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noSpace, .permissionDenied]
+        case .listDirectory, .syncDirectory, .mapPage: errors += [.tooManyOpenFiles]
+        case .createDirectory, .rename: errors += [.noSpace, .permissionDenied]
+        case .write, .allocate: errors += [.noSpace, .diskQuotaExceeded]
+        case .truncate: errors += [.noSpace]
+        case .status, .removeFile: errors += [.permissionDenied]
+        case .lock, .testLock: errors += [.noLocks]
+        case .volume, .read, .length, .syncData, .sync, .unlock, .reservePage, .identity, .linkCount: break
+        }
+        let parts = call.operation == .write ? faults(for: call).filter { $0.bytesWritten > 0 } : []
+        return errors.map { SimulatedDisk.Fault($0) } + parts
+    }
+
     private func fail(
         _ workload: CrashWorkload, _ index: Int, _ fault: SimulatedDisk.Fault, _ settings: Settings,
         _ report: inout CrashReport
@@ -80,7 +108,9 @@ extension CrashExplorer {
         var killed = Examination(
             history, CrashRun.Bounds(acknowledged: acknowledged, appended: history.lastSequence))
         try killed.examine(run.disk.copy())
-        try cutPower(run.disk.present, killed, settings, &report)
+        if report.faults % settings.cutAfterFaultOneOf == 0 {
+            try cutPower(run.disk.present, killed, settings, &report)
+        }
     }
 
     /// The power goes after a failure.

@@ -13,6 +13,10 @@ extension CrashExplorer {
         package var kills = true
         /// Whether each call of what is crashed fails in turn.
         package var faults = true
+        /// Whether each call fails with every error that it can have, and not only with the usual ones.
+        package var everyError = false
+        /// After one failing call in so many the power goes too, in every way.
+        package var cutAfterFaultOneOf = 1
         /// Where processes are interleaved: one in so many of the places to stop them.
         package var stopOneOf = 1
         /// Only what this script of an earlier failure says.

@@ -54,6 +54,9 @@ final class CrashRun {
             case .drop:
                 try compact(recording: .letGo) { _ = try $0.compactNow(keepingHistory: .none) }
             case .erase: try compact(recording: .erasure) { try CrashRun.erase($0) }
+            case .dropAndErase: try compact(.none, isErasing: true)
+            case .dropByAge: try compact(.duration(.zero), isErasing: false)
+            case .dropByAgeAndErase: try compact(.duration(.zero), isErasing: true)
             case .close:
                 try journal!.closeNow()
                 try open()
@@ -92,7 +95,7 @@ final class CrashRun {
         case .rotate: return .keeping { try $0.endSegmentNow() }
         case .snapshot: return .keeping { _ = try $0.snapshotNow() }
         case .compact: return .keeping { _ = try $0.compactNow(keepingHistory: .all) }
-        case .drop, .erase, .close, .kill: return nil
+        case .drop, .erase, .dropAndErase, .dropByAge, .dropByAgeAndErase, .close, .kill: return nil
         }
     }
 
@@ -134,6 +137,12 @@ final class CrashRun {
 
     static func erase(_ journal: Journal) throws {
         _ = try journal.compactNow(keepingHistory: .all, erasingForgotten: true)
+    }
+
+    private func compact(_ retention: Retention, isErasing: Bool) throws {
+        try compact(recording: .upkeep) {
+            _ = try $0.compactNow(keepingHistory: retention, erasingForgotten: isErasing)
+        }
     }
 
     /// Does what records events of one kind: that history goes, or that an erasure begins, and is done.

@@ -19,6 +19,12 @@ package enum CrashStep: Character, Sendable, CaseIterable {
     case drop = "d"
     /// Compacts and erases what is forgotten.
     case erase = "z"
+    /// Compacts, lets history go and erases what is forgotten.
+    case dropAndErase = "D"
+    /// Compacts and keeps what was recorded lately, which is nothing.
+    case dropByAge = "m"
+    /// Compacts, keeps what was recorded lately, and erases what is forgotten.
+    case dropByAgeAndErase = "M"
     /// Closes cleanly and opens again.
     case close = "x"
     /// The process is killed, and another opens.
@@ -29,6 +35,11 @@ package enum CrashStep: Character, Sendable, CaseIterable {
     case large = "l"
     /// Adds once more, with its key, what was last added with one.
     case retry = "t"
+
+    /// What the journal does to itself, with each of its options.
+    package static let maintenance: [CrashStep] = [
+        .rotate, .snapshot, .compact, .drop, .erase, .dropAndErase, .dropByAge, .dropByAgeAndErase, .close,
+    ]
 
     /// Those of which every workload up to a length is tried.
     package static let exhaustive: [CrashStep] = [
@@ -73,11 +84,11 @@ package struct CrashWorkload: Hashable, Sendable, CustomStringConvertible, Lossl
                 live -= min(live, inFirst)
                 inFirst = 0
                 hasForgotten = true
-            case .erase:
+            case .erase, .dropAndErase, .dropByAgeAndErase:
                 // With nothing to erase it is a compaction.
                 if !hasForgotten { return false }
                 hasForgotten = false
-            case .flush, .rotate, .snapshot, .compact, .drop, .close, .kill, .retry: break
+            case .flush, .rotate, .snapshot, .compact, .drop, .dropByAge, .close, .kill, .retry: break
             }
         }
         return true
@@ -92,6 +103,17 @@ package struct CrashWorkload: Hashable, Sendable, CustomStringConvertible, Lossl
         }
         return workloads.map { CrashWorkload($0) }.filter(\.isWorthwhile)
     }
+
+    /// Each maintenance on journals that have several files of each kind, or none: with memories forgotten, snapshots behind and
+    /// before them, history let go, something erased before, a commit that no snapshot covers.
+    package static let maintenance: [CrashWorkload] = {
+        let before = [
+            "", "a", "bo", "bos", "bosa", "bsoc", "brosrb", "bosdbo", "brosdbrosa", "bozsbo", "bokb",
+        ]
+        return before.flatMap { before in
+            CrashStep.maintenance.compactMap { CrashWorkload(before + String($0.rawValue)) }
+        }.filter(\.isWorthwhile)
+    }()
 
     /// One of any steps, by seed.
     package static func random(length: Int, seed: UInt64) -> CrashWorkload {

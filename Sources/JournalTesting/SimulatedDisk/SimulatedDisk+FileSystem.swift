@@ -67,6 +67,13 @@ extension SimulatedDisk: FileSystem {
         }
     }
 
+    package func openDirectory(_ path: FilePath) throws(FileSystemError) -> any Directory {
+        let inode = try call(.openFile, path) { machine throws(Errno) in
+            try machine.disk.directory(at: path)
+        }
+        return SimulatedDirectory(inode, path: path, on: self)
+    }
+
     package func volume(holding path: FilePath) throws(FileSystemError) -> Volume {
         try call(.volume, path) { machine throws(Errno) in
             if try machine.disk.entry(at: path) == nil { throw .noSuchFileOrDirectory }
@@ -77,7 +84,9 @@ extension SimulatedDisk: FileSystem {
         }
     }
 
-    package func makeTemporaryFile() throws(FileSystemError) -> (file: any File, path: FilePath) {
+    package func makeTemporaryFile(
+        in directory: FilePath
+    ) throws(FileSystemError) -> (file: any File, path: FilePath) {
         let path = machine.withLock { $0.newTemporaryPath() }
         let file = try openFile(path, .createNew)
         try removeFile(path)

@@ -59,6 +59,7 @@ extension Backup {
         defer { source.close() }
         let unfinished = FilePath(path.string + SegmentName.unfinishedSuffix)
         try copy(source, end, to: unfinished)
+        try compare(source, 0..<end, with: unfinished)
         note(unfinished, path, end, &prepared)
     }
 
@@ -136,10 +137,36 @@ extension Backup {
         try asLogError { () throws(FileSystemError) in try copy.sync() }
     }
 
-    func write(_ source: any File, _ range: Range<UInt64>, to copy: any File) throws(LogError) {
+    /// Reads back what was copied: the source's frames were checked, and the copy must be them.
+    func compare(
+        _ source: any File, _ range: Range<UInt64>, with path: FilePath
+    ) throws(LogError) {
+        let fileSystem = fileSystem
+        let isSame = try asLogError { () throws(FileSystemError) in
+            let copy = try fileSystem.openFile(path, .readOnly)
+            defer { copy.close() }
+            for start in stride(from: range.lowerBound, to: range.upperBound, by: Backup.pieceBytes) {
+                let wanted = Int(min(UInt64(Backup.pieceBytes), range.upperBound - start))
+                let (ours, theirs) = (try source.read(wanted, at: start), try copy.read(wanted, at: start))
+                guard ours.count == wanted, theirs == ours else { return false }
+            }
+            return true
+        }
+        guard isSame else {
+            throw LogError(
+                .damaged,
+                "\(path) is not what was copied to it; the disk or the memory of this machine is failing",
+                path: path)
+        }
+    }
+
+    /// - Parameter mayStop: Whether it gives up when it should not continue.
+    func write(
+        _ source: any File, _ range: Range<UInt64>, to copy: any File, mayStop: Bool = true
+    ) throws(LogError) {
         var at = range.lowerBound
         while at < range.upperBound {
-            guard shouldContinue() else {
+            guard !mayStop || shouldContinue() else {
                 throw LogError(
                     .closed, "The backup was interrupted; run it again", path: target.paths.directory)
             }

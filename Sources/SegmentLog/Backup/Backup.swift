@@ -29,7 +29,8 @@ struct Backup {
 
     func run() throws(LogError) -> BackupResult {
         let found = try target.inspect()
-        if found == .nothing { try target.begin(log.identity, log.options) }
+        // One that was cut off before its folders were made is begun again.
+        if found != .complete { try target.begin(log.identity, log.options) }
         let lockFile = try target.lock()
         defer { lockFile.close() }
         let page = try LogOpening.readPage(lockFile)
@@ -139,7 +140,35 @@ struct Backup {
 
     // MARK: Putting in place
 
+    /// While the files do not belong together the copy is no journal. So what a full disk may refuse is reserved before, and a
+    /// call that fails meanwhile is made once more: each step may be done again.
     private func install(_ prepared: Prepared, _ lockFile: any File) throws(LogError) {
+        defer { prepared.growth?.source.close() }
+        if let growth = prepared.growth { try reserve(growth.from..<prepared.record.end, of: growth.path) }
+        do {
+            try putInPlace(prepared, lockFile)
+        } catch {
+            try putInPlace(prepared, lockFile)
+        }
+    }
+
+    /// What lies behind the end that the copy's record names does not count.
+    private func reserve(_ range: Range<UInt64>, of path: FilePath) throws(LogError) {
+        let fileSystem = fileSystem
+        try asLogError { () throws(FileSystemError) in
+            let copy = try fileSystem.openFile(path, .readWrite)
+            defer { copy.close() }
+            do throws(FileSystemError) {
+                try copy.allocate(range)
+            } catch {
+                // The next backup writes there anew; the first error says more.
+                try? copy.truncate(to: range.lowerBound)
+                throw error
+            }
+        }
+    }
+
+    private func putInPlace(_ prepared: Prepared, _ lockFile: any File) throws(LogError) {
         let (fileSystem, paths) = (fileSystem, target.paths)
         try asLogError { () throws(FileSystemError) in
             try target.markIncomplete()
@@ -147,20 +176,25 @@ struct Backup {
             try lockFile.syncData()
         }
         if let growth = prepared.growth {
-            defer { growth.source.close() }
+            let range = growth.from..<prepared.record.end
             let copy = try asLogError { () throws(FileSystemError) in
                 try fileSystem.openFile(growth.path, .readWrite)
             }
             defer { copy.close() }
-            try write(growth.source, growth.from..<prepared.record.end, to: copy)
+            try write(growth.source, range, to: copy, mayStop: false)
             try asLogError { () throws(FileSystemError) in
                 try copy.truncate(to: prepared.record.end)
                 try copy.sync()
             }
+            try compare(growth.source, range, with: growth.path)
         }
         try asLogError { () throws(FileSystemError) in
-            for (from, to) in prepared.renames { try fileSystem.rename(from, to: to) }
-            for path in prepared.removals { try fileSystem.removeFile(path) }
+            for (from, to) in prepared.renames where try fileSystem.status(of: from) != nil {
+                try fileSystem.rename(from, to: to)
+            }
+            for path in prepared.removals where try fileSystem.status(of: path) != nil {
+                try fileSystem.removeFile(path)
+            }
             for directory in [paths.log, paths.snapshots] { try fileSystem.syncDirectory(directory) }
             try lockFile.truncate(to: UInt64(LockFile.length))
             try SegmentLog.leaveMark(prepared.record, lockFile)

@@ -84,13 +84,16 @@ struct BackupTarget {
 
     /// Takes the identity's name away, durably.
     func markIncomplete() throws(FileSystemError) {
-        guard try fileSystem.status(of: paths.identity) != nil else { return }
-        try fileSystem.rename(paths.identity, to: incompleteIdentity)
+        if try fileSystem.status(of: paths.identity) != nil {
+            try fileSystem.rename(paths.identity, to: incompleteIdentity)
+        }
         try fileSystem.syncDirectory(paths.directory)
     }
 
     func markComplete() throws(FileSystemError) {
-        try fileSystem.rename(incompleteIdentity, to: paths.identity)
+        if try fileSystem.status(of: incompleteIdentity) != nil {
+            try fileSystem.rename(incompleteIdentity, to: paths.identity)
+        }
         try fileSystem.syncDirectory(paths.directory)
     }
 

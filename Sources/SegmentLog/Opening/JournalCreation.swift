@@ -180,8 +180,14 @@ struct JournalCreation {
         }
         let file = try fileSystem.openFile(paths.unfinishedIdentity, .createNew)
         defer { file.close() }
-        try file.write(identity.encoded(), at: 0)
+        let bytes = identity.encoded()
+        try file.write(bytes, at: 0)
         try file.sync()
+        let written = try fileSystem.contents(of: paths.unfinishedIdentity, atMost: bytes.count + 1)
+        guard written == bytes else {
+            throw FileSystemError(
+                operation: "comparison", path: paths.unfinishedIdentity, errno: .ioError)
+        }
         try fileSystem.rename(paths.unfinishedIdentity, to: paths.identity)
         try fileSystem.syncDirectory(paths.directory)
     }

@@ -144,7 +144,7 @@ package struct LogRepair {
         made.replacedID = original.originalID
         var segment = RepairedSegment(made, survivors, maximumRawBytes: maximum)
         segment.lose(upTo: original.lastSequence)
-        try finish(&segment, original, nil, applies, &progress)
+        try finish(&segment, original, nil, applies, maximum, &progress)
     }
 
     private func repair(
@@ -185,18 +185,20 @@ package struct LogRepair {
                 lastSequence: segment.lastSequence, end: SegmentHeader.framesOffset)
         try finish(
             &segment, original, entry.header.isErased ? found.salts ?? EventSalts(seeds: []) : nil, applies,
-            &progress)
+            maximum, &progress)
         progress.endsPacked = isLast
     }
 
     private func finish(
         _ segment: inout RepairedSegment, _ original: SegmentHeader.Predecessor, _ salts: EventSalts?,
-        _ applies: Bool, _ progress: inout Progress
+        _ applies: Bool, _ maximum: Int, _ progress: inout Progress
     ) throws(LogError) {
         let path = paths.segment(segment.header.name)
         if applies {
             let unfinished = FilePath(path.string + SegmentName.unfinishedSuffix)
             try segment.write(to: unfinished, original, salts, fileSystem)
+            try readBack(
+                CatalogEntry(path: unfinished, header: segment.header, ending: original), maximum)
             progress.renames.append((unfinished, path))
         }
         for loss in segment.result.losses { progress.result.lose(loss) }
@@ -206,6 +208,14 @@ package struct LogRepair {
         progress.predecessor = original
         progress.lastSequence = segment.lastSequence
         progress.lastRecordedMicroseconds = segment.lastRecordedMicroseconds
+    }
+
+    /// Reads what was written, from its first frame to its end. Only then what it was made from is moved aside.
+    private func readBack(_ written: CatalogEntry, _ maximum: Int) throws(LogError) {
+        let walk = try SealedSegmentWalk(
+            written, paths, fileSystem: fileSystem, maximumRawBytes: maximum, needsFooter: true)
+        defer { walk.file.close() }
+        _ = try walk.digest()
     }
 
     /// A packed segment has a successor always.
@@ -347,7 +357,7 @@ package struct LogRepair {
         let isThere = try asLogError { () throws(FileSystemError) in
             try fileSystem.status(of: paths.identity) != nil
         }
-        if isThere { try setAside(paths.identity) }
+        if isThere { try copyAside(paths.identity) }
         let identity = JournalIdentity(
             journal: header.journal, created: options.formatTime(header.createdMicroseconds),
             maximumContentBytes: LogRepair.defaultFrameBytes / 4,

@@ -31,6 +31,11 @@ package struct SnapshotFiles: Sendable {
     package struct Name: Sendable, Hashable {
         package var sequence: UInt64
         package var path: FilePath
+
+        package init(sequence: UInt64, path: FilePath) {
+            self.sequence = sequence
+            self.path = path
+        }
     }
 
     /// Of the snapshot that covers just so much.
@@ -99,13 +104,14 @@ package struct SnapshotFiles: Sendable {
         try salvage.forEachBlock(body)
     }
 
-    /// Makes a snapshot: aside, synced, renamed, the directory synced, read back and checked.
+    /// Makes a snapshot: written aside, synced, read back and checked; only then renamed, and the directory synced.
     ///
+    /// A snapshot that has the name already is replaced by the renaming alone. Whatever fails before leaves it as it was.
     /// - Parameters:
     ///   - didWrite: Called after each piece of about a mebibyte; it may throw to give up.
     ///   - body: Adds the entries, and returns the meta block.
-    /// - Throws: what `body` throws; `noSpace`, `system`; `damaged` when what was written does not read back. Then
-    ///   there is no new snapshot.
+    /// - Throws: what `body` throws; `noSpace`, `system`; `damaged` when what was written does not read back. Then there is no
+    ///   new snapshot, or, when syncing the directory failed, a whole one that a power cut may take back.
     package func write(
         _ sequence: UInt64, level: Int32, blockBytes: @escaping (UInt8) -> Int,
         didWrite: @escaping () throws(FileSystemError) -> Void,
@@ -135,24 +141,20 @@ package struct SnapshotFiles: Sendable {
             try asLogError { () throws(FileSystemError) in
                 _ = try writer.finish(meta: meta)
                 try file.sync()
+            }
+            let table = try open(Name(sequence: sequence, path: unfinished))
+            try table.verify()
+            try asLogError { () throws(FileSystemError) in
                 try fileSystem.rename(unfinished, to: path)
                 try fileSystem.syncDirectory(paths.snapshots)
             }
+            return table.renamed(to: path)
         } catch {
-            // Best effort: the next opening for writing removes what remains.
+            // Best effort: the next opening for writing removes what remains. After the renaming there is nothing to remove.
             try? fileSystem.removeFile(unfinished)
             guard let cause = error.cause, cause.isFull else { throw error }
             throw LogError(
                 .noSpace, "No snapshot was made: the disk is full", path: cause.path, cause: cause)
-        }
-        do throws(LogError) {
-            let table = try open(Name(sequence: sequence, path: path))
-            try table.verify()
-            return table
-        } catch {
-            // Best effort: one that stays is found damaged when it is read.
-            try? fileSystem.removeFile(path)
-            throw error
         }
     }
 
@@ -162,7 +164,7 @@ package struct SnapshotFiles: Sendable {
         _ body: (TableWriter) throws(LogError) -> Void
     ) throws(LogError) -> TableReader {
         let (file, path) = try asLogError { () throws(FileSystemError) in
-            try fileSystem.makeTemporaryFile()
+            try fileSystem.makeTemporaryFile(in: paths.directory)
         }
         // Not compressed: it is read back soon, and the replay must not wait for it.
         let writer = writer(file, sequence, level: nil, blockBytes: blockBytes) {

@@ -73,6 +73,15 @@ package final class TableReader: Sendable {
         meta = Array(metaBlock.value(0))
     }
 
+    private init(_ other: TableReader, path: FilePath) {
+        self.path = path
+        (file, header, footer, cache) = (other.file, other.header, other.footer, other.cache)
+        (root, meta, length) = (other.root, other.meta, other.length)
+    }
+
+    /// The table under the name that its file has been given since it was opened.
+    func renamed(to path: FilePath) -> TableReader { TableReader(self, path: path) }
+
     deinit { cache.drop(id) }
 
     static func damage(_ path: FilePath, _ offset: UInt64, _ what: String) -> LogError {

@@ -33,15 +33,18 @@ struct SegmentFactory {
     func make(_ frames: consuming FrameWriter) throws(Failure) -> ActiveSegment {
         let path = paths.segment(frames.header.name)
         let unfinished = FilePath(path.string + SegmentName.unfinishedSuffix)
-        let file: any File
+        let (file, directory): (any File, any Directory)
         do {
+            // Before the renaming: behind it there is no way back, and a descriptor may not be had.
+            directory = try fileSystem.openDirectory(paths.log)
             file = try write(&frames, to: unfinished)
         } catch {
             throw Failure(cause: error, isCertainlyNotMade: true)
         }
+        defer { directory.close() }
         do {
             try fileSystem.rename(unfinished, to: path)
-            try fileSystem.syncDirectory(paths.log)
+            try directory.sync()
             let end = frames.end
             return try ActiveSegment(
                 file: file, path: path, frames: frames, allocatedEnd: end,

@@ -279,7 +279,8 @@ extension SegmentLog {
             writer.active?.file.close()
             writer.active = made
         } catch {
-            if error.isCertainlyNotMade, error.cause.isFull {
+            // A full disk, or a lack of descriptors or memory that may pass. Nothing was written, and the next append tries again.
+            if error.isCertainlyNotMade {
                 shared.setWriter(nil)
                 throw notWritten(error.cause)
             }
