@@ -105,7 +105,7 @@ extension Journal {
     }
 
     /// Runs a job on the maintenance thread.
-    private func maintain<R: Sendable>(
+    func maintain<R: Sendable>(
         _ body: @escaping @Sendable (Engine) throws(JournalError) -> R
     ) async throws(JournalError) -> R {
         try checkWritable()

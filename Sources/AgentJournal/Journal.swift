@@ -160,10 +160,22 @@ public final class Journal: Sendable {
     /// Waits until everything added before is durable, and records that as an event, perhaps with a name.
     ///
     /// Every add is durable anyway when it returns; a flush gives the moment a name to look back to.
-    /// - Parameter label: 1 to 512 bytes. The latest flush with a label is what the label means.
+    /// - Parameters:
+    ///   - label: 1 to 512 bytes. The latest flush with a label is what the label means.
+    ///   - acceptingClock: Takes the clock for right, whatever was recorded before. Recorded times never go back by themselves, and a
+    ///     clock that is more than 1,000 days ahead of the last event is not believed; events then get the time of that. With this the
+    ///     flush and what comes after have the clock's time again, be it earlier or far later. A point by date means the state before
+    ///     the first event that was recorded after it.
     @discardableResult
-    public func flush(label: String? = nil) async throws -> Receipt {
-        try await submit(try Append.flush(label: label))[0]
+    public func flush(label: String? = nil, acceptingClock: Bool = false) async throws -> Receipt {
+        let append = try Append.flush(label: label)
+        guard acceptingClock else { return try await submit(append)[0] }
+        return try await maintain { engine throws(JournalError) in
+            try engine.betweenCommits { () throws(JournalError) in
+                try asJournalError { () throws(LogError) in try engine.log.acceptClock() }
+                return try engine.record(append)
+            }
+        }
     }
 
     /// Enqueues an append and waits for its receipts.

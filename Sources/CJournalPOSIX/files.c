@@ -9,6 +9,7 @@
 #ifdef __linux__
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #endif
 
 static void fill(struct jp_status *status, const struct stat *info) {
@@ -41,13 +42,14 @@ int jp_status_of_file(int fd, struct jp_status *status) {
     return 0;
 }
 
-int jp_link_count(int fd, uint64_t *count) {
+int jp_links_and_length(int fd, uint64_t *count, uint64_t *length) {
 #ifdef __linux__
     // Whoever asks for a file's times (as fstat does) has the kernel give the next write a time of its own
     // (multigrain timestamps, Linux 6.13). On ext4 without a journal the inode then goes to the disk with each sync.
     struct statx only;
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_NLINK, &only) == 0) {
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_NLINK | STATX_SIZE, &only) == 0) {
         *count = only.stx_nlink;
+        *length = only.stx_size;
         return 0;
     }
     if (errno != ENOSYS) return errno;
@@ -55,6 +57,7 @@ int jp_link_count(int fd, uint64_t *count) {
     struct stat info;
     if (fstat(fd, &info) != 0) return errno;
     *count = (uint64_t)info.st_nlink;
+    *length = (uint64_t)info.st_size;
     return 0;
 }
 
@@ -84,6 +87,19 @@ int jp_make_directory(const char *path, uint32_t mode) {
 
 int jp_rename(const char *from, const char *to) {
     return rename(from, to) == 0 ? 0 : errno;
+}
+
+int jp_exchange(const char *path, const char *other) {
+#ifdef __linux__
+    const unsigned exchange = 2;  // RENAME_EXCHANGE
+    return syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, other, exchange) == 0 ? 0 : errno;
+#elif defined(__APPLE__)
+    return renamex_np(path, other, RENAME_SWAP) == 0 ? 0 : errno;
+#else
+    (void)path;
+    (void)other;
+    return ENOTSUP;
+#endif
 }
 
 int jp_unlink(const char *path) {

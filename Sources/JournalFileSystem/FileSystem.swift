@@ -23,6 +23,10 @@ package protocol FileSystem: Sendable {
     /// Renames a file over whatever has the new name. Durable only after `syncDirectory` of its parent.
     func rename(_ path: FilePath, to newPath: FilePath) throws(FileSystemError)
 
+    /// Exchanges the names of two directories beside one another: in one step where the system can, else one after the other. Durable
+    /// only after `syncDirectory` of their parent.
+    func exchange(_ path: FilePath, with other: FilePath) throws(FileSystemError)
+
     /// Removes a file's name. Durable only after `syncDirectory` of its parent.
     func removeFile(_ path: FilePath) throws(FileSystemError)
 
@@ -120,8 +124,8 @@ package protocol File: AnyObject, Sendable {
     /// Device and inode of the open file.
     func identity() throws(FileSystemError) -> FileIdentity
 
-    /// Whether a name still leads to the open file. Much cheaper than to look its path up.
-    func isLinked() throws(FileSystemError) -> Bool
+    /// The file's length in bytes, if a name still leads to it; else nil. Much cheaper than to look its path up.
+    func linkedLength() throws(FileSystemError) -> UInt64?
 
     /// Closes the descriptor; later calls throw `.badFileDescriptor`. Closing twice is no error.
     func close()

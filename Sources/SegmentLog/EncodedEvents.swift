@@ -52,6 +52,8 @@ package struct LogHead: Sendable {
     package var lastSequence: UInt64
     /// The recorded time that what is appended now gets.
     package var recordedMicroseconds: Int64
+    /// What the clock says, where it is too far ahead to be believed; else nil.
+    package var doubtedMicroseconds: Int64?
     /// What the log lost since it was opened, of what was written and not durable.
     package var rewind = LogRewind()
     /// What is to become durable for all up to here to be; nil before anything is decided.

@@ -1,4 +1,5 @@
 import JournalFileSystem
+import Synchronization
 
 /// The log of one journal directory: an append-only sequence of events in checksummed, compressed segments.
 ///
@@ -40,8 +41,11 @@ package final class SegmentLog: Sendable {
     let maintenance = Monitor(Maintenance())
     /// The boot that the page must be of.
     private let bootIdentity: UInt64
-    /// The last sequence that was durable when it was opened.
-    private let visibleAtOpening: UInt64
+    /// The last sequence that this process knows to be durable.
+    private let lastSeen: Atomic<UInt64>
+    /// Whether what is only read may be another file than the one that is written: a container's own layer makes a copy of a file of the
+    /// image when it is first written, and who has it open goes on reading the image's.
+    private let mayBeCopiedUp: Bool
 
     init(_ parts: Parts) {
         paths = parts.paths
@@ -59,7 +63,10 @@ package final class SegmentLog: Sendable {
         staleCounter = parts.staleCounter
         bootIdentity = parts.options.fileSystem.process.bootIdentity
         catalog = Monitor(parts.catalog)
-        visibleAtOpening = parts.visible
+        lastSeen = Atomic(parts.visible)
+        mayBeCopiedUp =
+            parts.options.access == .readOnly
+            && (try? parts.options.fileSystem.volume(holding: parts.paths.directory).kind) == .containerLayer
         writer = Monitor(parts.writer)
     }
 
@@ -134,10 +141,20 @@ package final class SegmentLog: Sendable {
     }
 
     /// The sequence of the last event that reads may show. Acquiring: what it covers can be read.
+    ///
+    /// It never goes back. Where the page says less than it said before, somebody has put another copy in its place; the next append
+    /// refuses that.
     package var visibleSequence: UInt64 {
-        guard let words, options.access == .readWrite || isPageOfThisBoot else { return visibleAtOpening }
-        return max(visibleAtOpening, words._withUnsafeGuaranteedRef { $0.visible })
+        let seen = lastSeen.load(ordering: .relaxed)
+        guard let words, options.access == .readWrite || isPageOfThisBoot else { return seen }
+        let visible = words._withUnsafeGuaranteedRef { $0.visible }
+        guard visible > seen else { return seen }
+        see(visible)
+        return visible
     }
+
+    /// This process knows now that everything up to a sequence is durable.
+    func see(_ sequence: UInt64) { lastSeen.max(sequence, ordering: .relaxed) }
 
     /// Whether the page says something to who only reads. Another boot's says nothing; and what was durable stays so.
     private var isPageOfThisBoot: Bool {
@@ -179,7 +196,7 @@ package final class SegmentLog: Sendable {
         guard options.access == .readOnly, let lockFile, let lockIdentity else { return }
         let (fileSystem, lock) = (options.fileSystem, paths.lock)
         let isThere = try asLogError { () throws(FileSystemError) in
-            guard try lockFile.isLinked() else { return false }
+            guard try lockFile.linkedLength() != nil else { return false }
             return try fileSystem.status(of: lock)?.identity == lockIdentity
         }
         guard isThere else {
@@ -187,6 +204,45 @@ package final class SegmentLog: Sendable {
                 .missing, "The journal's directory was removed or replaced while it was read",
                 path: paths.directory)
         }
+        try checkIsWritten()
+    }
+
+    /// Notices, in a container's own layer, that somebody else writes a copy of the files that are read here.
+    ///
+    /// - Throws: `missing`.
+    /// - Complexity: nothing elsewhere; there a file is opened and read.
+    package func checkIsWritten() throws(LogError) {
+        guard mayBeCopiedUp, let page else { return }
+        let (fileSystem, lock) = (options.fileSystem, paths.lock)
+        let words = Array(stride(from: 0, to: LockFile.counterOffset, by: 8))
+        let before = words.map { page.load64(at: $0) }
+        let written = try asLogError { () throws(FileSystemError) in
+            let present = try fileSystem.openFile(lock, .readOnly)
+            defer { present.close() }
+            return try present.read(LockFile.length, at: 0)
+        }
+        // What is written just now is looked at again the next time.
+        let isChanging = words.map { page.load64(at: $0) } != before
+        let isSame = written.withUnsafeBytes { bytes in
+            bytes.count == LockFile.length
+                && zip(words, before).allSatisfy { bytes.little($0, as: UInt64.self) == $1 }
+        }
+        if isChanging { return }
+        guard isSame else {
+            throw LogError(
+                .missing,
+                "The journal was opened in a container image's layer, and is written in the container's own layer by now, where "
+                    + "this process does not see it. Open it again", path: paths.directory)
+        }
+    }
+
+    /// Whether the page is that of this boot, as every opening for writing makes it. One that was cut off, or overwritten by
+    /// another copy, is not.
+    func isPageOverwritten(_ shared: CommitPage) -> Bool { !shared.isOf(bootIdentity: bootIdentity) }
+
+    /// Whether the log ends before what this process knows to be durable.
+    func endsEarly(_ writer: borrowing Writer) -> Bool {
+        writer.lastSequence < lastSeen.load(ordering: .relaxed)
     }
 
     /// A reader of the events behind `after`.

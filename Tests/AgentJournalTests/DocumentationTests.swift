@@ -109,6 +109,11 @@ private enum Examples {
     }
 
     // Compiled alone: these paths are not for tests.
+    static func restore() async throws {
+        let restored = try await Journal.restore(from: "/backups/memory", to: "/var/lib/agent/memory")
+        if let replaced = restored.replaced { print("what was there before is in \(replaced)") }
+    }
+
     static func backUp(_ journal: Journal) async throws {
         let backup = try await journal.backUp(to: "/backups/memory")
         print("everything up to \(backup.sequence) is in \(backup.directory)")

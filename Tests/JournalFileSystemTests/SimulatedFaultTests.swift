@@ -32,7 +32,7 @@ struct SimulatedFaultTests {
             .mapPage: { _ = try file.mapSharedPage(length: 4, writable: true) },
             .reservePage: { try page.reserve() },
             .identity: { _ = try file.identity() },
-            .linkCount: { _ = try file.isLinked() },
+            .linkCount: { _ = try file.linkedLength() },
         ]
         let body = try #require(tries[operation])
         fileSystem.resetCalls()

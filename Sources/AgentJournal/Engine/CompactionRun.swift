@@ -164,7 +164,7 @@ struct CompactionRun {
                     .clockUncertain,
                     "The clock says \(Timestamp(clampingMicrosecondsSince1970: now)), and the last event was recorded at "
                         + "\(Timestamp(clampingMicrosecondsSince1970: last)): more than 30 days apart. Nothing is let go by a "
-                        + "clock that may be wrong. If it is right, record an event (`flush`) and compact again"
+                        + "clock that may be wrong. If it is right, record that with `agent-journal flush DIR --accept-clock`, and compact again"
                 )
             }
             let cutoff = now - seconds * 1_000_000

@@ -147,8 +147,9 @@ extension Engine {
             replaceState(state)
             return
         }
+        var rebuilt: State? = state
         try betweenCommits { () throws(JournalError) in
-            var last = state
+            var last = rebuilt.take()!
             try replay.run(&last)
             replaceState(last)
         }

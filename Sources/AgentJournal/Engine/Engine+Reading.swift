@@ -12,13 +12,14 @@ extension Engine {
     /// - Complexity: some loads of words, when nothing is new.
     func now() throws(JournalError) -> (box: StateBox, bound: UInt64) {
         var attempts = 0
+        if isReadOnly { try asJournalError { () throws(LogError) in try log.checkIsWritten() } }
         while true {
             do throws(JournalError) {
                 if let known = nowIfKnown() { return known }
                 try renewIfFarBehind(box)
                 // In this order: what is visible after a rewind is of after it.
                 let bound = log.visibleSequence
-                if isDoubtful(at: bound) { try renewBetweenCommits() }
+                if isDoubtful(at: bound) { try renewBesideCommits() }
                 let box = box
                 try catchUp(box, to: bound)
                 try letGoOfErased()
@@ -29,7 +30,7 @@ extension Engine {
                 attempts += 1
                 guard error.code == .noSuchPoint, attempts < 10 else { throw error }
                 // What came behind this state was let go by another process; the newest snapshot has it.
-                try renewBetweenCommits()
+                try renewBesideCommits()
             }
         }
     }
@@ -71,34 +72,34 @@ extension Engine {
         guard !isDoubtful(at: bound), box.lastSequence < bound else { return }
         try? catchUp(box, to: bound)
         // A read finds nothing new then, also where the append is refused, and would not let go of it.
-        try? letGoOfErasedNow()
+        if holdsErased { try? renewBeforeCommit() }
     }
 
     /// Brings the state to the end of the log, durable or not: by that it is decided what to append. Under the log's exclusion.
-    func catchUp(to head: LogHead) throws(JournalError) {
-        if isDoubtful(head.rewind) { try renew(to: head.lastSequence, head.rewind) }
+    ///
+    /// - Parameter mayHoldErased: Whether the state is good enough with what another process erased in it.
+    /// - Returns: false when the state must be built anew first, which takes long: nobody waits for that under the exclusion.
+    func catchUp(to head: LogHead, mayHoldErased: Bool) throws(JournalError) -> Bool {
+        if isDoubtful(head.rewind) { return false }
         do throws(JournalError) {
-            let isErased = try box.withLock { (state) throws(JournalError) in
+            return try box.withLock { (state) throws(JournalError) in
                 try catchUp(&state, to: head.lastSequence)
-                return holdsErased(state)
+                return mayHoldErased || !holdsErased(state)
             }
-            if isErased { try renew(to: head.lastSequence, head.rewind) }
         } catch {
             // A compaction of another process let go of it since; the snapshot has it.
             guard error.code == .noSuchPoint else { throw error }
-            try renew(to: head.lastSequence, head.rewind)
+            return false
         }
     }
 
     /// Lets go of what was erased since, by another process: of snapshots that were rewritten, and of what is in memory.
     func letGoOfErased() throws(JournalError) {
-        if box.withLock({ holdsErased($0) }) { try renewBetweenCommits() }
+        if holdsErased { try renewBesideCommits() }
     }
 
-    /// The same between commits.
-    func letGoOfErasedNow() throws(JournalError) {
-        if box.withLock({ holdsErased($0) }) { try renew(to: log.visibleSequence, log.rewind) }
-    }
+    /// Whether the state holds what another process erased.
+    var holdsErased: Bool { box.withLock { holdsErased($0) } }
 
     private func holdsErased(_ state: borrowing State) -> Bool {
         let through = state.layer.erasure.through
@@ -123,23 +124,59 @@ extension Engine {
         return true
     }
 
-    /// Builds the state anew, as an opening does. Only between commits, or while one is decided.
-    func renew(to last: UInt64, _ rewind: LogRewind) throws(JournalError) {
-        var fresh = try state(at: min(last, log.visibleSequence))
-        try catchUp(&fresh, to: last)
-        let erased = fresh.layer.erasure.through
-        replaceState(fresh)
+    /// Builds the state anew, as an opening does, of what is durable. Others commit meanwhile.
+    private func rebuilt() throws(JournalError) -> State {
+        var state = try state(at: log.visibleSequence)
+        // What came meanwhile takes less time each time, unless it comes faster than it can be read.
+        for _ in 0..<Engine.mostRounds {
+            let visible = log.visibleSequence
+            guard visible > state.lastSequence, visible - state.lastSequence > Engine.fewEvents else { break }
+            try replay.run(&state, upTo: visible)
+        }
+        return state
+    }
+
+    /// So many events are read in some tens of microseconds.
+    private static let fewEvents: UInt64 = 100
+    private static let mostRounds = 16
+
+    /// A state that was built anew takes the place of the present one. Only between commits, or before one is decided.
+    ///
+    /// - Parameter erased: Up to where what was erased is not in it.
+    private func install(
+        _ state: sending State, erased: UInt64, _ rewind: LogRewind
+    ) {
+        replaceState(state)
         settledErasure.store(erased, ordering: .releasing)
         doubtfulAfter.store(.max, ordering: .releasing)
         settledRewinds.store(rewind.count, ordering: .releasing)
     }
 
-    func renewBetweenCommits() throws(JournalError) {
-        try rebuilding.withLock { (_) throws(JournalError) in
-            try betweenCommits { () throws(JournalError) in
-                let rewind = log.rewind
-                try renew(to: log.visibleSequence, rewind)
-            }
+    /// Builds the state anew, for a commit that finds that it must. Whoever commits does it, before the log's exclusion: processes
+    /// with a state that is right go on.
+    func renewBeforeCommit() throws(JournalError) {
+        // In this order: what is visible after a rewind is of after it.
+        let rewind = log.rewind
+        let fresh = try rebuilt()
+        let erased = fresh.layer.erasure.through
+        install(fresh, erased: erased, rewind)
+    }
+
+    /// Builds the state anew while others commit. They wait only while it catches up with the last of them.
+    func renewBesideCommits() throws(JournalError) {
+        try rebuilding.withLock { (_) throws(JournalError) in try renewAlone() }
+    }
+
+    private func renewAlone() throws(JournalError) {
+        var fresh: State? = try rebuilt()
+        let erased = fresh!.layer.erasure.through
+        if isReadOnly { return install(fresh.take()!, erased: erased, log.rewind) }
+        try betweenCommits { () throws(JournalError) in
+            let rewind = log.rewind
+            // Not copied: nobody else has it.
+            var last = fresh.take()!
+            try replay.run(&last, upTo: log.visibleSequence)
+            install(last, erased: erased, rewind)
         }
     }
 
@@ -150,13 +187,7 @@ extension Engine {
         let last = box.lastSequence
         guard snapshots != nil, visible > last, visible - last > maintenance.options.events else { return }
         try rebuilding.withLock { (_) throws(JournalError) in
-            guard self.box === box else { return }
-            if isReadOnly {
-                replaceState(try state(at: log.visibleSequence))
-            } else {
-                try betweenCommits { () throws(JournalError) in try renew(to: log.visibleSequence, log.rewind)
-                }
-            }
+            if self.box === box { try renewAlone() }
         }
     }
 

@@ -79,15 +79,8 @@ extension Engine {
         guard let snapshots, !isReadOnly else {
             throw JournalError(.closed, "The journal is open for reading only; it takes no snapshots")
         }
-        // What another process erased must not be written again.
-        _ = try now()
         var isLeftOver = false
-        let below = try betweenCommits { () throws(JournalError) -> Below in
-            if isPoisoned { throw Engine.poisoned }
-            // What other processes wrote, and is in the state, is durable before a snapshot covers it.
-            try asJournalError { () throws(LogError) in try log.sync() }
-            if isDoubtful(at: log.visibleSequence) { try renew(to: log.visibleSequence, log.rewind) }
-            try letGoOfErasedNow()
+        let below = try whileCurrent { () throws(JournalError) -> Below in
             if lettingAllGo { try record(.floor(log.visibleSequence + 1)) }
             let state = box.withLock { $0 }
             // A frozen layer that could not be written is tried again, before another is frozen upon it.
@@ -128,6 +121,23 @@ extension Engine {
             ])
         // What came since the failure is not in it yet.
         return isLeftOver ? try takeSnapshot(sealing: sealing) : layer.lastSequence
+    }
+
+    /// Runs `body` between commits, when the state is that of the log: with nothing that another process lost or erased, which must not
+    /// be written again. Where it has to be built anew, that is done before.
+    private func whileCurrent<R>(_ body: () throws(JournalError) -> R) throws(JournalError) -> R {
+        while true {
+            _ = try now()
+            let result = try betweenCommits { () throws(JournalError) -> R? in
+                if isPoisoned { throw Engine.poisoned }
+                // What other processes wrote, and is in the state, is durable before a snapshot covers it.
+                try asJournalError { () throws(LogError) in try log.sync() }
+                if isDoubtful(at: log.visibleSequence) || holdsErased { return nil }
+                return try body()
+            }
+            if let result { return result }
+            try renewBesideCommits()
+        }
     }
 
     /// A snapshot ends the segment, unless it is so short that reading it again costs nothing.

@@ -42,7 +42,7 @@ extension Engine {
             if let newest = names.first(where: { stillDamaged($0) == nil }), newest.sequence > base,
                 log.visibleSequence - min(newest.sequence, log.visibleSequence) < maintenance.options.events
             {
-                try renewBetweenCommits()
+                try renewBesideCommits()
             } else {
                 _ = try takeSnapshot()
             }

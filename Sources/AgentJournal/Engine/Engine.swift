@@ -35,6 +35,7 @@ final class Engine: Sendable {
     /// How those that wait for events are woken, by the number of their iterator.
     let followers = Monitor<[UInt64: @Sendable () -> Void]>([:])
     private let isPoisonedFlag = Atomic<Bool>(false)
+    private let hasDoubtedClock = Atomic<Bool>(false)
 
     init(
         log: any EventLog, state: sending State, limits: Limits, logger: Logger,
@@ -216,20 +217,44 @@ final class Engine: Sendable {
     }
 
     private func append(_ appends: [Append]) -> Appended {
+        for attempt in 0..<Engine.mostRebuildings {
+            // An erasure that is not durable yet is let go of later.
+            if let appended = appendOnce(appends, mayHoldErased: attempt > 0) { return appended }
+            do throws(JournalError) {
+                try renewBeforeCommit()
+            } catch {
+                if isOfSnapshot(error) { requestHealing(error) }
+                return .ended(appends.map { _ in .failure(error) })
+            }
+        }
+        let busy = JournalError(
+            .busy,
+            "Not written: other processes change the log faster than this one can read what they did. Add it again"
+        )
+        return .ended(appends.map { _ in .failure(busy) })
+    }
+
+    /// So often a commit builds the state anew, where each time another process fails or erases meanwhile.
+    private static let mostRebuildings = 10
+
+    /// - Returns: nil when the state must be built anew first; nothing was decided then, and nothing written.
+    private func appendOnce(_ appends: [Append], mayHoldErased: Bool) -> Appended? {
         catchUpWithDurable()
         let rawBytes = appends.reduce(0) { $0 + $1.rawBytes }
         let ahead = log.compressAhead(appends.count, rawBytes: rawBytes) { Append.additions(appends) }
         var decided: [Decided] = []
         var behind: JournalError?
+        var isCurrent = true
         let head: LogHead
         do throws(LogError) {
             head = try log.append(rawBytes: rawBytes, pieces: appends.count) { head in
                 do throws(JournalError) {
-                    try catchUp(to: head)
+                    isCurrent = try catchUp(to: head, mayHoldErased: mayHoldErased)
                 } catch {
                     behind = error
                     return []
                 }
+                guard isCurrent else { return [] }
                 let events = decide(appends, head, &decided)
                 // Nothing was refused, and nothing was there already.
                 if let ahead, events.reduce(0, { $0 + $1.count }) == ahead.count { return [ahead] }
@@ -238,12 +263,27 @@ final class Engine: Sendable {
         } catch {
             return .ended(fail(appends, decided, error))
         }
+        guard isCurrent else { return nil }
+        if let doubted = head.doubtedMicroseconds {
+            warn(ofClock: doubted, recording: head.recordedMicroseconds)
+        }
         if let behind {
             if isOfSnapshot(behind) { requestHealing(behind) }
             return .ended(appends.map { _ in .failure(behind) })
         }
         guard let target = head.written else { preconditionFailure("what was decided can become durable") }
         return .written(Written(decided: decided, target: target))
+    }
+
+    /// Says once that the clock is not believed.
+    private func warn(ofClock now: Int64, recording time: Int64) {
+        guard !hasDoubtedClock.exchange(true, ordering: .relaxed) else { return }
+        let (now, time) = (
+            Timestamp(clampingMicrosecondsSince1970: now), Timestamp(clampingMicrosecondsSince1970: time)
+        )
+        logger.warning(
+            "journal: the clock says \(now), more than 1,000 days after the last event, and is not believed: what is added is recorded as of \(time). If the clock is right, say so once: `agent-journal flush DIR --accept-clock`"
+        )
     }
 
     /// Makes durable what was appended.

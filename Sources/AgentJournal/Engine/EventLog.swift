@@ -8,6 +8,8 @@ package protocol EventLog: AnyObject, Sendable {
     func append(
         rawBytes: Int, pieces: Int, _ decide: (LogHead) -> [EncodedEvents]
     ) throws(LogError) -> LogHead
+    /// Takes the clock for right, whatever was recorded before. See `SegmentLog.acceptClock`.
+    func acceptClock() throws(LogError)
     /// Compresses, before they are appended, what comes behind another process's events in any case; nil where that is to be left to
     /// `append`. See `SegmentLog.compressAhead`.
     func compressAhead(_ count: Int, rawBytes: Int, _ pieces: () -> [EncodedEvents]?) -> EncodedEvents?
@@ -34,6 +36,8 @@ package protocol EventLog: AnyObject, Sendable {
     func wait(after sequence: UInt64, timeoutMilliseconds: Int)
     /// Notices, where it is only read, that what is waited for can never come.
     func checkIsThere() throws(LogError)
+    /// Notices, where it is only read, that what is read is not what others write.
+    func checkIsWritten() throws(LogError)
     /// Wakes those who `wait`, in this process; they may wake anyway.
     func wake()
     /// One process at a time takes snapshots and compacts; false when another does.

@@ -101,16 +101,16 @@ struct ErasureRun {
                 ErasureReport.RewrittenFile(
                     file: file, replacedBy: file, bytesBefore: before, bytesAfter: table.length))
             guard name.sequence == newest else { continue }
-            try engine.betweenCommits { () throws(JournalError) in
+            let isReplaced = try engine.betweenCommits { () throws(JournalError) -> Bool in
                 let state = engine.box.withLock { $0 }
                 guard state.below.tables.count == 1, state.below.layer == nil,
                     state.below.tables[0].sequence == newest
-                else {
-                    // It was rebuilt meanwhile, from the log: then it goes on from what is there now.
-                    return try engine.renew(to: engine.log.visibleSequence, engine.log.rewind)
-                }
+                else { return false }
                 engine.replaceState(State(state.layer, upon: Below(tables: [table])))
+                return true
             }
+            // It was rebuilt meanwhile, from the log: then it goes on from what is there now.
+            if !isReplaced { try engine.renewBesideCommits() }
         }
         // Last: by now the newest was read whole, written anew and read back.
         for name in unreadable { try asJournalError { () throws(LogError) in try files.remove(name) } }

@@ -59,8 +59,8 @@ struct jp_status {
 
 int jp_status_of_path(const char *path, struct jp_status *status);
 int jp_status_of_file(int fd, struct jp_status *status);
-// How many names lead to the file.
-int jp_link_count(int fd, uint64_t *count);
+// How many names lead to the file, and how long it is in bytes.
+int jp_links_and_length(int fd, uint64_t *count, uint64_t *length);
 
 // Moves a descriptor above those of the standard streams, which others write to, whether open or not. Closes `fd` when it
 // has another number; `*moved` is then that.
@@ -70,6 +70,8 @@ int jp_open_nameless(const char *directory, int *fd);
 
 int jp_make_directory(const char *path, uint32_t mode);
 int jp_rename(const char *from, const char *to);
+// Exchanges two names in one step. EINVAL, ENOSYS or ENOTSUP where that cannot be done.
+int jp_exchange(const char *path, const char *other);
 int jp_unlink(const char *path);
 
 // fdatasync; on macOS F_FULLFSYNC, since its fsync leaves the data in the drive's cache.

@@ -73,11 +73,11 @@ package final class PosixFile: File {
         try status("identity").identity
     }
 
-    package func isLinked() throws(FileSystemError) -> Bool {
+    package func linkedLength() throws(FileSystemError) -> UInt64? {
         try descriptor.use("link count", path) { descriptor throws(FileSystemError) in
-            var count: UInt64 = 0
-            try check(jp_link_count(descriptor.rawValue, &count), "link count", path)
-            return count > 0
+            var (count, length): (UInt64, UInt64) = (0, 0)
+            try check(jp_links_and_length(descriptor.rawValue, &count, &length), "link count", path)
+            return count > 0 ? length : nil
         }
     }
 

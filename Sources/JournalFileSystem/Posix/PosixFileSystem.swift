@@ -99,6 +99,26 @@ package struct PosixFileSystem: FileSystem {
         try check(result, "rename", path)
     }
 
+    package func exchange(_ path: FilePath, with other: FilePath) throws(FileSystemError) {
+        let result = path.withPlatformString { path in
+            other.withPlatformString { other in jp_exchange(path, other) }
+        }
+        guard [.notSupported, .invalidArgument, .noFunction].contains(Errno(rawValue: result)) else {
+            return try check(result, "exchange", other)
+        }
+        // A file system that cannot exchange.
+        let aside = FilePath("\(path)-aside")
+        try rename(other, to: aside)
+        do {
+            try rename(path, to: other)
+        } catch {
+            // Back to its place; the error says what kept the other from it.
+            try? rename(aside, to: other)
+            throw error
+        }
+        try rename(aside, to: path)
+    }
+
     package func removeFile(_ path: FilePath) throws(FileSystemError) {
         try check(path.withPlatformString { jp_unlink($0) }, "unlink", path)
     }

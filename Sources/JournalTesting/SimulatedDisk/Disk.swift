@@ -64,6 +64,18 @@ struct Disk: Sendable {
         if (parent, name) != (newParent, newName) { setEntry(name, in: parent, to: nil) }
     }
 
+    /// Both names, or after a power cut neither: a file system's own journal has the exchange as one.
+    mutating func exchange(_ path: FilePath, with other: FilePath) throws(Errno) {
+        guard let (parent, name) = try locate(path), let (otherParent, otherName) = try locate(other),
+            parent == otherParent
+        else { throw .resourceBusy }
+        guard let entry = directories[parent]?.present[name],
+            let otherEntry = directories[parent]?.present[otherName]
+        else { throw .noSuchFileOrDirectory }
+        setEntry(otherName, in: parent, to: entry)
+        setEntry(name, in: parent, to: otherEntry)
+    }
+
     mutating func removeFile(at path: FilePath) throws(Errno) {
         _ = try file(at: path)
         guard let (parent, name) = try locate(path) else { throw .isDirectory }

@@ -52,6 +52,13 @@ extension SimulatedDisk: FileSystem {
         }
     }
 
+    package func exchange(_ path: FilePath, with other: FilePath) throws(FileSystemError) {
+        try call(.rename, path, newPath: other) { machine throws(Errno) in
+            try machine.checkWritable()
+            try machine.disk.exchange(path, with: other)
+        }
+    }
+
     package func removeFile(_ path: FilePath) throws(FileSystemError) {
         try call(.removeFile, path) { machine throws(Errno) in
             try machine.checkWritable()

@@ -92,10 +92,10 @@ final class SimulatedFile: File {
         }
     }
 
-    func isLinked() throws(FileSystemError) -> Bool {
+    func linkedLength() throws(FileSystemError) -> UInt64? {
         try fileSystem.call(.linkCount, path) { machine throws(Errno) in
             let inode = try machine.openFile(number).inode
-            return machine.disk.isLinked(inode)
+            return machine.disk.isLinked(inode) ? UInt64(try machine.file(number).present.length) : nil
         }
     }
 

@@ -36,7 +36,7 @@ extension SegmentLog {
             // In this order: what is visible after a failure was settled may be another event.
             let isDurable = shared.visible >= wanted.sequence
             guard shared.failures == wanted.failures else { throw failedElsewhere(shared, lockFile) }
-            if isDurable { return }
+            if isDurable { return see(wanted.sequence) }
             // Who syncs says when it is done, unless it died.
             let isBusy = shared.syncer != nil && !mayBeDead
             switch isBusy ? .busy : syncIfElected(wanted, lockFile, shared) {

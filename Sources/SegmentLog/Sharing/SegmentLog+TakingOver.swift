@@ -18,11 +18,11 @@ extension SegmentLog {
             let found = try opening.recover(
                 identity, .none, lockFile, &catalog, &report, leavesMark: false,
                 firstFreeID: shared.nextSegmentID)
-            guard found.lastSequence >= shared.visible else {
+            guard found.lastSequence >= max(shared.visible, visibleSequence) else {
                 throw LogProblem(
                     file: paths.relative(catalog.entries.last!.path), offset: found.predecessor.end,
                     kind: .frame,
-                    lost: .checked(found.lastSequence + 1, shared.visible),
+                    lost: .checked(found.lastSequence + 1, max(shared.visible, visibleSequence)),
                     message: "the log ends before what was durable"
                 ).error(in: paths)
             }

@@ -19,7 +19,9 @@ extension SegmentLog {
         try take(lockFile, shared)
         let outcome: Result<R, LogError>
         do throws(LogError) {
+            if isPageOverwritten(shared) { throw overwritten(&writer, paths.lock) }
             try adopt(&writer, shared)
+            if endsEarly(writer) { throw overwritten(&writer, paths.log) }
             outcome = .success(try body(&writer, shared))
         } catch {
             outcome = .failure(error)

@@ -22,10 +22,12 @@ extension SegmentLog {
             try inWriterRange(&writer) { (writer, shared) throws(LogError) in
                 let now = options.now()
                 try prepare(&writer, shared, for: FrameWriter.bound(rawBytes: rawBytes, pieces: pieces), now)
-                // A clock that went back does not take recorded times back.
+                let last = writer.recordedMicroseconds
                 var head = LogHead(
                     lastSequence: writer.lastSequence,
-                    recordedMicroseconds: max(now, writer.recordedMicroseconds), rewind: rewind)
+                    recordedMicroseconds: RecordedClock.time(now, after: last),
+                    rewind: rewind)
+                if RecordedClock.isDoubted(now, after: last) { head.doubtedMicroseconds = now }
                 let events = decide(head)
                 head.written = syncTarget(writer)
                 guard !events.isEmpty else { return head }
@@ -92,6 +94,23 @@ extension SegmentLog {
                 guard end > max(bytes, SegmentHeader.framesOffset) else { return }
                 try makeReady(&writer, shared, options.now())
                 try beginSegment(&writer, shared)
+            }
+        }
+    }
+
+    /// Takes the clock for right, also where recorded times go back by that, or far ahead: the next event has its time.
+    ///
+    /// Within a segment times do not go back, so that another one begins. Only what is appended next makes it durable.
+    package func acceptClock() throws(LogError) {
+        try writer.withLock { (writer) throws(LogError) in
+            try inWriterRange(&writer) { (writer, shared) throws(LogError) in
+                let now = options.now()
+                try makeReady(&writer, shared, now)
+                let isBefore = now < writer.recordedMicroseconds
+                writer.recordedMicroseconds = now
+                if isBefore { return try beginSegment(&writer, shared) }
+                // So that another process that appends first goes on from it.
+                guard publishWritten(&writer, shared) else { throw notWritten(noBlock) }
             }
         }
     }
@@ -303,21 +322,27 @@ extension SegmentLog {
         let isDue = !(0..<SegmentLog.lookMicroseconds).contains(now &- writer.lookedMicroseconds)
         if isDue { writer.lookedMicroseconds = now }
         if let lockFile {
-            try checkStillThere(&writer, lockFile, isDue ? (paths.lock, lockIdentity) : nil, paths.lock)
+            try checkStillThere(
+                &writer, lockFile, isDue ? (paths.lock, lockIdentity) : nil, paths.lock,
+                length: UInt64(LockFile.length))
         }
         if let active = writer.active {
             try checkStillThere(
-                &writer, active.file, isDue ? (active.path, active.identity) : nil, active.path)
+                &writer, active.file, isDue ? (active.path, active.identity) : nil, active.path,
+                length: active.frames.end)
         }
     }
 
+    /// - Parameter length: The file is at least so long, unless somebody cut it off.
     private func checkStillThere(
         _ writer: inout Writer, _ file: any File, _ named: (path: FilePath, identity: FileIdentity?)?,
-        _ path: FilePath
+        _ path: FilePath, length: UInt64
     ) throws(LogError) {
         var isThere: Bool
+        let found: UInt64?
         do {
-            isThere = try file.isLinked()
+            found = try file.linkedLength()
+            isThere = found != nil
             if isThere, let named {
                 isThere = try options.fileSystem.status(of: named.path)?.identity == named.identity
             }
@@ -331,6 +356,16 @@ extension SegmentLog {
                 "The journal's directory, or its file \(paths.relative(path)), was removed or replaced while it was open",
                 cause)
         }
+        guard let found, found >= length else { throw overwritten(&writer, path) }
+    }
+
+    /// Another copy was put in the place of what this process has open, by `cp` for example.
+    func overwritten(_ writer: inout Writer, _ path: FilePath) -> LogError {
+        poison(
+            &writer, .notWritten,
+            "The journal's file \(paths.relative(path)) was cut off or overwritten while the journal was open. Has a copy been put in "
+                + "its place? Restore one with `agent-journal restore`, while nobody has the journal open",
+            FileSystemError(operation: "check", path: path, errno: .staleNFSFileHandle))
     }
 }
 

@@ -9,18 +9,24 @@ struct FlushCommand: AsyncParsableCommand {
         discussion: """
             Every add is durable anyway when it returns. The latest flush with a label is what the label means to --at.
 
+            Recorded times never go back by themselves, and a clock that is more than 1,000 days ahead of the last event is not \
+            believed: events then get that one's time. --accept-clock says that the clock is right.
+
               agent-journal flush ./memory "after onboarding"
+              agent-journal flush ./memory --accept-clock
               agent-journal show ./memory support/user-42 --at "after onboarding"
             """)
 
     @OptionGroup var journal: JournalArgument
     @Argument(help: "The point's name, 1 to 512 bytes.")
     var label: String?
+    @Flag(help: "Take the clock for right, whatever was recorded before.")
+    var acceptClock = false
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         try await journal.write(output.console) { journal in
-            let receipt = try await journal.flush(label: label)
+            let receipt = try await journal.flush(label: label, acceptingClock: acceptClock)
             try await withOutput { out in
                 guard !output.json else {
                     return try out.write(receipt.json(conversation: nil, label: label))
