@@ -18,6 +18,7 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "AgentJournal", targets: ["AgentJournal"]),
+        .library(name: "AgentJournalFoundation", targets: ["AgentJournalFoundation"]),
         .library(name: "JournalTesting", targets: ["JournalTesting"]),
         .library(name: "agent_journal", type: .static, targets: ["CAgentJournal"]),
         .executable(name: "agent-journal", targets: ["agent-journal"]),
@@ -49,6 +50,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict),
+        .target(name: "AgentJournalFoundation", dependencies: ["AgentJournal"], swiftSettings: strict),
         .target(name: "CAgentJournalHeader", path: "Sources/CAgentJournal/header"),
         .target(
             name: "CAgentJournal",
@@ -107,8 +109,9 @@ let package = Package(
         .testTarget(
             name: "AgentJournalTests",
             dependencies: [
-                "AgentJournal", "CZlib", "CanonicalJSON", "SegmentLog", "JournalFileSystem", "JournalTesting",
-                system, .product(name: "Logging", package: "swift-log"),
+                "AgentJournal", "AgentJournalFoundation", "CZlib", "CanonicalJSON", "SegmentLog",
+                "JournalFileSystem", "JournalTesting", system,
+                .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Golden"], swiftSettings: tests),
         .testTarget(

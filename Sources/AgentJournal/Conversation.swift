@@ -27,9 +27,27 @@ public struct Conversation: Sendable {
         _ content: Content, role: Role? = nil, mimeType: String? = nil, metadata: Metadata = [:],
         timestamp: Timestamp? = nil, idempotencyKey: String? = nil, expecting: UInt64? = nil
     ) async throws -> Receipt {
-        let memory = NewMemory(
-            content, role: role, mimeType: mimeType, metadata: metadata, timestamp: timestamp,
-            idempotencyKey: idempotencyKey)
+        try await add(
+            NewMemory(
+                content, role: role, mimeType: mimeType, metadata: metadata, timestamp: timestamp,
+                idempotencyKey: idempotencyKey), expecting: expecting)
+    }
+
+    /// Adds a text, a JSON value or bytes that a variable holds. See ``add(_:role:mimeType:metadata:timestamp:idempotencyKey:expecting:)-(Content,_,_,_,_,_,_)``.
+    @discardableResult
+    public func add(
+        _ content: some ContentConvertible, role: Role? = nil, mimeType: String? = nil,
+        metadata: Metadata = [:], timestamp: Timestamp? = nil, idempotencyKey: String? = nil,
+        expecting: UInt64? = nil
+    ) async throws -> Receipt {
+        try await add(
+            content.content, role: role, mimeType: mimeType, metadata: metadata, timestamp: timestamp,
+            idempotencyKey: idempotencyKey, expecting: expecting)
+    }
+
+    /// Adds a memory that is put together already, and returns when it is on stable storage.
+    @discardableResult
+    public func add(_ memory: NewMemory, expecting: UInt64? = nil) async throws -> Receipt {
         let append = try Append.add(
             memory, to: name, expecting: expecting, limits: journal.engine.limits)
         return try await journal.submit(append)[0]
@@ -42,28 +60,15 @@ public struct Conversation: Sendable {
     /// - Returns: A receipt for each item, in order.
     @discardableResult
     public func add(contentsOf memories: [NewMemory], expecting: UInt64? = nil) async throws -> [Receipt] {
-        let limits = try journal.engine.limits
-        let append =
-            if let only = memories.first, memories.count == 1 {
-                try Append.add(only, to: name, expecting: expecting, limits: limits)
-            } else {
-                try Append.add(memories.map { (name, $0) }, expecting: expecting, limits: limits)
-            }
+        if let only = memories.first, memories.count == 1 {
+            return [try await add(only, expecting: expecting)]
+        }
+        let append = try Append.add(
+            memories.map { (name, $0) }, expecting: expecting, limits: journal.engine.limits)
         return try await journal.submit(append)
     }
 
     // MARK: Forgetting
-
-    /// Forgets a memory and adds another in its place, as one batch.
-    ///
-    /// - Returns: The receipt of the new memory.
-    /// - Throws: `noSuchMemory` when it is not there (any more).
-    @discardableResult
-    public func replace(_ sequence: UInt64, with memory: NewMemory) async throws -> Receipt {
-        try journal.checkOpen()
-        return try await journal.submit(
-            try Append.replace(sequence, in: name, with: memory, limits: journal.engine.limits))[0]
-    }
 
     /// Forgets a memory of this conversation.
     ///
@@ -82,7 +87,7 @@ public struct Conversation: Sendable {
     }
 
     /// A memory never changes its conversation, so this can be checked before the append is queued.
-    private func checkOwn(_ sequence: UInt64) throws(JournalError) {
+    func checkOwn(_ sequence: UInt64) throws(JournalError) {
         try journal.checkOpen()
         let owner = try journal.engine.read { (box, _) throws(JournalError) in
             try box.withLock { (state) throws(JournalError) in try state.conversation(ofAdd: sequence) }
@@ -104,6 +109,13 @@ public struct Conversation: Sendable {
     /// - Complexity: linear in the number returned (and in those forgotten between them).
     public func memories(last: Int? = nil, before: UInt64? = nil) async throws(JournalError) -> [Memory] {
         try journal.view().memories(in: name, last: last, before: before)
+    }
+
+    /// How many memories it holds: everything acknowledged before this call.
+    ///
+    /// - Complexity: constant; nothing of the memories is read.
+    public func count() async throws(JournalError) -> Int {
+        try journal.view().count(of: name)
     }
 
     /// The sequence of the conversation's last event, for `expecting`; 0 when it has none.

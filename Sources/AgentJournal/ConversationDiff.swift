@@ -124,12 +124,9 @@ extension Journal {
         else { return nil }
         var before: [Memory] = []
         for sequence in removed.sorted() {
-            var cursor = EventCursor(engine.log, after: sequence - 1)
             // One that is erased was there at no point.
-            guard let event = try cursor.nextEvent(upTo: sequence), case .added(let memory) = event.kind
-            else { continue }
-            before.append(memory)
+            if let memory = try addedMemory(sequence) { before.append(memory) }
         }
-        return (added.filter { !gone.contains($0.sequence) }, before)
+        return (added.filter { !gone.contains($0.sequence) }.map(own), before)
     }
 }

@@ -60,7 +60,12 @@ public struct EventSequence: AsyncSequence, Sendable {
                 try sequence.journal.checkOpen()
                 try JournalError.check(generation, "iterator")
                 let engine = try engine.get()
-                if let event = try cursor?.nextEvent(upTo: end ?? .max) { return event }
+                if var event = try cursor?.nextEvent(upTo: end ?? .max) {
+                    if case .added(let memory) = event.kind {
+                        event.kind = .added(sequence.journal.own(memory))
+                    }
+                    return event
+                }
                 guard end == nil, !Task.isCancelled else { return nil }
                 let (journal, last) = (sequence.journal, cursor?.lastSequence ?? 0)
                 try asJournalError { () throws(LogError) in try engine.log.checkIsThere() }

@@ -16,7 +16,7 @@ extension Journal {
             let recorded = date.microsecondsSince1970
             var state = try engine.nearestState { $0.recordedMicroseconds <= recorded }
             try engine.replay.run(&state, upTo: visible, recordedUpTo: recorded, progress: progress)
-            return JournalView(state, engine: engine)
+            return JournalView(state, engine: engine, origin: origin)
         case .label(let label): return try replayed(upTo: try flush(labelled: label), progress)
         }
     }
@@ -32,7 +32,7 @@ extension Journal {
         let engine = try engine
         var state = try engine.nearestState { $0.lastSequence <= sequence }
         try engine.replay.run(&state, upTo: sequence, progress: progress)
-        return JournalView(state, engine: engine)
+        return JournalView(state, engine: engine, origin: origin)
     }
 
     /// A state of its own, replayed from the first event on, without a snapshot.
@@ -46,7 +46,7 @@ extension Journal {
         guard try engine.presentFirstSequence() <= 1 else { throw engine.historyGone(back: nil) }
         var state = State()
         try engine.replay.run(&state, upTo: min(sequence, engine.log.visibleSequence), progress: progress)
-        return JournalView(state, engine: engine)
+        return JournalView(state, engine: engine, origin: origin)
     }
 
     /// Whether the log reaches back to the first event.

@@ -19,11 +19,14 @@ public final class Journal: Sendable {
     let options: Options
     let attachments: PerProcess<JournalAttachment>
     let closing = JournalClosing()
+    /// For the memories that are read from it.
+    let origin = MemoryOrigin.ofJournal()
 
     private init(directory: FilePath, options: Options, attachment: JournalAttachment) {
         self.directory = directory
         self.options = options
         attachments = PerProcess(attachment)
+        origin.bind(to: self)
     }
 
     deinit {
@@ -133,6 +136,11 @@ public final class Journal: Sendable {
         try view().conversations(prefix: prefix).map(\.name)
     }
 
+    /// How many memories there are, in all conversations.
+    ///
+    /// - Complexity: linear in the conversations that changed since the last snapshot.
+    public func count() async throws(JournalError) -> Int { try view().count }
+
     // MARK: Appending
 
     /// Adds memories to several conversations in one batch: all of them, or none.
@@ -147,6 +155,14 @@ public final class Journal: Sendable {
     {
         let append = try Append.add(memories, expecting: nil, limits: engine.limits)
         return try await submit(append)
+    }
+
+    /// Forgets a memory, of any conversation. Its bytes stay in the log until it is compacted with erasure.
+    ///
+    /// - Throws: `noSuchMemory` when it is not there (any more).
+    @discardableResult
+    public func forget(_ sequence: UInt64) async throws -> Receipt {
+        try await forget([sequence])[0]
     }
 
     /// Forgets memories, of any conversations, in one batch. Their bytes stay in the log until it is compacted with erasure.
@@ -244,7 +260,7 @@ public final class Journal: Sendable {
         try checkOpen()
         let engine = try engine
         let (box, bound) = try engine.now()
-        return JournalView(box, at: bound, engine: engine)
+        return JournalView(box, at: bound, engine: engine, origin: origin)
     }
 
     /// The journal as it was at a point.

@@ -36,7 +36,6 @@ public struct JournalError: Error, Sendable, CustomStringConvertible {
         public static let noSuchMemory = Code("no_such_memory")
         /// There is no such point: a label never used, a sequence not reached.
         public static let noSuchPoint = Code("no_such_point")
-        /// Larger than the journal's limits.
         /// A retention by time was asked for, and the clock is far from the last event.
         public static let clockUncertain = Code("clock_uncertain")
         /// A content, a batch or a journal's part is larger than it takes.

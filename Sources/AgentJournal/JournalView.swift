@@ -9,18 +9,22 @@ public final class JournalView: Sendable {
     /// Builds the state anew when a snapshot under it turns out to be damaged; nil for a state that has none.
     private let engine: Engine?
     private let generation = ForkGeneration.current
+    /// The journal that its memories were read from.
+    private let origin: MemoryOrigin
     /// The last event that counts.
     public let sequence: UInt64
 
     /// What is visible in a state that others go on changing.
-    init(_ box: StateBox, at sequence: UInt64, engine: Engine) {
+    init(_ box: StateBox, at sequence: UInt64, engine: Engine, origin: MemoryOrigin) {
+        self.origin = origin
         self.box = Monitor(box)
         self.engine = engine
         self.sequence = sequence
     }
 
     /// A state of its own.
-    init(_ state: sending State, engine: Engine? = nil) {
+    init(_ state: sending State, engine: Engine? = nil, origin: MemoryOrigin = MemoryOrigin()) {
+        self.origin = origin
         sequence = state.lastSequence
         self.engine = engine
         box = Monitor(StateBox(state))
@@ -76,7 +80,7 @@ public final class JournalView: Sendable {
     {
         try read { (box) throws(JournalError) in
             try box.stored(in: Array(conversation.utf8), at: sequence, last: last, before: before)
-        }.map { $0.memory() }
+        }.map(memory)
     }
 
     /// The same memories as canonical JSON lines: those of an export, and with them when each was recorded.
@@ -88,21 +92,51 @@ public final class JournalView: Sendable {
             try box.stored(in: Array(conversation.utf8), at: sequence, last: last, before: before)
         }
         var lines: [UInt8] = []
-        for stored in found {
-            stored.withFields { fields, bytes in
-                ExportLine.append(
-                    fields, bytes, sequence: stored.sequence,
-                    recordedMicroseconds: stored.recordedMicroseconds, isWithRecorded: true, to: &lines)
-            }
-        }
+        for stored in found { JournalView.appendLine(of: stored, to: &lines) }
         return lines
+    }
+
+    /// What is known of an idempotency key, with the memory's line; the line is empty when the memory is gone.
+    package func memoryLine(
+        forKey key: String, in conversation: String
+    ) throws(JournalError) -> (receipt: Receipt, line: [UInt8])? {
+        guard let (value, stored) = try stored(forKey: key, in: conversation) else { return nil }
+        var line: [UInt8] = []
+        if let stored { JournalView.appendLine(of: stored, to: &line) }
+        return (Receipt(repeating: value), line)
+    }
+
+    private static func appendLine(of stored: Stored, to lines: inout [UInt8]) {
+        stored.withFields { fields, bytes in
+            ExportLine.append(
+                fields, bytes, sequence: stored.sequence,
+                recordedMicroseconds: stored.recordedMicroseconds, isWithRecorded: true, to: &lines)
+        }
     }
 
     /// The memory with a sequence, if it is there.
     public func memory(_ sequence: UInt64) throws(JournalError) -> Memory? {
         try read { (box) throws(JournalError) in
             try box.stored(sequence: sequence, at: self.sequence)
-        }?.memory()
+        }.map(memory)
+    }
+
+    /// What is known of an idempotency key, and the memory's event if that is there.
+    func stored(
+        forKey key: String, in conversation: String
+    ) throws(JournalError) -> (value: KeyValue, stored: Stored?)? {
+        try read { (box) throws(JournalError) in
+            guard let value = try box.known(Array(conversation.utf8), Array(key.utf8)),
+                value.sequence <= sequence
+            else { return nil }
+            return (value, value.isErased ? nil : try box.stored(sequence: value.sequence, at: sequence))
+        }
+    }
+
+    func memory(_ stored: Stored) -> Memory {
+        var memory = stored.memory()
+        memory.origin = origin
+        return memory
     }
 
     /// How many memories there are.
@@ -113,7 +147,7 @@ public final class JournalView: Sendable {
     }
 
     /// How many memories a conversation holds.
-    package func count(of conversation: String) throws(JournalError) -> Int {
+    public func count(of conversation: String) throws(JournalError) -> Int {
         try read { (box) throws(JournalError) in
             try box.count(of: Array(conversation.utf8), at: sequence)
         }

@@ -54,7 +54,7 @@ extension Journal {
         if let stored = try engine.read({ (box, bound) throws(JournalError) in
             try box.stored(sequence: sequence, at: bound)
         }) {
-            return MemoryHistory(added: stored.memory())
+            return MemoryHistory(added: own(stored.memory()))
         }
         guard try engine.presentFirstSequence() <= sequence else { throw engine.historyGone(back: nil) }
         var cursor = EventCursor(engine.log, after: sequence - 1)
@@ -63,7 +63,7 @@ extension Journal {
         }
         var history: MemoryHistory
         switch first.kind {
-        case .added(let memory): history = MemoryHistory(added: memory)
+        case .added(let memory): history = MemoryHistory(added: own(memory))
         case .erased(let left) where left.kind == .added:
             history = MemoryHistory(
                 sequence: sequence, conversation: left.conversation,

@@ -156,6 +156,21 @@ private func addOne(
 }
 
 /// See agent_journal.h.
+@_cdecl("aj_memory_for_key") public func memoryForKey(
+    _ handle: OpaquePointer?, _ conversation: UnsafePointer<CChar>?, _ key: UnsafePointer<CChar>?,
+    _ receipt: UnsafeMutablePointer<aj_receipt>?, _ memory: BufferPlace?, _ error: ErrorPlace?
+) -> Int32 {
+    receipt?.pointee = aj_receipt(sequence: 0, recorded_microseconds: 0, replayed: 0, erased: 0)
+    return lines(memory, error) {
+        let name = try requiredText(conversation, "conversation's name")
+        let key = try requiredText(key, "idempotency key")
+        guard let known = try journal(handle).view().memoryLine(forKey: key, in: name) else { return [] }
+        receipt?.pointee = aj_receipt(known.receipt)
+        return known.line
+    }
+}
+
+/// See agent_journal.h.
 @_cdecl("aj_count") public func count(
     _ handle: OpaquePointer?, _ conversation: UnsafePointer<CChar>?, _ count: UnsafeMutablePointer<UInt64>?,
     _ error: ErrorPlace?

@@ -452,6 +452,31 @@ static void adding_texts(aj_journal *journal) {
     CHECK(count(journal, "texts") == 2);
 }
 
+static void finding_by_key(aj_journal *journal) {
+    aj_error *error = NULL;
+    aj_receipt receipt = {7, 7, 7, 7};
+    aj_buffer found;
+    CHECK(aj_memory_for_key(journal, "keyed", "answer", &receipt, &found, &error) == AJ_OK && error == NULL);
+    CHECK(receipt.sequence == 0 && receipt.replayed == 0 && found.length == 0);
+    aj_buffer_free(&found);
+    add(journal, "{\"conversation\":\"keyed\",\"content\":\"24 degrees\",\"idempotency_key\":\"answer\"}");
+    CHECK(aj_memory_for_key(journal, "keyed", "answer", &receipt, &found, NULL) == AJ_OK);
+    CHECK(receipt.sequence > 0 && receipt.recorded_microseconds > 0 && receipt.replayed && !receipt.erased);
+    CHECK(lines(&found) == 1 && contains(&found, "\"content\":\"24 degrees\""));
+    aj_buffer_free(&found);
+    CHECK(aj_memory_for_key(journal, "keyed", "answer", NULL, NULL, NULL) == AJ_OK);
+    CHECK(aj_forget(journal, &receipt.sequence, 1, NULL, NULL) == AJ_OK);
+    uint64_t first = receipt.sequence;
+    CHECK(aj_memory_for_key(journal, "keyed", "answer", &receipt, &found, NULL) == AJ_OK);
+    CHECK(receipt.sequence == first && receipt.replayed && found.length == 0);
+    aj_buffer_free(&found);
+    CHECK(aj_memory_for_key(journal, "other", "answer", &receipt, NULL, NULL) == AJ_OK && receipt.sequence == 0);
+    expect(aj_memory_for_key(journal, NULL, "answer", &receipt, &found, &error), &error, "invalid_argument");
+    expect(aj_memory_for_key(journal, "keyed", NULL, &receipt, &found, &error), &error, "invalid_argument");
+    expect(aj_memory_for_key(journal, "keyed", "\377", &receipt, &found, &error), &error, "invalid_argument");
+    CHECK(receipt.sequence == 0);
+}
+
 static void forking(aj_journal *journal) {
     uint64_t before = count(journal, "fork");
     pid_t child = fork();
@@ -536,6 +561,7 @@ int main(int count_of_arguments, char **arguments) {
     following_twice(journal);
     sharing(journal, directory);
     adding_texts(journal);
+    finding_by_key(journal);
     adding_many_for_an_event_loop(journal);
     forking(journal);
     forking_beside_others(journal);

@@ -13,11 +13,13 @@ private struct Agent {
     }
 
     func answer(_ message: String) async throws -> String {
-        if awaits {
-            try await conversation.add(.text(message))
-        } else {
-            Task { try await conversation.add(.text(message)) }
-        }
+        guard awaits else { return answerTooEarly(message) }
+        try await conversation.add(.text(message))
+        return "I'll remember that."
+    }
+
+    private func answerTooEarly(_ message: String) -> String {
+        Task { try await conversation.add(.text(message)) }
         return "I'll remember that."
     }
 }

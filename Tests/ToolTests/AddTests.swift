@@ -73,6 +73,46 @@ import Testing
         #expect(try shop.run("export", "j").lines.count == 3)
     }
 
+    @Test func replaceKeepsNothingWhereThatIsAskedFor() throws {
+        let shop = try Workshop()
+        try shop.run("add", "j", "c", "old", "--role", "user", "--mime-type", "text/x", "--metadata", "a=1")
+        try shop.run("add", "j", "c", "later")
+        #expect(try shop.run("replace", "j", "1", "new", "--keep-nothing").status == 0)
+        #expect(
+            try shop.run("show", "j", "c", "--json").masked
+                == #"{"content":"later","conversation":"c","sequence":2,"timestamp":"TIME"}"# + "\n"
+                + #"{"content":"new","conversation":"c","sequence":4,"timestamp":"TIME"}"# + "\n")
+        try shop.run("replace", "j", "4", "newer", "--keep-nothing", "--role", "tool", "--key", "k")
+        #expect(
+            try shop.run(
+                "replace", "j", "4", "newer", "--keep-nothing", "--role", "tool", "--key", "k", "--json"
+            )
+            .out.contains(#""replayed":true"#))
+        #expect(try shop.run("show", "j", "c", "--json").lines.last?.contains(#""role":"tool""#) == true)
+    }
+
+    @Test func aMemoryIsFoundByItsKey() throws {
+        let shop = try Workshop()
+        try shop.makeSmallJournal()
+        let found = try shop.run("show", "j", "a/1", "--key", "k1", "--json")
+        #expect(found.status == 0 && found.lines.count == 1 && found.out.hasPrefix(#"{"content":"first","#))
+        #expect(try shop.run("show", "j", "a/1", "--key", "k1").out.contains("first"))
+        for (name, key) in [("a/1", "k2"), ("b/2", "k1"), ("new", "k1")] {
+            let none = try shop.run("show", "j", name, "--key", key, "--json")
+            #expect(none.status == 2 && none.out == "" && none.error.contains("No memory was added"))
+            #expect(none.error.contains(#""code":"no_such_memory""#))
+        }
+        try shop.run("replace", "j", "1", "other")
+        let gone = try shop.run("show", "j", "a/1", "--key", "k1")
+        #expect(gone.status == 2 && gone.out == "")
+        #expect(gone.error.contains("sequence 1, is forgotten or replaced since"))
+        #expect(try shop.run("show", "j", "a/1", "--key", "k1", "--at", "start").out.contains("first"))
+        try shop.run("compact", "j", "--erase")
+        #expect(try shop.run("show", "j", "a/1", "--key", "k1").error.contains("is erased since"))
+        #expect(try shop.run("show", "j", "--key", "k1").status == 64)
+        #expect(try shop.run("show", "j", "a/1", "--key", "k1", "--last", "1").status == 64)
+    }
+
     @Test func replaceKeepsWhatIsNotGiven() throws {
         let shop = try Workshop()
         try shop.run(

@@ -76,10 +76,7 @@ struct Decision {
                 guard record.isErased || record.hash == additions.withBody(item, Decision.hash) else {
                     throw conflict(item, index, first: "sequence \(record.sequence)")
                 }
-                known[index] = Receipt(
-                    sequence: record.sequence,
-                    recorded: Timestamp(clampingMicrosecondsSince1970: record.recordedMicroseconds),
-                    isReplayed: true, isErased: record.isErased)
+                known[index] = Receipt(repeating: record)
             } else if let earlier = inBatch.updateValue(index, forKey: BatchKey(item.conversation, key)) {
                 let isSame = additions.withBody(additions.items[earlier]) { first in
                     additions.withBody(item) { Decision.isSame(first, $0) }

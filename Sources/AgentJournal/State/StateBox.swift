@@ -171,6 +171,20 @@ final class StateBox: Sendable {
         return last
     }
 
+    /// The first add with an idempotency key, also when it is not visible yet; nil when there is none.
+    func known(_ name: [UInt8], _ key: [UInt8]) throws(JournalError) -> KeyValue? {
+        let (own, hash, below) = state.withLock { state -> (KeyValue?, [UInt8], Below) in
+            if let known = state.layer.known(name, key) { return (known, [], state.below) }
+            let erasureKey = state.layer.erasure.key
+            guard !erasureKey.isEmpty else { return (nil, [], state.below) }
+            let hash = StateKeys.hash(ofKey: key, in: name, erasureKey: erasureKey)
+            return (state.layer.erasedKeys[hash], hash, state.below)
+        }
+        if let own { return own }
+        if let known = try below.key(name, key) { return known }
+        return hash.isEmpty ? nil : try below.erasedKey(hash)
+    }
+
     /// The latest flush with a label, also when it is not visible yet; nil when there is none.
     func label(_ label: [UInt8]) throws(JournalError) -> UInt64? {
         let (own, below) = state.withLock { ($0.layer.labels[label], $0.below) }

@@ -18,6 +18,16 @@ public enum Content: Sendable, Hashable, ExpressibleByStringInterpolation {
         if case .text(let text) = self { text } else { nil }
     }
 
+    /// The JSON value, if it is one.
+    public var json: JSON? {
+        if case .json(let json) = self { json } else { nil }
+    }
+
+    /// The bytes, if it is bytes.
+    public var bytes: [UInt8]? {
+        if case .bytes(let bytes) = self { bytes } else { nil }
+    }
+
     /// Compared as bytes: "é" in its two spellings is two texts.
     public static func == (a: Content, b: Content) -> Bool {
         switch (a, b) {
@@ -34,6 +44,17 @@ public enum Content: Sendable, Hashable, ExpressibleByStringInterpolation {
         case .text(let text): hasher.combineBytes(of: text)
         case .json(let json): hasher.combine(json)
         case .bytes(let bytes): hasher.combine(bytes)
+        }
+    }
+}
+
+extension Content: CustomStringConvertible {
+    /// The text, the canonical JSON, or of bytes how many there are: `<8 bytes>`.
+    public var description: String {
+        switch self {
+        case .text(let text): text
+        case .json(let json): json.description
+        case .bytes(let bytes): "<\(bytes.count) bytes>"
         }
     }
 }

@@ -21,8 +21,17 @@ public struct Memory: Sendable, Hashable, Identifiable {
     /// The memory whose place it took, which was forgotten with its add.
     public var replaces: UInt64?
 
+    /// Where it was read.
+    var origin = MemoryOrigin()
+
     /// The sequence.
     public var id: UInt64 { sequence }
+    /// The text of the content, if it is text.
+    public var text: String? { content.text }
+    /// The JSON value of the content, if it is one.
+    public var json: JSON? { content.json }
+    /// The bytes of the content, if it is bytes.
+    public var bytes: [UInt8]? { content.bytes }
 }
 
 /// One item to be remembered, for a batch.
@@ -51,6 +60,16 @@ public struct NewMemory: Sendable, Hashable, ExpressibleByStringInterpolation {
         self.metadata = metadata
         self.timestamp = timestamp
         self.idempotencyKey = idempotencyKey
+    }
+
+    /// An item to be remembered: a text, a JSON value or bytes that a variable holds.
+    public init(
+        _ content: some ContentConvertible, role: Role? = nil, mimeType: String? = nil,
+        metadata: Metadata = [:], timestamp: Timestamp? = nil, idempotencyKey: String? = nil
+    ) {
+        self.init(
+            content.content, role: role, mimeType: mimeType, metadata: metadata, timestamp: timestamp,
+            idempotencyKey: idempotencyKey)
     }
 
     /// Text.

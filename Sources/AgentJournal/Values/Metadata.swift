@@ -33,6 +33,11 @@ public struct Metadata: Sendable, Hashable {
         self.init(dictionary.lazy.map { ($0.key, $0.value) })
     }
 
+    /// Metadata of keys and texts.
+    public init(_ texts: [String: String]) {
+        self.init(texts.lazy.map { ($0.key, JSON($0.value)) })
+    }
+
     /// Takes bytes that are known to be a JSON object in canonical form, or none for no metadata; nothing is checked.
     package init(canonicalBytes: [UInt8]) {
         self.canonicalBytes = canonicalBytes.count <= 2 ? [] : canonicalBytes

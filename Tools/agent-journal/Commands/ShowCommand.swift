@@ -10,7 +10,11 @@ struct ShowCommand: AsyncParsableCommand {
               agent-journal show ./memory
               agent-journal show ./memory support/user-42 --last 20
               agent-journal show ./memory support/user-42 --at 2025-03-01T09:30:00Z
+              agent-journal show ./memory support/user-42 --key msg-17
               agent-journal show ./memory support/user-42 --json
+
+            --key shows the memory that was added with an idempotency key. A key that was never used, or whose memory is \
+            forgotten or replaced since, is an error that says which (exit status 2).
 
             Times are the memories' own, in UTC. On a terminal long lines are wrapped and control characters are shown \
             as \\u001b and the like; in a pipe the text is as it was added.
@@ -25,9 +29,15 @@ struct ShowCommand: AsyncParsableCommand {
         help: ArgumentHelp("The memories as they were then: \(Point.words)", valueName: "point"),
         transform: Point.parse)
     var at: Point?
+    @Option(help: ArgumentHelp("Only the memory that was added with this idempotency key.", valueName: "key"))
+    var key: String?
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
+        if key != nil, conversation == nil {
+            throw ValidationError("--key belongs to a conversation: name one")
+        }
+        if key != nil, last != nil { throw ValidationError("--key is of one memory: give no --last") }
         guard let last else { return }
         if conversation == nil {
             throw ValidationError("--last takes the newest memories of a conversation: name one")
@@ -43,13 +53,31 @@ struct ShowCommand: AsyncParsableCommand {
             let view = try journal.look(at: at, progress)
             progress.end()
             try await withOutput { out in
-                if let conversation {
+                if let conversation, let key {
+                    let found = try memory(forKey: key, in: conversation, view)
+                    try showMemories([found], of: conversation, out)
+                } else if let conversation {
                     try showMemories(try view.memories(in: conversation, last: last), of: conversation, out)
                 } else {
                     try listConversations(view, out)
                 }
             }
         }
+    }
+
+    private func memory(forKey key: String, in conversation: String, _ view: JournalView) throws -> Memory {
+        guard let known = try view.memory(forKey: key, in: conversation) else {
+            throw Failure(
+                "no_such_memory",
+                "No memory was added to conversation \"\(conversation)\" with the key \"\(key)\"")
+        }
+        if let memory = known.memory { return memory }
+        let (sequence, recorded) = (known.receipt.sequence, known.receipt.recorded)
+        throw Failure(
+            "no_such_memory",
+            "The memory that was added with the key \"\(key)\" at \(recorded), as sequence \(sequence), is "
+                + (known.receipt.isErased ? "erased" : "forgotten or replaced")
+                + " since; `history DIR \(sequence)` says when")
     }
 
     private func showMemories(_ memories: [Memory], of conversation: String, _ out: Output) throws {

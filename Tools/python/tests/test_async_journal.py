@@ -59,6 +59,9 @@ def test_every_call(path: Path) -> None:
             assert [memory.content for memory in await journal.memories("c", last=1, before=3)] == [1]
             assert await journal.flush("here") == 4
             assert await journal.forget(1) == 1
+            found = await journal.memory_for_key("c", "k")
+            assert found is not None and (found.receipt, found.memory) == (again, None)
+            assert await journal.memory_for_key("c", "never") is None
             assert (await journal.count(), await journal.count("c"), await journal.conversations()) == (2, 2, ["c"])
             await journal.clear("c")
             assert len(await journal.memories("c", at="here")) == 3

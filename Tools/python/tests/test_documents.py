@@ -26,6 +26,11 @@ def blocks(document: str, directory: Path) -> list[tuple[str, str]]:
     return found
 
 
+def run_twice(document: str, directory: Path) -> tuple[str, str]:
+    """What a document's examples print, and what they print when they are run again in the same directory."""
+    return run_blocks(document, directory), run_blocks(document, directory)
+
+
 def run_blocks(document: str, directory: Path) -> str:
     """The shell blocks in order; before each and at the end, all Python blocks that precede it as one program."""
     output = ""
@@ -49,32 +54,41 @@ def run(command: list[str], directory: Path) -> str:
 
 
 def test_the_page_on_autogen_runs_as_written(tmp_path: Path) -> None:
-    output = run_blocks("docs/python/autogen.md", tmp_path)
-    assert f"JournalMemory(path='{tmp_path}/memory', conversation='support/user-42/facts', count=1)" in output
-    assert "UserMessage How warm is it?\nAssistantMessage I see.\n" in output
-    assert "MemoryContent(content='prefers Celsius'" in output
+    for time, output in enumerate(run_twice("docs/python/autogen.md", tmp_path), start=1):
+        assert f"JournalMemory(path='{tmp_path}/memory', conversation='support/user-42/facts', count={time})" in output
+        assert "UserMessage How warm is it?\nAssistantMessage I see.\n" * time in output
+        assert "MemoryContent(content='prefers Celsius'" in output
 
 
 def test_the_page_on_the_package_runs_as_written(tmp_path: Path) -> None:
-    output = run_blocks("docs/python/journal.md", tmp_path)
-    assert re.search(r"^1 user prefers email 20\d\d-", output, re.MULTILINE)
+    for output in run_twice("docs/python/journal.md", tmp_path):
+        assert re.search(r"^1 user prefers email 20\d\d-", output, re.MULTILINE)
+        assert output.endswith("it was added as 1 and is forgotten since\n")
+
+
+def test_the_page_of_the_wheel_runs_as_written(tmp_path: Path) -> None:
+    for output in run_twice("Tools/python/README.md", tmp_path):
+        assert "content='prefers email'" in output
 
 
 def test_the_section_of_the_readme_runs_as_written(tmp_path: Path) -> None:
-    output = run_blocks("README.md", tmp_path)
-    assert f"JournalMemory(path='{tmp_path}/memory', conversation='support/user-42', count=1)" in output
-    assert "MemoryContent(content='prefers email'" in output
+    first, second = run_twice("README.md", tmp_path)
+    assert f"JournalMemory(path='{tmp_path}/memory', conversation='support/user-42', count=1)" in first
+    assert "MemoryContent(content='prefers email'" in first
+    assert second == first, "it adds nothing, and finds the same"
 
 
 def test_the_page_on_moving_over_runs_as_written(tmp_path: Path) -> None:
-    output = run_blocks("docs/python/moving-over.md", tmp_path)
-    assert "1 memories added to support/user-42/facts\n" in output
-    assert "UserMessage How warm is it in Lisbon?\n" in output
-    assert "AssistantMessage 24 degrees.\n" in output
+    first, second = run_twice("docs/python/moving-over.md", tmp_path)
+    assert "1 memories added to support/user-42/facts\n" in first
+    assert "0 memories added to support/user-42/facts\n" in second
+    for output in (first, second):
+        assert output.count("UserMessage How warm is it in Lisbon?\n") == 1
+        assert output.count("AssistantMessage 24 degrees.\n") == 1
 
 
 def test_the_page_on_deployment_runs_as_written(tmp_path: Path) -> None:
-    run_blocks("docs/python/deployment.md", tmp_path)
+    run_twice("docs/python/deployment.md", tmp_path)
     assert (tmp_path / "memory" / "journal.json").exists()
 
 
@@ -114,6 +128,11 @@ def test_compose_mounts_a_named_volume_above_the_journal() -> None:
 
 
 def test_nothing_says_that_the_package_can_be_had_from_an_index() -> None:
-    texts = [path.read_text() for path in [*DOCUMENTS.glob("*.md"), *SERVICE.glob("*")] if path.is_file()]
+    paths = [ROOT / "README.md", *DOCUMENTS.glob("*.md"), *SERVICE.glob("*")]
+    texts = [path.read_text() for path in paths if path.is_file()]
     assert len(texts) > 5
-    assert not any(re.search(r"pip install[^\n]*agent[-_]journal|pypi", text, re.IGNORECASE) for text in texts)
+    wheel = re.compile(r"pip install '?wheels/agent_journal-0\.1\.0-py3-none-\w+\.whl(\[autogen\])?'?\s")
+    for text in texts:
+        assert "pypi" not in text.lower()
+        named = re.findall(r"pip install[^\n]*agent[-_]journal[^\n]*", text, re.IGNORECASE)
+        assert [line for line in named if not wheel.match(line + "\n")] == []

@@ -138,6 +138,29 @@ def test_a_key_makes_a_retry_add_nothing(journal: Journal) -> None:
     assert journal.count("c") == 1
 
 
+def test_a_retried_request_finds_its_first_answer(journal: Journal, tmp_path: Path) -> None:
+    assert journal.memory_for_key("c", "answer") is None
+    receipt = journal.add("c", "24 degrees", role="assistant", metadata={"n": 1}, idempotency_key="answer")
+    journal.close()
+    found = journal.memory_for_key("c", "answer")
+    assert found is not None and found.memory is not None
+    assert found.memory == journal.memories("c")[0] and found.memory.content == "24 degrees"
+    assert (found.receipt.sequence, found.receipt.recorded) == (receipt.sequence, receipt.recorded)
+    assert found.receipt.is_replayed and not found.receipt.is_erased
+    assert journal.memory_for_key("other", "answer") is None and journal.memory_for_key("c", "Answer") is None
+    journal.forget(receipt.sequence)
+    gone = journal.memory_for_key("c", "answer")
+    assert gone is not None and gone.memory is None and gone.receipt == found.receipt
+    command = [sys.executable, "-m", "agent_journal", "compact", str(tmp_path / "memory"), "--erase"]
+    subprocess.run(command, capture_output=True, check=True, timeout=60)
+    erased = journal.memory_for_key("c", "answer")
+    assert erased is not None and erased.memory is None and erased.receipt.is_erased
+    assert Journal(journal.path, read_only=True).memory_for_key("c", "answer") == erased
+    for key in ("a\0b", "\ud800", 17):
+        with pytest.raises(JournalError):
+            journal.memory_for_key("c", key)  # type: ignore[arg-type]
+
+
 def test_a_key_of_an_erased_memory_is_known(journal: Journal, tmp_path: Path) -> None:
     first = journal.add("c", "a canary", idempotency_key="k")
     journal.add("c", "stays")

@@ -225,6 +225,17 @@ int aj_memories(
     aj_journal *journal, const char *conversation, int64_t last, uint64_t before, const aj_point *at,
     aj_buffer *memories, aj_error **error);
 
+// The memory that was first added to a conversation with an idempotency key, so that a retried request finds its first answer. A
+// look-up: it does not depend on how many memories there are. Of the three outcomes:
+//   the key was never used             *receipt is all 0, and the line is empty
+//   the memory is there                *receipt is what a repeated add gets (replayed), and the line is the memory, as aj_memories has it
+//   it was forgotten, replaced or      *receipt as before (erased: its content is erased too), and the line is empty
+//   cleared since
+// `receipt` may be NULL, and after an error it is all 0.
+int aj_memory_for_key(
+    aj_journal *journal, const char *conversation, const char *key, aj_receipt *receipt, aj_buffer *memory,
+    aj_error **error);
+
 // How many memories there are in a conversation, or with NULL in all.
 int aj_count(aj_journal *journal, const char *conversation, uint64_t *count, aj_error **error);
 

@@ -22,7 +22,7 @@ from ._errors import (
 )
 from ._journal import Journal
 from ._json import JSON
-from ._values import Content, Event, Memory, NewMemory, Receipt
+from ._values import Content, Event, KeyedMemory, Memory, NewMemory, Receipt
 from ._version import __version__
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Journal",
     "JournalError",
     "KeyConflictError",
+    "KeyedMemory",
     "Memory",
     "NewMemory",
     "NoJournalError",

@@ -17,7 +17,7 @@ from . import _errors, _library, _values
 from ._adder import MAY_BE_WRITTEN, NOT_WRITTEN
 from ._journal import Journal, events
 from ._library import RawReceipt
-from ._values import Content, Event, Memory, NewMemory, Receipt
+from ._values import Content, Event, KeyedMemory, Memory, NewMemory, Receipt
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -150,6 +150,10 @@ class AsyncJournal:
     ) -> list[Memory]:
         """Memories of a conversation, oldest first. See `Journal.memories`."""
         return await _in_pool(lambda: self._journal.memories(conversation, last=last, before=before, at=at))
+
+    async def memory_for_key(self, conversation: str, idempotency_key: str) -> KeyedMemory | None:
+        """The memory that was first added with a key, so that a retried request finds its first answer. See `Journal.memory_for_key`."""
+        return await _in_pool(lambda: self._journal.memory_for_key(conversation, idempotency_key))
 
     async def count(self, conversation: str | None = None) -> int:
         """How many memories there are, in a conversation or in all."""

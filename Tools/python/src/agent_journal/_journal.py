@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _errors, _library, _values
 from ._adder import Adder
 from ._library import Handle, logger
-from ._values import Content, Event, Memory, NewMemory, Receipt
+from ._values import Content, Event, KeyedMemory, Memory, NewMemory, Receipt
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -241,6 +241,15 @@ class Journal:
         # More than any journal has are all of them.
         newest = -1 if last is None else min(last, (1 << 63) - 1)
         return [_values.memory(found) for found in self._lines("aj_memories", name, newest, below, point)]
+
+    def memory_for_key(self, conversation: str, idempotency_key: str) -> KeyedMemory | None:
+        """The memory that was first added with a key, so that a retried request finds its first answer.
+
+        None: no add ever had the key. A `KeyedMemory` without a memory: it was forgotten, replaced or cleared since. It costs a
+        look-up, however many memories there are.
+        """
+        name, key = _values.text(conversation, "the conversation"), _values.text(idempotency_key, "the idempotency key")
+        return _values.keyed(self._with_handle(lambda handle: _library.memory_for_key(handle, name, key)))
 
     def count(self, conversation: str | None = None) -> int:
         """How many memories there are, in a conversation or in all."""

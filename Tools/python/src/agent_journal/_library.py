@@ -90,6 +90,7 @@ def _load() -> ctypes.CDLL:
         "aj_forget": (c_int, [c_void_p, POINTER(c_uint64), c_size_t, buffer, place]),
         "aj_journal_free": (None, [c_void_p]),
         "aj_memories": (c_int, [c_void_p, c_char_p, c_int64, c_uint64, POINTER(Point), buffer, place]),
+        "aj_memory_for_key": (c_int, [c_void_p, c_char_p, c_char_p, POINTER(_AddReceipt), buffer, place]),
         "aj_open": (c_void_p, [c_char_p, POINTER(_Options), place]),
         "aj_stats": (c_int, [c_void_p, buffer, place]),
         "aj_version": (c_char_p, []),
@@ -269,6 +270,15 @@ def lines(name: str, handle: Handle, *arguments: Any) -> bytes:
         return ctypes.string_at(buffer.bytes, buffer.length)
     finally:
         _library.aj_buffer_free(byref(buffer))
+
+
+def memory_for_key(journal: Handle, conversation: bytes, key: bytes) -> tuple[RawReceipt, bytes] | None:
+    """The receipt of the first add with a key, and the memory's line, empty when it is gone; None when no add had the key."""
+    receipt = _AddReceipt()
+    line = lines("aj_memory_for_key", journal, conversation, key, receipt)
+    if receipt.sequence == 0:
+        return None
+    return (receipt.sequence, receipt.recorded_microseconds, receipt.replayed, receipt.erased), line
 
 
 def count(journal: Handle, conversation: bytes | None) -> int:

@@ -65,6 +65,16 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class KeyedMemory:
+    """What an idempotency key was used for."""
+
+    receipt: Receipt
+    """What a repeated add with the key gets: that of the first."""
+    memory: Memory | None
+    """The memory; None when it was forgotten, replaced or cleared since. What took its place is another memory."""
+
+
+@dataclass(frozen=True)
 class Event:
     """An event of the log."""
 
@@ -136,6 +146,13 @@ def decoded(lines: bytes) -> list[Any]:
 def receipt(found: RawReceipt) -> Receipt:
     sequence, microseconds, replayed, erased = found
     return Receipt(sequence, _EPOCH + timedelta(microseconds=microseconds), replayed != 0, erased != 0)
+
+
+def keyed(found: tuple[RawReceipt, bytes] | None) -> KeyedMemory | None:
+    if found is None:
+        return None
+    first, line = found
+    return KeyedMemory(receipt(first), memory(decode(line)) if line else None)
 
 
 def receipts(lines: bytes) -> list[Receipt]:

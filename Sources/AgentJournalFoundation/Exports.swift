@@ -1,0 +1,2 @@
+// Whoever imports this has the journal too.
+@_exported public import AgentJournal
