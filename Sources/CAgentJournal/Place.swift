@@ -6,28 +6,13 @@ import SystemPackage
 enum Place {
     static func warn(of directory: FilePath, _ logger: Logger) {
         do throws(FileSystemError) {
-            let volume = try PosixFileSystem().volume(holding: directory)
-            switch volume.kind {
-            case .containerLayer:
-                return warn(
-                    "on \(volume.name), the container's own layer: gone with the container", directory,
-                    logger)
-            case .memory:
-                return warn("on \(volume.name), which is memory: gone after a restart", directory, logger)
-            case .local, .untrusted: break
-            }
+            guard let why = try PosixFileSystem().whyNotLasting(directory) else { return }
+            logger.warning(
+                "journal: it is \(why). Use a directory on a disk or volume that lasts",
+                metadata: ["directory": "\(directory)"])
         } catch {
             logger.warning(
                 "journal: the kind of its file system is not known", metadata: ["error": "\(error)"])
         }
-        if directory.isTemporary {
-            warn("in a temporary directory, which is emptied now and then", directory, logger)
-        }
-    }
-
-    private static func warn(_ where: String, _ directory: FilePath, _ logger: Logger) {
-        logger.warning(
-            "journal: it is \(`where`). Use a directory on a disk or volume that lasts",
-            metadata: ["directory": "\(directory)"])
     }
 }

@@ -26,7 +26,9 @@ struct BackupCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await journal.read(output.console, prepare: { $0.skipsReplay = true }) { journal in
+            let isThere = JournalArgument.isThere(FilePath(to))
             let report = try await journal.backUp(to: FilePath(to))
+            if !isThere { JournalArgument.noteWhereItDoesNotLast(report.directory, output.console) }
             try await withOutput { out in
                 guard !output.json else { return try out.write(JSONLine.object(report.members)) }
                 for file in report.removed { try out.line("removed from the copy: \(file)") }

@@ -1,6 +1,7 @@
 import AgentJournal
 import ArgumentParser
 import CanonicalJSON
+import JournalFileSystem
 import Logging
 import SegmentLog
 import SystemPackage
@@ -12,8 +13,8 @@ struct DoctorCommand: AsyncParsableCommand {
         discussion: """
             Looks at the kind of file system (a container's own layer, memory, a network mount), the age of the journal \
             beside that of the container, free space, permissions, the latency of a sync, who has the journal open, how \
-            it was closed last, and what recovery found. To measure, it writes a small file beside the journal's and \
-            removes it. Damage ends with 1.
+            it was closed last, what recovery found, and whether every byte of the journal is as it was written. To \
+            measure, it writes a small file beside the journal's and removes it. Damage ends with 1.
 
               agent-journal doctor ./memory
               agent-journal doctor /var/lib/agent/memory --json
@@ -44,8 +45,22 @@ struct DoctorCommand: AsyncParsableCommand {
             examination.examineDamage(error)
             isDamaged = true
         }
+        isDamaged = try examineContents(&examination) || isDamaged
         try await print(examination.findings)
         if isDamaged { throw ExitCode(Status.damage) }
+    }
+
+    /// Reads every byte: opening looks at the ends alone.
+    ///
+    /// - Returns: whether anything is damaged.
+    private func examineContents(_ examination: inout Examination) throws -> Bool {
+        let progress = Progress(output.console)
+        defer { progress.end() }
+        let report = try Journal.verify(at: FilePath(journal.dir), fileSystem: PosixFileSystem()) {
+            progress.show("verifying: event \($0)")
+        }
+        examination.examineContents(report)
+        return !report.isHealthy
     }
 
     private func print(_ findings: [Finding]) async throws {

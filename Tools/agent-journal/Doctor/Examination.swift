@@ -8,6 +8,8 @@ struct Examination {
     let directory: FilePath
     private(set) var findings: [Finding] = []
 
+    /// So many places of damage are named.
+    private static let mostProblems = 3
     private static let littleSpaceBytes: UInt64 = 256 << 20
     private static let slowSyncMicroseconds: Int64 = 20_000
     /// No storage that keeps data through a power cut is that fast.
@@ -26,6 +28,7 @@ struct Examination {
         do {
             let volume = try PosixFileSystem().volume(holding: directory)
             examineKind(volume)
+            examinePermissions(isReadOnly: volume.isReadOnly)
             let mebibytes = volume.freeBytes >> 20
             if volume.freeBytes < Examination.littleSpaceBytes {
                 add(
@@ -36,8 +39,8 @@ struct Examination {
             }
         } catch {
             add("storage", .problem, "the file system cannot be asked: \(error)")
+            examinePermissions(isReadOnly: false)
         }
-        examinePermissions()
     }
 
     private mutating func examineKind(_ volume: Volume) {
@@ -62,15 +65,23 @@ struct Examination {
                 "\(volume.name): its locks and shared mappings cannot be trusted. Use a local disk or a block volume"
             )
         }
-        if volume.isReadOnly { add("mount", .warning, "mounted for reading only: nothing can be added") }
+        if volume.isReadOnly {
+            add(
+                "mount", .warning,
+                "mounted for reading only: nothing can be added, by nobody. Mount it for writing where the agent runs"
+            )
+        }
     }
 
-    private mutating func examinePermissions() {
+    private mutating func examinePermissions(isReadOnly: Bool) {
         guard let found = SystemFacts.permissions(of: directory) else {
             return add("permissions", .problem, "the directory cannot be examined")
         }
         let mode = "0" + String(found.mode, radix: 8)
         let owner = "mode \(mode), owner \(found.owner)\(found.isOwn ? " (this user)" : "")"
+        guard !isReadOnly else {
+            return add("permissions", .warning, "\(owner): of no use while the mount is for reading only")
+        }
         guard found.isWritable else {
             return add("permissions", .warning, "\(owner): this user cannot add; run as the owner")
         }
@@ -166,5 +177,22 @@ struct Examination {
     /// It cannot be opened.
     mutating func examineDamage(_ error: JournalError) {
         add("journal", .problem, error.message)
+    }
+
+    /// What reading every byte of it found.
+    mutating func examineContents(_ report: VerifyReport) {
+        let read = "\(report.events) events in \(report.segments) segments, \(report.snapshots) snapshots"
+        for problem in report.problems.prefix(Examination.mostProblems) {
+            add("contents", .problem, "damaged: \(problem)")
+        }
+        guard report.isHealthy else {
+            let rest = report.problems.count - Examination.mostProblems
+            return add(
+                "contents", .problem,
+                (rest > 0 ? "\(rest) more places are damaged. " : "")
+                    + "Nothing was changed. `verify` lists all, `repair` says what would be lost, a backup may have it"
+            )
+        }
+        add("contents", .ok, "every byte is as it was written: \(read)")
     }
 }

@@ -29,10 +29,28 @@ struct JournalArgument: ParsableArguments {
         options.logger = .console(console)
         let path = FilePath(dir)
         // A mistyped path makes a new, empty memory: that must be seen.
-        let isThere = (try? PosixFileSystem().status(of: path.appending("journal.json"))) != nil
+        let isThere = JournalArgument.isThere(path)
         return try await Journal.withOpen(at: path, create: create, options: options) { journal in
-            if !isThere { console.note("A new journal was made in \(journal.directory)") }
+            if !isThere {
+                console.note("A new journal was made in \(journal.directory)")
+                JournalArgument.noteWhereItDoesNotLast(journal.directory, console)
+            }
             return try await body(journal)
+        }
+    }
+
+    /// Whether there is a journal in a directory, as far as can be seen.
+    static func isThere(_ directory: FilePath) -> Bool {
+        (try? PosixFileSystem().status(of: directory.appending("journal.json"))) != nil
+    }
+
+    /// Says of a journal that was made just now when its place does not last: once, for nobody reads it every time.
+    static func noteWhereItDoesNotLast(_ directory: FilePath, _ console: Console) {
+        do {
+            guard let why = try PosixFileSystem().whyNotLasting(directory) else { return }
+            console.note("It is \(why). Use a directory on a disk or volume that lasts; `doctor` says more")
+        } catch {
+            console.note("The kind of its file system is not known: \(error)")
         }
     }
 }
