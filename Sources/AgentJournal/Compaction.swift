@@ -47,6 +47,22 @@ public struct CompactionReport: Sendable, Hashable {
     public var erasure: ErasureReport?
     /// Whether nothing was done.
     public var isDryRun: Bool
+    /// How long the journal's files were before, and how long they are after it, or in a dry run would be.
+    public var files: FileLengths
+
+    /// How long all files of the journal are, in bytes: before a compaction and after it.
+    ///
+    /// In a dry run `after` is what compacting would give: it is compressed for that, and not kept. What would be erased is not taken off.
+    public struct FileLengths: Sendable, Hashable {
+        /// All files before.
+        public var before: UInt64 = 0
+        /// All files after.
+        public var after: UInt64 = 0
+        /// Of these, the segments of the log: the history.
+        public var logAfter: UInt64 = 0
+        /// Of these, the snapshots: the memories that are there and the keys, to be looked up.
+        public var snapshotsAfter: UInt64 = 0
+    }
 
     /// The bytes of the files that go.
     public var freedBytes: UInt64 { removed.reduce(0) { $0 + $1.bytes } }
@@ -77,7 +93,8 @@ extension Journal {
     ///     idempotency key of a forgotten memory is in any file of the journal afterwards, nor the name of a conversation that holds
     ///     no memory any more. Their sequences and the times stay; so do retries of their keys, whose receipts say `isErased`.
     ///     Interrupted, it leaves some of it, and the next call that erases goes on. See <doc:Erasure>.
-    ///   - dryRun: Changes nothing, and says what would go. A journal that is open for reading only can say it too.
+    ///   - dryRun: Changes nothing, and says what would go and how large the rest would be. A journal that is open for reading only
+    ///     can say it too. It takes as long as compacting, for it compresses all the same.
     /// - Throws: `clockUncertain` when the retention is a duration and the clock is far from the last event; `diskFull`,
     ///   `damaged`, `system`; what was done by then is done.
     /// - Complexity: rewrites the segments that are not packed yet. Erasing reads the newest snapshot, rewrites the snapshots, and
@@ -86,18 +103,40 @@ extension Journal {
     public func compact(
         keepingHistory retention: Retention = .all, erasingForgotten: Bool = false, dryRun: Bool = false
     ) async throws(JournalError) -> CompactionReport {
+        try await compact(
+            keepingHistory: retention, erasingForgotten: erasingForgotten, dryRun: dryRun, progress: nil)
+    }
+
+    /// Tells how far it is, too.
+    package func compact(
+        keepingHistory retention: Retention, erasingForgotten: Bool, dryRun: Bool,
+        progress: CompactionProgress?
+    ) async throws(JournalError) -> CompactionReport {
         let (engine, segmentLog) = (try engine, try segmentLog)
         let now = segmentLog.options.now()
         var report: CompactionReport
+        let plan = { @Sendable (engine: Engine) throws(JournalError) -> CompactionReport in
+            var report = try CompactionRun(engine: engine, now: now, isErasing: erasingForgotten).plan(
+                retention)
+            let before = try segmentLog.lengths()
+            let forecast = CompactionForecast(engine: engine, segmentLog: segmentLog, progress: progress)
+            report.files = CompactionReport.FileLengths(before, after: try forecast.lengths(report, before))
+            return report
+        }
         if dryRun, engine.isReadOnly {
             try checkOpen()
             // By the last event's time a retention is checked: so the state is that of now.
             _ = try engine.now()
-            report = try CompactionRun(engine: engine, now: now, isErasing: erasingForgotten).plan(retention)
+            report = try plan(engine)
         } else {
             report = try await maintain { engine throws(JournalError) in
-                let compaction = CompactionRun(engine: engine, now: now, isErasing: erasingForgotten)
-                return dryRun ? try compaction.plan(retention) : try compaction.run(retention)
+                guard !dryRun else { return try plan(engine) }
+                let before = try segmentLog.lengths()
+                var report = try CompactionRun(
+                    engine: engine, now: now, isErasing: erasingForgotten, progress: progress
+                ).run(retention)
+                report.files = CompactionReport.FileLengths(before, after: try segmentLog.lengths())
+                return report
             }
         }
         report.erasure?.journal = segmentLog.identity.journal.description
@@ -154,5 +193,20 @@ extension Journal {
         } catch {
             completion(.failure(error))
         }
+    }
+}
+
+extension CompactionReport.FileLengths {
+    init(_ before: JournalFileLengths, after: JournalFileLengths) {
+        self.init(
+            before: before.log + before.snapshots + before.others,
+            after: after.log + after.snapshots + after.others, logAfter: after.log,
+            snapshotsAfter: after.snapshots)
+    }
+}
+
+extension SegmentLog {
+    fileprivate func lengths() throws(JournalError) -> JournalFileLengths {
+        try asJournalError { () throws(LogError) in try fileLengths() }
     }
 }

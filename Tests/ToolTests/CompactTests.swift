@@ -99,6 +99,69 @@ import Testing
         #expect(!log.error.contains("memories: "))
     }
 
+    /// The sum of the lengths of all files.
+    private func bytes(_ shop: Workshop) throws -> Int {
+        let files = try #require(FileManager.default.enumerator(atPath: shop.path("j")))
+        var sum = 0
+        while files.nextObject() != nil {
+            guard let attributes = files.fileAttributes,
+                attributes[.type] as? FileAttributeType == .typeRegular
+            else { continue }
+            sum += attributes[.size] as? Int ?? 0
+        }
+        return sum
+    }
+
+    private func number(_ name: String, _ outcome: Outcome) throws -> Int {
+        let digits = outcome.out.components(separatedBy: "\"\(name)\":").dropFirst().first?.prefix {
+            $0.isNumber
+        }
+        return try #require(digits.flatMap { Int($0) }, "\(name) in \(outcome.out)\(outcome.error)")
+    }
+
+    private func importLines(_ shop: Workshop, _ count: Int) throws {
+        let lines = (0..<count).map { number in
+            #"{"conversation":"c\#(number % 50)","role":"user","content":"what was said as number \#(number &* 7919 % 10007)","idempotency_key":"k\#(number)"}"#
+        }
+        try shop.write(lines.joined(separator: "\n") + "\n", to: "lines")
+        #expect(try shop.run("import", "j", "lines").status == 0)
+    }
+
+    @Test(arguments: ["all", "none"])
+    func itSaysHowLargeAllWasAndIsAndForesawIt(history: String) throws {
+        let shop = try Workshop()
+        try importLines(shop, 4_000)
+        for number in 1...30 { try shop.run("add", "j", "more", "beside \(number)") }
+        let before = try bytes(shop)
+        let planned = try shop.run("compact", "j", "--keep-history", history, "--dry-run", "--json")
+        #expect(try bytes(shop) == before, "a dry run changes nothing")
+        let done = try shop.run("compact", "j", "--keep-history", history, "--json")
+        let after = try bytes(shop)
+        #expect(try number("bytes_before", planned) == before && number("bytes_before", done) == before)
+        #expect(try number("bytes_after", done) == after)
+        let foreseen = try number("bytes_after", planned)
+        #expect(abs(foreseen - after) <= after / 100, "\(foreseen), and it is \(after)")
+        // Again there is nothing to do, and nothing becomes larger.
+        let again = try shop.run("compact", "j", "--keep-history", history, "--json")
+        #expect(try number("bytes_after", again) <= after + 1024)
+        #expect(try number("bytes_before", again) == after)
+    }
+
+    @Test func itSaysWhatTheSnapshotBuys() throws {
+        let shop = try Workshop()
+        try importLines(shop, 4_000)
+        let planned = try shop.run("compact", "j", "--dry-run")
+        #expect(
+            planned.out.contains("would grow by ") && planned.out.contains("would stay"), "\(planned.out)")
+        let done = try shop.run("compact", "j")
+        #expect(done.out.contains("\ngrew by ") && done.out.contains("a key is a look-up"), "\(done.out)")
+        let promised = try #require(done.out.firstMatch(of: #/some (\d+) bytes stay/#).flatMap { Int($0.1) })
+        #expect(done.out.contains("all files before: ") && done.out.contains("all files after: "))
+        let without = try shop.run("compact", "j", "--keep-history", "none")
+        #expect(!without.out.contains("grew by"))
+        #expect(try abs(bytes(shop) - promised) <= promised / 20)
+    }
+
     @Test func retentions() throws {
         let shop = try Workshop()
         try shop.makeSmallJournal()

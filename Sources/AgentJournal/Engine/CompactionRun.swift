@@ -11,6 +11,7 @@ struct CompactionRun {
     let now: Int64
     /// Whether what is forgotten is erased.
     let isErasing: Bool
+    var progress: CompactionProgress?
 
     /// By so much the clock may be before or behind the last event, in microseconds: 30 days.
     private static let clockTolerance: Int64 = 30 * 86_400 * 1_000_000
@@ -19,6 +20,7 @@ struct CompactionRun {
     func plan(_ retention: Retention) throws(JournalError) -> CompactionReport {
         var report = try planWithoutErasure(retention)
         if isErasing, let snapshots = engine.snapshots {
+            progress?(.erasing)
             report.erasure = try ErasureRun(engine: engine, files: snapshots).plan()
         }
         return report
@@ -49,7 +51,7 @@ struct CompactionRun {
             return CompactionReport(
                 floor: floor, firstSequence: first, snapshotSequence: last, removed: removed,
                 packedSegments: packed.count, packedBytesBefore: packed.reduce(0) { $0 + $1.lengthBytes },
-                packedBytesAfter: nil, isDryRun: true)
+                packedBytesAfter: nil, isDryRun: true, files: CompactionReport.FileLengths())
         }
     }
 
@@ -70,7 +72,10 @@ struct CompactionRun {
             let floor = report.floor
             try engine.betweenCommits { () throws(JournalError) in _ = try engine.record(.floor(floor)) }
         }
-        report.snapshotSequence = try engine.takeSnapshot(sealing: 0, lettingAllGo: lettingAllGo)
+        let progress = progress
+        report.snapshotSequence = try engine.takeSnapshot(sealing: 0, lettingAllGo: lettingAllGo) {
+            progress?(.snapshot(writtenBytes: $0))
+        }
         // What other processes added behind the record is kept.
         if lettingAllGo { report.floor = engine.box.withLock { $0.layer.floor } }
         // With nothing new to snapshot, the segment was not ended by that.
@@ -129,13 +134,16 @@ struct CompactionRun {
         report.packedBytesBefore = 0
         var after: UInt64 = 0
         let maintenance = engine.maintenance
-        for segment in try asJournalError({ () throws(LogError) in try engine.log.sealedSegments() })
-        where !segment.isPacked {
+        let segments = try asJournalError { () throws(LogError) in try engine.log.sealedSegments() }
+        for (number, segment) in segments.enumerated() where !segment.isPacked {
             let result = try asJournalError { () throws(LogError) in
                 try engine.log.pack(
                     segment.name, level: maintenance.options.level,
                     unlessLarger: !maintenance.options.packsAlways
-                ) { !maintenance.isStopping }
+                ) {
+                    progress?(.packing(segment: number + 1, of: segments.count))
+                    return !maintenance.isStopping
+                }
             }
             guard let result else { continue }
             report.packedSegments += 1

@@ -70,11 +70,13 @@ extension Engine {
     /// - Parameters:
     ///   - sealing: Ends the log's present segment too, when it is longer than this.
     ///   - lettingAllGo: Records first that history up to that record itself is let go.
+    ///   - didWrite: Called after each piece of about a mebibyte, with how much is written.
     /// - Returns: The sequence that the newest snapshot covers.
     /// - Throws: `diskFull`, `system`: then there is no new snapshot, and nothing else changed; `damaged` when the last
     ///   one cannot be read.
     func takeSnapshot(
-        sealing: UInt64 = Engine.sealedBytes, lettingAllGo: Bool = false
+        sealing: UInt64 = Engine.sealedBytes, lettingAllGo: Bool = false,
+        didWrite: @escaping (UInt64) -> Void = { _ in }
     ) throws(JournalError) -> UInt64 {
         guard let snapshots, !isReadOnly else {
             throw JournalError(.closed, "The journal is open for reading only; it takes no snapshots")
@@ -96,10 +98,13 @@ extension Engine {
             return box.withLock { $0.below }
         }
         guard let layer = below.layer else { return below.tables.last?.sequence ?? 0 }
+        var writtenBytes: UInt64 = 0
         let table = try asJournalError { () throws(LogError) in
             try snapshots.write(
                 layer.lastSequence, level: maintenance.options.level, blockBytes: StateKeys.blockBytes,
                 didWrite: { [maintenance] () throws(FileSystemError) in
+                    writtenBytes += 1 << 20
+                    didWrite(writtenBytes)
                     if maintenance.isStopping {
                         throw FileSystemError(operation: "snapshot", path: "", errno: .canceled)
                     }

@@ -7,7 +7,7 @@ extension SegmentLog {
     /// Packing may make a segment that is longer than this larger, by one part in so many.
     private static let tolerated: (fromBytes: UInt64, part: UInt64) = (1 << 20, 10)
 
-    private static func isWorthwhile(_ result: PackResult) -> Bool {
+    static func isWorthwhile(_ result: PackResult) -> Bool {
         let growth = result.bytesBefore < tolerated.fromBytes ? 0 : result.bytesBefore / tolerated.part
         return result.bytesAfter < result.bytesBefore + growth
     }

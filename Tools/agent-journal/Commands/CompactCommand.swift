@@ -16,6 +16,10 @@ struct CompactCommand: AsyncParsableCommand {
               agent-journal compact ./memory --keep-history 90d --dry-run
               agent-journal compact ./memory --keep-history none
 
+            It says how long all files were before, and how long they are after it. With all history kept they may be \
+            longer: the snapshot has every memory and key once more, to be looked up. --dry-run says what it would come \
+            to, and takes as long, for it compresses all the same.
+
             What was forgotten stays in the files until it is erased: --erase removes every byte of it, from the log and \
             the snapshots, and of conversations without a memory their names. Copies elsewhere, backups too, are not \
             touched. The receipt says what was erased from which files, for whoever asked for it.
@@ -70,8 +74,11 @@ struct CompactCommand: AsyncParsableCommand {
     }
 
     private func compact(_ journal: Journal) async throws -> CompactionReport {
-        try await journal.compact(
-            keepingHistory: keepHistory, erasingForgotten: erase, dryRun: dryRun)
+        let progress = Progress(output.console)
+        defer { progress.end() }
+        return try await journal.compact(
+            keepingHistory: keepHistory, erasingForgotten: erase, dryRun: dryRun
+        ) { step in progress.show(step.text) }
     }
 }
 
@@ -158,12 +165,23 @@ extension ErasureReport {
     }
 }
 
+extension CompactionStep {
+    fileprivate var text: String {
+        switch self {
+        case .snapshot(let writtenBytes): "snapshot: \(writtenBytes >> 20) MiB"
+        case .erasing: "erasing what is forgotten"
+        case .packing(let segment, let count): "packing segment \(segment) of \(count)"
+        }
+    }
+}
+
 extension CompactionReport {
     fileprivate var members: KeyValuePairs<String, JSONValue?> {
         [
+            "bytes_after": .number(files.after), "bytes_before": .number(files.before),
             "dry_run": .bool(isDryRun), "erasure": erasure.map(\.json),
             "first_sequence": .number(firstSequence), "floor": .number(floor),
-            "freed_bytes": .number(freedBytes),
+            "freed_bytes": .number(freedBytes), "log_bytes_after": .number(files.logAfter),
             "packed_bytes_after": packedBytesAfter.map { .number($0) },
             "packed_bytes_before": .number(packedBytesBefore), "packed_segments": .number(packedSegments),
             "removed": .array(
@@ -175,6 +193,7 @@ extension CompactionReport {
                         "name": .text(file.name),
                     ])
                 }),
+            "snapshot_bytes_after": .number(files.snapshotsAfter),
             "snapshot_sequence": .number(snapshotSequence),
         ]
     }
@@ -192,6 +211,25 @@ extension CompactionReport {
         lines.append("snapshot: sequence \(snapshotSequence)")
         if let erasure { lines += erasure.lines(isDryRun: isDryRun) }
         if floor > 0 { lines.append("history begins with sequence \(firstSequence)") }
+        lines += lengthLines
         return lines.map { $0 + "\n" }.joined()
+    }
+
+    /// Of all files before and after; and where they are more than the history, what for.
+    private var lengthLines: [String] {
+        let (log, snapshots) = (files.logAfter, files.snapshotsAfter)
+        var lines = [
+            "all files before: \(files.before) bytes",
+            "all files after\(isDryRun ? " it" : ""): \(files.after) bytes (log \(log), snapshots \(snapshots))",
+        ]
+        guard floor == 0, snapshots > log / 10 else { return lines }
+        let rest = files.after - min(files.after, log)
+        lines.append(
+            (files.after > files.before
+                ? "\(isDryRun ? "would grow" : "grew") by \(files.after - files.before) bytes: " : "")
+                + "the snapshot has every memory and key once more, so that opening reads no history and a key is a look-up. "
+                + "Without history (--keep-history none) some \(rest) bytes \(isDryRun ? "would stay" : "stay")"
+        )
+        return lines
     }
 }
