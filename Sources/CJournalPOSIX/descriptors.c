@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "fork_gate.h"
 #include "journal_posix.h"
+#include "place.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -86,17 +87,86 @@ static int keep(int *fd) {
     return refused;
 }
 
-int jp_open(const char *path, int flags, uint32_t mode, int *fd) {
+int jp_place_enter(const char *path, size_t root, struct jp_place *place) {
+    // Where no descriptor is needed, no fork need wait.
+    if (jp_place_is_shallow(path, root)) return jp_place_find(path, root, place);
+    pthread_rwlock_rdlock(&table);
+    const int result = jp_place_find(path, root, place);
+    if (result != 0) pthread_rwlock_unlock(&table);
+    return result;
+}
+
+void jp_place_leave(const struct jp_place *place) {
+    if (place->directory == AT_FDCWD) return;
+    jp_place_close(place);
+    pthread_rwlock_unlock(&table);
+}
+
+int jp_place_enter_two(
+    const char *path, size_t root, struct jp_place *place, const char *path2, size_t root2, struct jp_place *place2) {
+    pthread_rwlock_rdlock(&table);
+    int result = jp_place_find(path, root, place);
+    if (result == 0) {
+        result = jp_place_find(path2, root2, place2);
+        if (result != 0) jp_place_close(place);
+    }
+    if (result != 0) pthread_rwlock_unlock(&table);
+    return result;
+}
+
+void jp_place_leave_two(const struct jp_place *place, const struct jp_place *place2) {
+    jp_place_close(place);
+    jp_place_close(place2);
+    pthread_rwlock_unlock(&table);
+}
+
+static int open_at(const struct jp_place *place, int flags, uint32_t mode) {
+    int opened;
+    do opened = openat(place->directory, place->name, flags | O_CLOEXEC, (mode_t)mode);
+    while (opened == -1 && errno == EINTR);
+    return opened;
+}
+
+// Creates what is not there, and knows that it did: a new file is given to its owner before anybody is told of it.
+static int open_or_create(const struct jp_place *place, int flags, uint32_t mode, const struct jp_owner *owner) {
+    for (;;) {
+        int opened = -1;
+        if ((flags & O_EXCL) == 0) opened = open_at(place, flags & ~O_CREAT, 0);
+        if (opened != -1 || ((flags & O_EXCL) == 0 && errno != ENOENT)) return opened;
+        opened = open_at(place, flags | O_EXCL, mode);
+        // Another process was faster.
+        if (opened == -1 && errno == EEXIST && (flags & O_EXCL) == 0) continue;
+        if (opened == -1 || owner == NULL) return opened;
+        const int refused = jp_give(opened, owner);
+        if (refused == 0) return opened;
+        close(opened);
+        unlinkat(place->directory, place->name, 0);
+        errno = refused;
+        return -1;
+    }
+}
+
+int jp_open(const char *path, size_t root, int flags, uint32_t mode, const struct jp_owner *owner, int *fd) {
     *fd = -1;
     if (registration != 0) return registration;
     pthread_rwlock_rdlock(&table);
-    int opened;
-    do opened = open(path, flags | O_CLOEXEC, (mode_t)mode);
-    while (opened == -1 && errno == EINTR);
-    const int result = opened == -1 ? errno : keep(&opened);
+    struct jp_place place;
+    int opened = -1;
+    int result = jp_place_find(path, root, &place);
+    if (result == 0) {
+        opened = (flags & O_CREAT) != 0 ? open_or_create(&place, flags, mode, owner) : open_at(&place, flags, 0);
+        result = opened == -1 ? errno : keep(&opened);
+        jp_place_close(&place);
+    }
     pthread_rwlock_unlock(&table);
     if (result == 0) *fd = opened;
     return result;
+}
+
+int jp_block(int fd) {
+    const int flags = fcntl(fd, F_GETFL);
+    if (flags == -1) return errno;
+    return fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == -1 ? errno : 0;
 }
 
 static void forget(int fd) {
@@ -165,9 +235,11 @@ void jp_silence(int fd) {
     while (count == (ssize_t)sizeof bytes || (count == -1 && errno == EINTR));
 }
 
-int jp_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name)) {
+int jp_list_directory(
+    const char *path, size_t root, void *context, void (*visit)(void *context, const char *name)) {
     int fd;
-    int result = jp_open(path, O_RDONLY | O_DIRECTORY, 0, &fd);
+    const int follow = root == 0 || root >= strlen(path) ? 0 : O_NOFOLLOW;
+    int result = jp_open(path, root, O_RDONLY | O_DIRECTORY | follow, 0, NULL, &fd);
     if (result != 0) return result;
     DIR *directory = fdopendir(fd);
     if (directory == NULL) {

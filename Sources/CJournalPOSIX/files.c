@@ -1,9 +1,11 @@
 #define _GNU_SOURCE
 #include "journal_posix.h"
+#include "place.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -23,16 +25,27 @@ static void fill(struct jp_status *status, const struct stat *info) {
     const struct timespec modified = info->st_mtim;
 #endif
     status->modified_microseconds = (int64_t)modified.tv_sec * 1000000 + modified.tv_nsec / 1000;
+    status->links = (uint64_t)info->st_nlink;
+    status->owner = (uint32_t)info->st_uid;
+    status->group = (uint32_t)info->st_gid;
+    status->mode = (uint32_t)info->st_mode & 07777;
     status->kind = S_ISREG(info->st_mode)   ? JP_KIND_FILE
                    : S_ISDIR(info->st_mode) ? JP_KIND_DIRECTORY
+                   : S_ISLNK(info->st_mode) ? JP_KIND_LINK
                                             : JP_KIND_OTHER;
 }
 
-int jp_status_of_path(const char *path, struct jp_status *status) {
+int jp_status_of_path(const char *path, size_t root, struct jp_status *status) {
+    struct jp_place place;
+    int result = jp_place_enter(path, root, &place);
+    if (result != 0) return result;
     struct stat info;
-    if (stat(path, &info) != 0) return errno;
-    fill(status, &info);
-    return 0;
+    // The root itself may be a link.
+    const int flags = root == 0 || root >= strlen(path) ? 0 : AT_SYMLINK_NOFOLLOW;
+    result = fstatat(place.directory, place.name, &info, flags) == 0 ? 0 : errno;
+    jp_place_leave(&place);
+    if (result == 0) fill(status, &info);
+    return result;
 }
 
 int jp_status_of_file(int fd, struct jp_status *status) {
@@ -73,7 +86,7 @@ int jp_move_above_standard(int fd, int *moved) {
 
 int jp_open_nameless(const char *directory, int *fd) {
 #ifdef O_TMPFILE
-    return jp_open(directory, O_TMPFILE | O_RDWR, 0600, fd);
+    return jp_open(directory, 0, O_TMPFILE | O_RDWR, 0600, NULL, fd);
 #else
     (void)directory;
     (void)fd;
@@ -81,12 +94,32 @@ int jp_open_nameless(const char *directory, int *fd) {
 #endif
 }
 
-int jp_make_directory(const char *path, uint32_t mode) {
-    return mkdir(path, (mode_t)mode) == 0 ? 0 : errno;
+int jp_make_directory(const char *path, size_t root, uint32_t mode, const struct jp_owner *owner) {
+    struct jp_place place;
+    int result = jp_place_enter(path, root, &place);
+    if (result != 0) return result;
+    if (mkdirat(place.directory, place.name, (mode_t)mode) != 0) {
+        result = errno;
+    } else if (owner != NULL) {
+        // By its descriptor: whoever may write the directory above may have put something else there meanwhile.
+        const int made = openat(place.directory, place.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        result = made == -1 ? errno : jp_give(made, owner);
+        if (made != -1) close(made);
+        if (result != 0) unlinkat(place.directory, place.name, AT_REMOVEDIR);
+    }
+    jp_place_leave(&place);
+    return result;
 }
 
-int jp_rename(const char *from, const char *to) {
-    return rename(from, to) == 0 ? 0 : errno;
+int jp_give(int fd, const struct jp_owner *owner) {
+    struct stat info;
+    if (fstat(fd, &info) != 0) return errno;
+    const bool is_given = (uint32_t)info.st_uid == owner->user && (uint32_t)info.st_gid == owner->group;
+    if (!is_given && fchown(fd, (uid_t)owner->user, (gid_t)owner->group) != 0) return errno;
+    const mode_t mode = (mode_t)owner->mode & 07777;
+    if ((info.st_mode & 0777) == (mode & 0777)) return 0;
+    // Who made it may set its permissions, unless they are the same for the whole file system, as on FAT.
+    return fchmod(fd, (info.st_mode & 07000) | (mode & 0777)) == 0 || errno == EPERM ? 0 : errno;
 }
 
 int jp_exchange(const char *path, const char *other) {
@@ -102,8 +135,22 @@ int jp_exchange(const char *path, const char *other) {
 #endif
 }
 
-int jp_unlink(const char *path) {
-    return unlink(path) == 0 ? 0 : errno;
+int jp_rename(const char *from, size_t from_root, const char *to, size_t to_root) {
+    struct jp_place source, target;
+    int result = jp_place_enter_two(from, from_root, &source, to, to_root, &target);
+    if (result != 0) return result;
+    if (renameat(source.directory, source.name, target.directory, target.name) != 0) result = errno;
+    jp_place_leave_two(&source, &target);
+    return result;
+}
+
+int jp_unlink(const char *path, size_t root) {
+    struct jp_place place;
+    int result = jp_place_enter(path, root, &place);
+    if (result != 0) return result;
+    if (unlinkat(place.directory, place.name, 0) != 0) result = errno;
+    jp_place_leave(&place);
+    return result;
 }
 
 #ifdef __APPLE__

@@ -5,19 +5,27 @@ package import SystemPackage
 /// This is the whole seam: nothing above it opens, reads, writes, syncs, locks or maps a file in any other way,
 /// so a simulated disk that implements it sees every step the engine takes. `PosixFileSystem` is the real one.
 package protocol FileSystem: Sendable {
-    /// Opens a regular file.
+    /// The same files, but no path that leads below `directory` leaves it through a link: whoever may write there could else have
+    /// any file read, overwritten or removed. The directory itself may be reached through links.
+    ///
+    /// What is made in it gets the owner of the directory, where this user may give things away.
+    func confined(to directory: FilePath) -> any FileSystem
+
+    /// Opens a regular file that has no other name. Never waits for one who writes to a FIFO.
     ///
     /// - Throws: `.noSuchFileOrDirectory` when it is not there and `mode` does not create; `.isDirectory` when
-    ///   it is a directory; `.fileExists` when `mode` is `.createNew` and something is there.
+    ///   it is a directory; `.fileExists` when `mode` is `.createNew` and something is there;
+    ///   `.tooManySymbolicLinkLevels` when it is a symbolic link, `.tooManyLinks` when it has several names,
+    ///   `.invalidArgument` when it is a FIFO, a socket or a device.
     func openFile(_ path: FilePath, _ mode: FileOpenMode) throws(FileSystemError) -> any File
 
-    /// What is at `path` (links are followed), or nil when nothing is.
+    /// What is at `path`, or nil when nothing is. A link is followed only outside of what the file system is confined to.
     func status(of path: FilePath) throws(FileSystemError) -> FileStatus?
 
     /// The names in a directory but `.` and `..`, in no order.
     func names(inDirectory path: FilePath) throws(FileSystemError) -> [String]
 
-    /// Creates one directory, mode 0700. Its entry is durable only after `syncDirectory` of its parent.
+    /// Creates one directory, mode 0700, or as the directory that it is confined to is shared. Its entry is durable only after `syncDirectory` of its parent.
     func createDirectory(_ path: FilePath) throws(FileSystemError)
 
     /// Renames a file over whatever has the new name. Durable only after `syncDirectory` of its parent.

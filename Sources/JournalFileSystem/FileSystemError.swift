@@ -6,12 +6,18 @@ package struct FileSystemError: Error, Sendable, CustomStringConvertible {
     package var operation: String
     package var path: FilePath
     package var errno: Errno
+    /// What is wrong with the thing at `path`, and what to do, where the call itself was refused.
+    package var refusal: String?
 
-    package init(operation: String, path: FilePath, errno: Errno) {
+    package init(operation: String, path: FilePath, errno: Errno, refusal: String? = nil) {
         self.operation = operation
         self.path = path
         self.errno = errno
+        self.refusal = refusal
     }
 
-    package var description: String { "\(operation) of \(path) failed: \(errno)" }
+    package var description: String {
+        if let refusal { return "\(path) \(refusal)" }
+        return "\(operation) of \(path) failed: \(errno)"
+    }
 }

@@ -34,7 +34,8 @@ extension JournalPaths {
     package func fileSizes(
         _ fileSystem: any FileSystem
     ) throws(LogError) -> (log: UInt64, snapshots: UInt64, disk: UInt64) {
-        try asLogError { () throws(FileSystemError) in
+        let fileSystem = fileSystem.confined(to: directory)
+        return try asLogError { () throws(FileSystemError) in
             var disk: UInt64 = 0
             for path in [identity, lock] { disk += try fileSystem.status(of: path)?.allocatedBytes ?? 0 }
             func lengths(_ directory: FilePath) throws(FileSystemError) -> UInt64 {
@@ -55,7 +56,8 @@ extension JournalPaths {
 
     /// The first sequence that the log holds, by the names of the segments.
     package func firstSequence(_ fileSystem: any FileSystem) throws(LogError) -> UInt64 {
-        try asLogError { () throws(FileSystemError) in
+        let fileSystem = fileSystem.confined(to: directory)
+        return try asLogError { () throws(FileSystemError) in
             try fileSystem.names(inDirectory: log).compactMap { SegmentName($0)?.firstSequence }.min() ?? 1
         }
     }

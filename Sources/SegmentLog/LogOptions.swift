@@ -1,4 +1,5 @@
 package import JournalFileSystem
+import SystemPackage
 
 /// How a log is opened. What is fixed at creation is read back from `journal.json` afterwards.
 package struct LogOptions: Sendable {
@@ -47,6 +48,13 @@ package struct LogOptions: Sendable {
         self.fileSystem = fileSystem
         self.now = now
         self.formatTime = formatTime
+    }
+
+    /// The same for a journal whose files are reached through no link below its directory.
+    func confined(to directory: FilePath) -> LogOptions {
+        var options = self
+        options.fileSystem = fileSystem.confined(to: directory)
+        return options
     }
 }
 

@@ -49,7 +49,7 @@ struct PosixTests {
         }
     }
 
-    @Test("refuses what is neither file nor directory, and follows links")
+    @Test("refuses what is neither file nor directory, and asks about what a link leads to")
     func otherKinds() throws {
         try withTemporaryDirectory { directory in
             let fileSystem = PosixFileSystem()
@@ -58,7 +58,7 @@ struct PosixTests {
             try fileSystem.make(directory.appending("a"), "text")
             let link = directory.appending("link")
             try FileManager.default.createSymbolicLink(atPath: link.string, withDestinationPath: "a")
-            #expect(try fileSystem.openFile(link, .readOnly).text() == "text")
+            #expect(errno { _ = try fileSystem.openFile(link, .readOnly) } == .tooManySymbolicLinkLevels)
             #expect(try fileSystem.status(of: link)?.kind == .file)
         }
     }

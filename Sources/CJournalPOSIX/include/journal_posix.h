@@ -11,9 +11,24 @@
 
 // MARK: Descriptors and fork (descriptors.c)
 
+// To whom something new is given, and with which permissions.
+struct jp_owner {
+    uint32_t user;
+    uint32_t group;
+    uint32_t mode;
+};
+
 // Opens a file, close-on-exec and above the standard streams' descriptors. The child of a fork closes it at once.
 // EMFILE also for a descriptor beyond those that are kept track of (a million).
-int jp_open(const char *path, int flags, uint32_t mode, int *fd);
+//
+// Here and below, the first `root` bytes of a path may lead through links, and the directories below may be none: ELOOP or
+// ENOTDIR then. 0 follows them all. Whether the last name may be a link is said by `flags`.
+// What is created is given to `owner`, unless that is NULL; where that fails, nothing is created.
+int jp_open(const char *path, size_t root, int flags, uint32_t mode, const struct jp_owner *owner, int *fd);
+// Makes a descriptor that was opened with O_NONBLOCK one that waits, as others are.
+int jp_block(int fd);
+// Gives an open file or directory to `owner`, where it is not theirs already.
+int jp_give(int fd, const struct jp_owner *owner);
 // Makes a pipe whose ends do not block, as `jp_open` opens a file: the one to read from, and the one to write to.
 int jp_pipe(int ends[2]);
 // Closes what the two opened in this process, not in one that it was forked from.
@@ -23,7 +38,8 @@ void jp_ring(int fd);
 // Reads what is in a pipe.
 void jp_silence(int fd);
 // Calls `visit` with each name but "." and "..".
-int jp_list_directory(const char *path, void *context, void (*visit)(void *context, const char *name));
+int jp_list_directory(
+    const char *path, size_t root, void *context, void (*visit)(void *context, const char *name));
 
 extern uint32_t jp_forks;
 
@@ -46,7 +62,7 @@ void jp_let_forks_go_first(void);
 
 // MARK: Files (files.c)
 
-enum jp_kind { JP_KIND_FILE = 0, JP_KIND_DIRECTORY = 1, JP_KIND_OTHER = 2 };
+enum jp_kind { JP_KIND_FILE = 0, JP_KIND_DIRECTORY = 1, JP_KIND_OTHER = 2, JP_KIND_LINK = 3 };
 
 struct jp_status {
     uint64_t device;
@@ -54,10 +70,15 @@ struct jp_status {
     uint64_t length;
     uint64_t allocated_bytes;
     int64_t modified_microseconds;
-    int32_t kind;  // enum jp_kind
+    uint64_t links;  // how many names lead to it
+    uint32_t owner;
+    uint32_t group;
+    uint32_t mode;  // the permissions
+    int32_t kind;   // enum jp_kind
 };
 
-int jp_status_of_path(const char *path, struct jp_status *status);
+// With a `root` it is the last name itself that is asked about, also where that is a link.
+int jp_status_of_path(const char *path, size_t root, struct jp_status *status);
 int jp_status_of_file(int fd, struct jp_status *status);
 // How many names lead to the file, and how long it is in bytes.
 int jp_links_and_length(int fd, uint64_t *count, uint64_t *length);
@@ -68,11 +89,11 @@ int jp_move_above_standard(int fd, int *moved);
 // Opens a file that never has a name, in a directory, as `jp_open` opens one. ENOTSUP and others where that cannot be had.
 int jp_open_nameless(const char *directory, int *fd);
 
-int jp_make_directory(const char *path, uint32_t mode);
-int jp_rename(const char *from, const char *to);
+int jp_make_directory(const char *path, size_t root, uint32_t mode, const struct jp_owner *owner);
+int jp_rename(const char *from, size_t from_root, const char *to, size_t to_root);
 // Exchanges two names in one step. EINVAL, ENOSYS or ENOTSUP where that cannot be done.
 int jp_exchange(const char *path, const char *other);
-int jp_unlink(const char *path);
+int jp_unlink(const char *path, size_t root);
 
 // fdatasync; on macOS F_FULLFSYNC, since its fsync leaves the data in the drive's cache.
 int jp_fdatasync(int fd);

@@ -6,9 +6,12 @@ package final class PosixFile: File {
     let path: FilePath
     let descriptor: SharedDescriptor
     let isWritable: Bool
+    /// What it was opened by: its path is opened once more where it is mapped.
+    let fileSystem: PosixFileSystem
 
     /// Takes over a descriptor: this object closes it.
-    init(_ descriptor: FileDescriptor, path: FilePath, isWritable: Bool) {
+    init(_ descriptor: FileDescriptor, path: FilePath, isWritable: Bool, of fileSystem: PosixFileSystem) {
+        self.fileSystem = fileSystem
         self.isWritable = isWritable
         self.descriptor = SharedDescriptor(descriptor)
         self.path = path
@@ -82,10 +85,14 @@ package final class PosixFile: File {
     }
 
     func status(_ operation: String) throws(FileSystemError) -> FileStatus {
+        FileStatus(try systemStatus(operation))
+    }
+
+    func systemStatus(_ operation: String) throws(FileSystemError) -> jp_status {
         try descriptor.use(operation, path) { descriptor throws(FileSystemError) in
             var status = jp_status()
             try check(jp_status_of_file(descriptor.rawValue, &status), operation, path)
-            return FileStatus(status)
+            return status
         }
     }
 

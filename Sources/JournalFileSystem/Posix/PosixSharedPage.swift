@@ -10,7 +10,7 @@ extension PosixFile {
         if writable, !isWritable {
             throw FileSystemError(operation: "map", path: path, errno: .permissionDenied)
         }
-        let mapped = try PosixFileSystem().openPosixFile(path, writable ? .readWrite : .readOnly)
+        let mapped = try fileSystem.openPosixFile(path, writable ? .readWrite : .readOnly)
         let status = try mapped.status("map")
         guard try status.identity == identity() else {
             // Another file has the name by now.

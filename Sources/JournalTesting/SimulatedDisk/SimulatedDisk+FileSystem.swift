@@ -2,6 +2,9 @@ package import JournalFileSystem
 package import SystemPackage
 
 extension SimulatedDisk: FileSystem {
+    /// It has no links.
+    package func confined(to directory: FilePath) -> any FileSystem { self }
+
     package func openFile(_ path: FilePath, _ mode: FileOpenMode) throws(FileSystemError) -> any File {
         let number = try call(.openFile, path) { machine throws(Errno) in
             try machine.open(path, mode, pid: identity.pid)

@@ -11,7 +11,7 @@ struct Backup {
     let target: BackupTarget
     let shouldContinue: () -> Bool
 
-    var fileSystem: any FileSystem { log.options.fileSystem }
+    var fileSystem: any FileSystem { target.fileSystem }
 
     /// So often the journal's files may change their names under the hands of a backup.
     private static let mostAttempts = 20
@@ -28,11 +28,12 @@ struct Backup {
     }
 
     func run() throws(LogError) -> BackupResult {
-        let found = try target.inspect()
-        // One that was cut off before its folders were made is begun again.
-        if found != .complete { try target.begin(log.identity, log.options) }
+        if try target.inspect() == .nothing { try target.begin(log.identity, log.options) }
         let lockFile = try target.lock()
         defer { lockFile.close() }
+        // Once more: another backup may have been at work.
+        let found = try target.inspect()
+        if found == .incomplete { try target.begin(log.identity, log.options) }
         let page = try LogOpening.readPage(lockFile)
         var record: CleanCloseRecord?
         if case .record(let left) = page.withUnsafeBytes({ CleanCloseRecord.read($0) }) { record = left }

@@ -63,7 +63,7 @@ struct BackupTarget {
         return isComplete ? .complete : .incomplete
     }
 
-    /// Makes the directories, with an identity that says that they are not complete.
+    /// Makes the directories, with an identity that says that they are not complete; or what is missing of them.
     func begin(_ identity: JournalIdentity, _ options: LogOptions) throws(LogError) {
         var options = options
         options.createsIfMissing = true
@@ -72,9 +72,13 @@ struct BackupTarget {
         try asLogError { () throws(FileSystemError) in
             let file = try fileSystem.openFile(incomplete, .createIfMissing)
             defer { file.close() }
-            try file.truncate(to: 0)
-            try file.write(identity.encoded(), at: 0)
-            try file.sync()
+            // One that is whole stays as it is: a copy that a later backup left so may be all that there is of the journal.
+            let encoded = identity.encoded()
+            if try file.read(encoded.count + 1, at: 0) != encoded {
+                try file.truncate(to: 0)
+                try file.write(encoded, at: 0)
+                try file.sync()
+            }
             for directory in [paths.log, paths.snapshots] where try fileSystem.status(of: directory) == nil {
                 try fileSystem.createDirectory(directory)
             }

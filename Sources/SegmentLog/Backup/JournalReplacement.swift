@@ -8,7 +8,7 @@ package struct JournalReplacement {
 
     package init(_ paths: JournalPaths, _ fileSystem: any FileSystem) {
         self.paths = paths
-        self.fileSystem = fileSystem
+        self.fileSystem = fileSystem.confined(to: paths.directory)
     }
 
     /// Whether there is a journal, or what is left of one; false when the directory is empty or not there.

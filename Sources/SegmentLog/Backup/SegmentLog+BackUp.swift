@@ -21,7 +21,8 @@ extension SegmentLog {
         return try Backup(
             log: self,
             target: BackupTarget(
-                paths: target, fileSystem: options.fileSystem, journal: identity.journal),
+                paths: target, fileSystem: options.fileSystem.confined(to: directory),
+                journal: identity.journal),
             shouldContinue: shouldContinue
         ).run()
     }

@@ -34,6 +34,7 @@ package struct JournalIdentity: Hashable, Sendable {
 
     /// Whose the files in a directory are; nil when that cannot be read, which whoever opens the log says.
     package static func journal(in paths: JournalPaths, _ fileSystem: any FileSystem) -> JournalUUID? {
+        let fileSystem = fileSystem.confined(to: paths.directory)
         guard let bytes = try? fileSystem.contents(of: paths.identity, atMost: 64 << 10) else { return nil }
         return (try? JournalIdentity(decoding: bytes))?.journal
     }

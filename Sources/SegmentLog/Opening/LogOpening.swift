@@ -8,7 +8,7 @@ extension SegmentLog {
     ///   `noSpace`, `system`. Nothing is changed by an opening that throws, but for a new journal that was begun.
     /// - Complexity: one read of each segment's header, and of the last segment.
     package static func open(_ directory: FilePath, _ options: LogOptions) throws(LogError) -> SegmentLog {
-        try LogOpening(paths: JournalPaths(directory), options: options).open()
+        try LogOpening(paths: JournalPaths(directory), options: options.confined(to: directory)).open()
     }
 }
 
@@ -138,6 +138,7 @@ struct LogOpening {
             // record of a clean close, so that a journal is made or recovered now, and both sync the directory.
             return file
         } catch {
+            guard error.refusal == nil else { throw LogError(system: error) }
             switch error.errno {
             case .permissionDenied, .readOnlyFileSystem, .notPermitted:
                 throw LogError(

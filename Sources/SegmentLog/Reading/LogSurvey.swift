@@ -43,7 +43,7 @@ package final class LogSurvey {
     ) {
         self.floor = floor
         paths = JournalPaths(directory)
-        self.fileSystem = fileSystem
+        self.fileSystem = fileSystem.confined(to: directory)
         self.visit = visit
     }
 
@@ -120,7 +120,14 @@ package final class LogSurvey {
     }
 
     private func readLock() throws(LogError) {
-        guard let file = try? fileSystem.openFile(paths.lock, .readOnly) else { return }
+        let file: any File
+        do {
+            file = try fileSystem.openFile(paths.lock, .readOnly)
+        } catch {
+            // Without it all is read; but no other command would work.
+            guard error.refusal == nil else { throw LogError(system: error) }
+            return
+        }
         defer { file.close() }
         let page = try LogOpening.readPage(file)
         record = page.withUnsafeBytes { CleanCloseRecord.read($0) }

@@ -22,7 +22,7 @@ package struct LogRepair {
         survivors: [RepairSurvivor], problem: @escaping LogSurvey.Visit
     ) {
         paths = JournalPaths(directory)
-        self.options = options
+        self.options = options.confined(to: directory)
         self.floor = floor
         self.knownThrough = knownThrough
         self.survivors = survivors

@@ -19,7 +19,7 @@ package struct UnfinishedRepair {
 
     package init(_ directory: FilePath, _ fileSystem: any FileSystem) {
         damaged = directory.appending(LogRepair.damagedDirectory)
-        self.fileSystem = fileSystem
+        self.fileSystem = fileSystem.confined(to: directory)
     }
 
     package var isThere: Bool {

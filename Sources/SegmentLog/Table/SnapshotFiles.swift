@@ -21,7 +21,7 @@ package struct SnapshotFiles: Sendable {
         random: @escaping @Sendable () -> UInt64
     ) {
         self.paths = paths
-        self.fileSystem = fileSystem
+        self.fileSystem = fileSystem.confined(to: paths.directory)
         self.journal = journal
         self.random = random
         self.cache = cache
@@ -52,7 +52,8 @@ package struct SnapshotFiles: Sendable {
             found = try fileSystem.names(inDirectory: paths.snapshots)
         } catch {
             // A half-made journal, or one that was copied without them; or no journal, which is for others to say.
-            if error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory { return [] }
+            let isNone = error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory
+            if isNone, error.refusal == nil { return [] }
             throw LogError(system: error)
         }
         return found.compactMap { name in

@@ -97,7 +97,8 @@ package final class TableReader: Sendable {
             return try body()
         } catch {
             switch error.errno {
-            case .ioError, .permissionDenied, .isDirectory, .invalidArgument:
+            case .ioError, .permissionDenied, .isDirectory, .invalidArgument, .tooManySymbolicLinkLevels,
+                .noSuchAddressOrDevice:
                 var unreadable = damage(path, offset, "it cannot be read: \(error)")
                 unreadable.cause = error
                 throw unreadable
