@@ -188,7 +188,8 @@ enum Lines {
         _ line: UnsafeRawBufferPointer, _ what: @autoclosure () -> String
     ) throws(JournalError) -> (conversation: String, memory: NewMemory) {
         do throws(LineProblem) {
-            return try ImportLine().parse(line.bytes)
+            let found = try ImportLine().parse(line.bytes)
+            return (found.conversation, found.memory)
         } catch {
             throw JournalError(.invalidArgument, "Not written: \(what()): \(error.message)")
         }

@@ -7,13 +7,22 @@ struct ImportTarget: Target {
     static let name = "import"
     private let limits = Limits(maximumContentBytes: 1 << 20, maximumFrameBytes: 4 << 20, compressionLevel: 6)
 
-    /// The first byte is two options.
+    /// The first byte is options.
     func run(_ input: [UInt8]) throws {
         let options = input.first ?? 0
         let line = Array(input.dropFirst())
-        let parser = ImportLine(
-            conversation: options & 1 != 0 ? "default" : nil, keyField: options & 2 != 0 ? "id" : nil)
-        let found: (conversation: String, memory: NewMemory)
+        var fields = ImportLine.Fields()
+        if options & 2 != 0 { fields.key = MemberPath("id") }
+        if options & 4 != 0 {
+            fields.content = MemberPath("message.content")
+            fields.role = MemberPath("message.role")
+        }
+        if options & 8 != 0 {
+            fields.time = MemberPath("created_at")
+            fields.timeUnit = options & 16 != 0 ? .seconds : .milliseconds
+        }
+        let parser = ImportLine(conversation: options & 1 != 0 ? "default" : nil, fields: fields)
+        let found: ImportedLine
         do throws(LineProblem) {
             found = try parser.parse(line.span.bytes)
         } catch {
@@ -69,10 +78,11 @@ struct ImportTarget: Target {
             #"{"conversation":"a","content":[1,{"b":null,"a":1.50}],"id":17,"source":"mail","metadata":{"source":"mail"}}"#,
             #"{"conversation":"a","content":null,"metadata":{}}"#, #"{"content":true}"#,
             #"{"conversation":"a","content":"","timestamp":"0001-01-01T00:00:00Z"}"#, "[1]",
+            #"{"message":{"content":"x","role":"user","id":"m"},"content":"y","created_at":1740821400.5,"conversation":"a"}"#,
         ]
         var seeds: [String: [UInt8]] = [:]
         for (number, line) in lines.enumerated() {
-            seeds["line-\(number)"] = [UInt8(number % 4)] + line.utf8
+            seeds["line-\(number)"] = [UInt8(number == 8 ? 31 : number % 4)] + line.utf8
         }
         return seeds
     }

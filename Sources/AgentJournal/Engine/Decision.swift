@@ -107,7 +107,7 @@ struct Decision {
     }
 
     /// The hash of what a repeated key is compared by.
-    private static func hash(_ body: UnsafeRawBufferPointer) -> [UInt8] {
+    static func hash(_ body: UnsafeRawBufferPointer) -> [UInt8] {
         guard let compared = try? EventFields(body).compared else {
             preconditionFailure("an event encoded here cannot be decoded")
         }

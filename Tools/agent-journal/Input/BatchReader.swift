@@ -1,41 +1,28 @@
 import AgentJournal
-import SystemPackage
+import CanonicalJSON
 
-/// A line that cannot be taken.
-struct BadLine: Error {
-    var number: UInt64
-    /// In bytes of the (unpacked) input.
-    var offset: UInt64
-    var code: String
-    var message: String
-}
-
-/// The memories of some lines, to be added together.
-struct Batch: Sendable {
-    /// Where a memory came from.
-    struct Place: Sendable {
-        var line: UInt64
-        var offset: UInt64
-    }
-
-    var memories: [(conversation: String, memory: NewMemory)] = []
-    var places: [Place] = []
-}
-
-/// Gathers lines into batches, bounded in number and in bytes.
+/// Gathers records into batches, bounded in number and in bytes. What a line holds is in one batch.
 struct BatchReader {
-    private var lines: LineReader
+    private var records: RecordReader
     private let parser: ImportLine
     private let limit: Int
+    /// The first line, or record of a document, that is taken.
+    private let first: UInt64
+    private var contentKeys: ContentKeys?
     private let interruption: Interruption
 
     /// A batch may be one frame of the log, and two of them are in memory at a time.
     private static let batchBytes = 8 << 20
 
-    init(_ lines: LineReader, _ parser: ImportLine, limit: Int, _ interruption: Interruption) {
-        self.lines = lines
+    init(
+        _ records: RecordReader, _ parser: ImportLine, limit: Int, from first: UInt64, makesKeys: Bool,
+        _ interruption: Interruption
+    ) {
+        self.records = records
         self.parser = parser
         self.limit = limit
+        self.first = first
+        contentKeys = makesKeys ? ContentKeys() : nil
         self.interruption = interruption
     }
 
@@ -47,36 +34,47 @@ struct BatchReader {
         var batch = Batch()
         var bytes = 0
         while batch.memories.count < limit, bytes < BatchReader.batchBytes {
-            let parser = parser
-            let line: Line?
-            do {
-                line = try lines.next { (bytes: RawSpan) in
-                    BatchReader.isBlank(bytes) ? .blank : .memory(try parser.parse(bytes), bytes.byteCount)
-                }
-            } catch let problem as LineProblem {
-                throw BadLine(
-                    number: lines.number, offset: lines.offset + UInt64(problem.offset), code: "invalid_line",
-                    message: problem.message)
+            guard let found = try records.next() else { break }
+            let isWanted = found.place.number >= first
+            guard isWanted else {
+                // What is passed over counts for the keys of contents, and need not be right.
+                if contentKeys != nil { _ = try? lines(of: found) }
+                continue
             }
-            guard let line else { break }
-            guard case .memory(let memory, let length) = line else { continue }
-            batch.memories.append(memory)
-            batch.places.append(Batch.Place(line: lines.number, offset: lines.offset))
-            bytes += length
+            if found.isRepaired { batch.remarks.withSurrogates.add(found.place) }
+            for (line, record) in try lines(of: found) {
+                batch.remarks.add(line, record, found.place)
+                batch.append(line, at: found.place)
+            }
+            bytes += found.bytes
         }
         return batch.memories.isEmpty ? nil : batch
     }
 
-    private enum Line {
-        case blank
-        case memory((conversation: String, memory: NewMemory), Int)
-    }
-
-    private static func isBlank(_ line: RawSpan) -> Bool {
-        for offset in 0..<line.byteCount {
-            let byte = line.unsafeLoad(fromByteOffset: offset, as: UInt8.self)
-            if byte != 0x20, byte != 0x09, byte != 0x0D { return false }
+    /// The memories, each with what it was made of.
+    private mutating func lines(of found: FoundRecords) throws(BadLine) -> [(ImportedLine, JSONValue)] {
+        do throws(LineProblem) {
+            let records = try found.result.get()
+            var lines: [(ImportedLine, JSONValue)] = []
+            lines.reserveCapacity(records.count)
+            for (index, record) in records.enumerated() {
+                do throws(LineProblem) {
+                    var line = try parser.memory(of: record)
+                    if line.memory.idempotencyKey == nil {
+                        line.memory.idempotencyKey = contentKeys?.key(
+                            of: record, conversation: line.conversation)
+                    }
+                    lines.append((line, record))
+                } catch {
+                    guard records.count > 1 else { throw error }
+                    throw LineProblem(message: "element \(index + 1): \(error.message)", offset: error.offset)
+                }
+            }
+            return lines
+        } catch {
+            var place = found.place
+            place.offset += UInt64(error.offset)
+            throw BadLine(place, code: "invalid_line", error.message)
         }
-        return true
     }
 }

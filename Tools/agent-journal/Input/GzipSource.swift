@@ -1,7 +1,8 @@
 import CZlib
 import SystemPackage
 
-/// What a gzip file holds, one or several members, unpacked as it is read.
+/// What a gzip file holds, one or several members, unpacked as it is read. Zeros behind a member, with which tapes and copies by
+/// blocks fill up, are passed over.
 final class GzipSource: ByteSource {
     /// The first bytes of every gzip file (RFC 1952).
     static let magic: [UInt8] = [0x1F, 0x8B]
@@ -11,6 +12,7 @@ final class GzipSource: ByteSource {
     private let stream: UnsafeMutablePointer<z_stream>
     private let input: UnsafeMutableRawBufferPointer
     private var isBetweenMembers = true
+    private var hasEndedOne = false
     private static let inputBytes = 64 << 10
 
     /// - Parameter head: What was read of the source already.
@@ -47,19 +49,35 @@ final class GzipSource: ByteSource {
                 }
                 return 0
             }
+            if isBetweenMembers, passOverZeros() == 0 { continue }
             let status = inflate(stream, Z_NO_FLUSH)
             switch status {
             case Z_OK: isBetweenMembers = false
             case Z_STREAM_END:
                 isBetweenMembers = true
+                hasEndedOne = true
                 inflateReset(stream)
             case Z_BUF_ERROR: continue
             default:
+                if isBetweenMembers, hasEndedOne {
+                    throw broken(
+                        "has other bytes behind its end: \(path == nil ? "cut them off" : "if nothing is missing, give the output of gzip -dcq")"
+                    )
+                }
                 let reason = stream.pointee.msg.map { String(cString: $0) } ?? "zlib's status \(status)"
                 throw broken("is damaged: \(reason)")
             }
         }
         return buffer.count - Int(stream.pointee.avail_out)
+    }
+
+    /// - Returns: how many bytes are left behind the zeros.
+    private func passOverZeros() -> UInt32 {
+        while stream.pointee.avail_in > 0, stream.pointee.next_in.pointee == 0 {
+            stream.pointee.next_in += 1
+            stream.pointee.avail_in -= 1
+        }
+        return stream.pointee.avail_in
     }
 
     private func refill() throws -> Bool {
