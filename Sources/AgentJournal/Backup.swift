@@ -29,10 +29,10 @@ extension Journal {
     /// - Parameter directory: One that does not exist, is empty, or holds a backup of this journal.
     /// - Throws: `notAJournal` when something else is there, or the copy was written to; `busy` when it is open; `damaged` when
     ///   the journal is, and nothing was changed; `diskFull`, `system`.
-    /// - Complexity: linear in what is new; blocks the calling thread. Nothing is locked in the journal; adds go on.
+    /// - Complexity: linear in what is new; on a thread of its own. Nothing is locked in the journal; adds go on.
     @discardableResult
     public func backUp(to directory: FilePath) async throws(JournalError) -> BackupReport {
-        try backUpNow(to: directory)
+        try await onOwnThread { [self] () throws(JournalError) in try backUpNow(to: directory) }
     }
 
     /// The same for callers that are not asynchronous.

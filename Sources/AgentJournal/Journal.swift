@@ -52,7 +52,9 @@ public final class Journal: Sendable {
     public static func open(
         at directory: FilePath, create: Creation = .ifMissing, options: Options = Options()
     ) async throws(JournalError) -> Journal {
-        try openNow(at: directory, create: create, options: options)
+        try await onOwnThread { () throws(JournalError) in
+            try openNow(at: directory, create: create, options: options)
+        }
     }
 
     /// Opens a journal, calls `body` with it, and closes it, also when `body` throws.
@@ -99,7 +101,7 @@ public final class Journal: Sendable {
     /// fork it ends the child's use.
     /// - Throws: `system` when the clean close could not be recorded: nothing acknowledged is lost by that.
     public func close() async throws(JournalError) {
-        try closeNow()
+        try await onOwnThread { [self] () throws(JournalError) in try closeNow() }
     }
 
     package func closeNow() throws(JournalError) {
@@ -270,7 +272,7 @@ public final class Journal: Sendable {
     /// - Complexity: linear in what was recorded between the nearest snapshot before it and the point, which is replayed.
     public func view(at point: Point) async throws(JournalError) -> JournalView {
         try checkOpen()
-        return try pastView(at: point)
+        return try await onOwnThread { [self] () throws(JournalError) in try pastView(at: point) }
     }
 }
 

@@ -29,7 +29,9 @@ extension Journal {
     /// How large the journal is.
     ///
     /// - Complexity: linear in the log, which is read.
-    public func statistics() async throws(JournalError) -> JournalStatistics { try statisticsNow() }
+    public func statistics() async throws(JournalError) -> JournalStatistics {
+        try await onOwnThread { [self] () throws(JournalError) in try statisticsNow() }
+    }
 
     /// The same for callers that are not asynchronous.
     package func statisticsNow() throws(JournalError) -> JournalStatistics {

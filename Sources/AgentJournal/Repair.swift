@@ -36,7 +36,9 @@ extension Journal {
     public static func repair(
         at directory: FilePath, dryRun: Bool = false
     ) async throws(JournalError) -> RepairReport {
-        try repair(at: directory, options: Options(), dryRun: dryRun)
+        try await onOwnThread { () throws(JournalError) in
+            try repair(at: directory, options: Options(), dryRun: dryRun)
+        }
     }
 
     package static func repair(

@@ -28,7 +28,9 @@ extension Journal {
     public static func restore(
         from backup: FilePath, to directory: FilePath, options: Options = Options()
     ) async throws(JournalError) -> RestoreReport {
-        try restoreNow(from: backup, to: directory, options: options)
+        try await onOwnThread { () throws(JournalError) in
+            try restoreNow(from: backup, to: directory, options: options)
+        }
     }
 
     /// As `restore(from:to:options:)`, for callers that are not asynchronous.

@@ -96,14 +96,19 @@ extension Journal {
     /// - Complexity: linear in the log. Nothing is locked; adds go on.
     public func verify() async throws(JournalError) -> VerifyReport {
         try checkOpen()
-        return try Journal.verify(at: directory, fileSystem: segmentLog.options.fileSystem)
+        let fileSystem = try segmentLog.options.fileSystem
+        return try await onOwnThread { [directory] () throws(JournalError) in
+            try Journal.verify(at: directory, fileSystem: fileSystem)
+        }
     }
 
     /// The same for a journal that is too damaged to be opened.
     ///
     /// - Throws: `noJournal`, `notAJournal`, `unsupported`, `system`.
     public static func verify(at directory: FilePath) async throws(JournalError) -> VerifyReport {
-        try verify(at: directory, fileSystem: PosixFileSystem())
+        try await onOwnThread { () throws(JournalError) in
+            try verify(at: directory, fileSystem: PosixFileSystem())
+        }
     }
 
     /// The same, telling how far it is by sequence.

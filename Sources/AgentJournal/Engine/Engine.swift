@@ -106,6 +106,7 @@ final class Engine: Sendable {
     /// - Parameter mayBlock: The thread is the caller's own, not one of a pool that tasks share.
     /// - Returns: What came of it; nil when it is to be enqueued.
     func commitAsCaller(_ append: Append, mayBlock: Bool) -> Result<[Receipt], any Error>? {
+        if !mayBlock, log.isHeldByOthers { return nil }
         let isMine = queue.withLock { queue in
             guard queue.isQuiet, !queue.isAwaited, queue.pending.isEmpty, !queue.isStopping,
                 queue.turns.allows(append.rawBytes, mayBlock: mayBlock)

@@ -16,6 +16,8 @@ package protocol EventLog: AnyObject, Sendable {
     /// Ends the present segment when it is longer than that, so that what is written so far can be packed and dropped, and a
     /// replay of what comes next need not read it.
     func seal(longerThan bytes: UInt64) throws(LogError)
+    /// Whether an append would wait for another process now, which may be stopped.
+    var isHeldByOthers: Bool { get }
     /// Makes everything appended durable, then visible.
     func sync() throws(LogError)
     /// The same of what an `append` had written when it returned; while another one appends.

@@ -35,6 +35,17 @@ extension SegmentLog {
         return try outcome.get()
     }
 
+    /// Whether another process appends or syncs just now, or died or was stopped while it did. One that begins right after the answer
+    /// is waited for all the same.
+    ///
+    /// - Complexity: some loads, and a call to the system.
+    package var isHeldByOthers: Bool {
+        guard let lockFile, let shared else { return false }
+        if shared.writer != nil || shared.syncer != nil { return true }
+        // What cannot be asked is told by the append.
+        return (try? lockFile.isLockedByOther(LockFile.writerRange, .exclusive)) ?? false
+    }
+
     /// Sees to it that the next stores to the page find their block, where nothing is written yet.
     func reserveForStores() throws(LogError) {
         do {

@@ -43,6 +43,6 @@ private final class NoFile: File {
         throw FileSystemError(operation: "mmap", path: "", errno: .notSupported)
     }
     func identity() throws(FileSystemError) -> FileIdentity { FileIdentity(device: 0, inode: 0) }
-    func isLinked() throws(FileSystemError) -> Bool { false }
+    func linkedLength() throws(FileSystemError) -> UInt64? { nil }
     func close() {}
 }
