@@ -2,13 +2,13 @@ import Foundation
 import Testing
 
 @Suite(.timeLimit(.minutes(60))) struct AddTests {
-    /// stdin is kept byte for byte, also a newline at its end, and an empty one.
+    /// stdin is kept byte for byte, also a newline at its end, and an empty one when that is asked for.
     @Test func textFromInput() throws {
         let shop = try Workshop()
         for text in [
             "plain", "with newline\n", "\n\n", "", "tab\tcr\r\n", "e\u{301} and \u{E9}", "\u{0}\u{1B}[31m",
         ] {
-            let added = try shop.run("add", "j", "c", input: text)
+            let added = try shop.run("add", "j", "c", "--empty", input: text)
             #expect(added.status == 0, "\(added.error)")
         }
         let contents = try shop.run("export", "j").lines

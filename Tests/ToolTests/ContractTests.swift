@@ -70,9 +70,9 @@ import Testing
                 #"{"conversation":"a/1","kind":"cleared","recorded":"TIME","sequence":6}"#,
             ])
         let text = try shop.run("log", "j").masked.split(separator: "\n")
-        #expect(text.first == "   1  TIME  added      a/1  first")
-        #expect(text.dropFirst().first == "   2  TIME  flushed    start")
-        #expect(text.last == "   6  TIME  cleared    a/1")
+        #expect(text.first == "   1  TIME  added      user       a/1  first")
+        #expect(text.dropFirst().first == "   2  TIME  flushed               start")
+        #expect(text.last == "   6  TIME  cleared               a/1")
     }
 
     @Test func replayVerifyStats() throws {

@@ -36,7 +36,8 @@ enum Main {
     }
 
     private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
-        try Tool.parseAsRoot(arguments)
+        try Suggestions.check(arguments)
+        return try Tool.parseAsRoot(arguments)
     }
 
     /// Says what went wrong, and with which status the process ends.

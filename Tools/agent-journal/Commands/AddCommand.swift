@@ -40,7 +40,7 @@ struct AddCommand: AsyncParsableCommand {
                 contentsOf: [item], expecting: expect)[0]
             try await withOutput { out in
                 guard !output.json else { return try out.write(receipt.json(conversation: conversation)) }
-                try out.line(receipt.text(conversation))
+                try out.line(receipt.text(conversation.shownName))
             }
         }
     }
@@ -57,6 +57,11 @@ extension MemoryOptions {
             console.note("Reading the content from the terminal; end it with Ctrl-D")
         }
         let bytes = try FileSource(nil, interruption: nil).readAll(limit: MemoryOptions.maximumInputBytes)
+        guard !bytes.isEmpty || empty else {
+            throw Failure(
+                "invalid_input",
+                "stdin holds nothing, and an empty memory was not asked for: give the text, or say --empty")
+        }
         guard isText else { return .bytes(bytes) }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Failure(

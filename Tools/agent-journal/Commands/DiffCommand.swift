@@ -26,7 +26,12 @@ struct DiffCommand: AsyncParsableCommand {
     func run() async throws {
         try Conversation.checkName(conversation)
         try await journal.read(output.console, prepare: { $0.skipsReplay = true }) { journal in
-            let diff = try await journal.conversation(conversation).diff(from: from, to: to)
+            let diff: ConversationDiff
+            do {
+                diff = try await journal.conversation(conversation).diff(from: from, to: to)
+            } catch let error as JournalError {
+                throw error.explained(at: from, to)
+            }
             let lines = (diff.removed.map { ("removed", $0) } + diff.added.map { ("added", $0) })
                 .sorted { $0.1.sequence < $1.1.sequence }
             try await withOutput { out in

@@ -74,7 +74,9 @@ private struct LabelFinder {
 
     func sequence(of label: String) throws -> UInt64 {
         guard let sequence = found[Array(label.utf8)] ?? nil else {
-            throw Failure("no_such_point", "There is no flush with the label \"\(label)\"; `log` lists them")
+            throw Failure(
+                "no_such_point",
+                "There is no flush with the label \"\(label)\"; `log` lists them. \(Point.forms)")
         }
         return sequence
     }
@@ -172,22 +174,27 @@ struct EventLines {
         let terminal = Terminal.standardOutput
         let width = max(4, "\(lastSequence)".count)
         let (kind, subject) = describe(event)
+        var role = ""
+        if case .added(let memory) = event.kind { role = (memory.role?.rawValue ?? "-").shownName }
         let head = "\("\(event.sequence)".paddedLeft(to: width))  \(event.recorded)"
-        return "\(terminal.styled(head, .dim))  \(kind.padded(to: 9))  \(subject)\n"
+        return "\(terminal.styled(head, .dim))  \(kind.padded(to: 9))  \(role.padded(to: 9))  \(subject)\n"
     }
 
     private func describe(_ event: Event) -> (kind: String, subject: String) {
         switch event.kind {
-        case .added(let memory): ("added", "\(memory.conversation)  \(excerpt(memory))")
-        case .forgotten(let target, let conversation): ("forgotten", "\(conversation)  \(target)")
-        case .cleared(let conversation): ("cleared", conversation)
-        case .flushed(let label): ("flushed", label ?? "")
+        case .added(let memory): ("added", "\(memory.conversation.shownName)  \(excerpt(memory))")
+        case .forgotten(let target, let conversation): ("forgotten", "\(conversation.shownName)  \(target)")
+        case .cleared(let conversation): ("cleared", conversation.shownName)
+        case .flushed(let label): ("flushed", label?.shownName ?? "")
         case .historyLetGo(let sequence): ("let go", "history up to \(sequence)")
         case .erased(let erased):
             (
                 "erased",
-                [erased.conversation, "\(erased.kind.word)\(erased.target.map { " \($0)" } ?? "")"]
-                    .compactMap { $0 }.joined(separator: "  ")
+                [
+                    erased.conversation?.shownName,
+                    "\(erased.kind.word)\(erased.target.map { " \($0)" } ?? "")",
+                ]
+                .compactMap { $0 }.joined(separator: "  ")
             )
         case .erasureBegun(let through): ("erasing", "what was forgotten up to \(through)")
         case .erasureDone(let through): ("erasure", "of what was forgotten up to \(through) is done")
@@ -198,10 +205,12 @@ struct EventLines {
 
     /// One line, whatever the content holds.
     private func excerpt(_ memory: Memory) -> String {
-        switch memory.content {
+        if let calls = ToolCalls.text(of: memory) { return short(calls) }
+        return switch memory.content {
+        case .text(""): "<empty>"
         case .text(let text): short(text)
         case .json(let json): short(json.description)
-        case .bytes(let bytes): "<\(memory.mimeType ?? "bytes"), \(bytes.count) bytes>"
+        case .bytes(let bytes): "<\((memory.mimeType ?? "bytes").shownName), \(bytes.count) bytes>"
         }
     }
 

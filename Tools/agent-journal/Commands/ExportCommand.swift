@@ -21,6 +21,7 @@ struct ExportCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Only this conversation.", valueName: "name"))
     var conversation: String?
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("The memories as they were then: \(Point.words)", valueName: "point"),
         transform: Point.parse)
     var at: Point?
@@ -55,7 +56,11 @@ extension Journal {
     /// The journal at a point, or as it is now.
     func look(at point: Point?, _ progress: Progress) throws -> JournalView {
         guard let point else { return try view() }
-        return try pastView(at: point) { sequence in progress.show("replaying: event \(sequence)") }
+        do throws(JournalError) {
+            return try pastView(at: point) { sequence in progress.show("replaying: event \(sequence)") }
+        } catch {
+            throw error.explained(at: point)
+        }
     }
 }
 

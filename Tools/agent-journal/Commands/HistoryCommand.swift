@@ -40,7 +40,7 @@ extension MemoryHistory {
         let what =
             switch change.kind {
             case .added(let replaced):
-                "added to \(conversation ?? "a conversation whose name is erased")"
+                "added to \(conversation?.shownName ?? "a conversation whose name is erased")"
                     + (replaced.map { ", in the place of \($0)" } ?? "")
             case .forgotten: "forgotten"
             case .replaced(let successor): "replaced by \(successor)"

@@ -7,8 +7,8 @@ struct LogCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log", abstract: "List the events, also of what was forgotten since.",
         discussion: """
-            One event a line: sequence, time of recording, kind (added, forgotten, cleared, flushed), conversation, and \
-            the first 60 characters.
+            One event a line: sequence, time of recording, kind (added, forgotten, cleared, flushed), role (- for none), \
+            conversation, and the first 60 characters, or the tools that are called.
 
               agent-journal log ./memory
               agent-journal log ./memory --conversation support/user-42 --reverse
@@ -22,9 +22,12 @@ struct LogCommand: AsyncParsableCommand {
     @OptionGroup var journal: JournalArgument
     @Option(help: ArgumentHelp("Only this conversation's.", valueName: "name"))
     var conversation: String?
-    @Option(help: ArgumentHelp("Begin here.", valueName: "point"), transform: Point.parse)
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("Begin here.", valueName: "point"), transform: Point.parse
+    )
     var from: Point?
-    @Option(help: ArgumentHelp("End here.", valueName: "point"), transform: Point.parse)
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("End here.", valueName: "point"), transform: Point.parse)
     var to: Point?
     @Flag(help: "The newest first.")
     var reverse = false

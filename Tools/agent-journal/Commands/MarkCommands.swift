@@ -31,7 +31,7 @@ struct FlushCommand: AsyncParsableCommand {
                 guard !output.json else {
                     return try out.write(receipt.json(conversation: nil, label: label))
                 }
-                try out.line(receipt.text("flushed" + (label.map { "  \($0)" } ?? "")))
+                try out.line(receipt.text("flushed" + (label.map { "  \($0.shownName)" } ?? "")))
             }
         }
     }
@@ -67,7 +67,7 @@ struct ForgetCommand: AsyncParsableCommand {
                     if output.json {
                         try out.write(receipt.json(conversation: conversation, target: target))
                     } else {
-                        try out.line(receipt.text("\(conversation ?? "")  forgot \(target)"))
+                        try out.line(receipt.text("\(conversation?.shownName ?? "")  forgot \(target)"))
                     }
                 }
             }
@@ -95,10 +95,16 @@ struct ClearCommand: AsyncParsableCommand {
     func run() async throws {
         try Conversation.checkName(conversation)
         try await journal.write(output.console) { journal in
+            let isThere = try await journal.conversation(conversation).lastSequence() > 0
             let receipt = try await journal.conversation(conversation).clear()
             try await withOutput { out in
                 guard !output.json else { return try out.write(receipt.json(conversation: conversation)) }
-                try out.line(receipt.text("\(conversation)  cleared"))
+                try out.line(receipt.text("\(conversation.shownName)  cleared"))
+            }
+            guard isThere else {
+                return output.console.note(
+                    "There never was a conversation \"\(conversation.shownName)\": nothing was forgotten. `show` lists those that hold "
+                        + "memories")
             }
             output.noteErasure()
         }

@@ -50,7 +50,7 @@ struct ReplaceCommand: AsyncParsableCommand {
                 }
             try await withOutput { out in
                 guard !output.json else { return try out.write(receipt.json(conversation: name)) }
-                try out.line(receipt.text("\(name)  in place of \(sequence)"))
+                try out.line(receipt.text("\(name.shownName)  in place of \(sequence)"))
             }
             output.noteErasure()
         }

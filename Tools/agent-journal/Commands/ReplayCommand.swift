@@ -18,7 +18,9 @@ struct ReplayCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var journal: JournalArgument
-    @Option(help: ArgumentHelp("Up to there: \(Point.words)", valueName: "point"), transform: Point.parse)
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("Up to there: \(Point.words)", valueName: "point"),
+        transform: Point.parse)
     var at: Point?
     @Flag(help: "From the first event, not from a snapshot.")
     var fromScratch = false

@@ -26,6 +26,7 @@ struct ShowCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Only the newest memories.", valueName: "n"))
     var last: Int?
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("The memories as they were then: \(Point.words)", valueName: "point"),
         transform: Point.parse)
     var at: Point?
@@ -55,9 +56,11 @@ struct ShowCommand: AsyncParsableCommand {
             try await withOutput { out in
                 if let conversation, let key {
                     let found = try memory(forKey: key, in: conversation, view)
-                    try showMemories([found], of: conversation, out)
+                    try showMemories([found], of: conversation, "", out)
                 } else if let conversation {
-                    try showMemories(try view.memories(in: conversation, last: last), of: conversation, out)
+                    let memories = try view.memories(in: conversation, last: last)
+                    let others = memories.isEmpty ? try alike(conversation, view) : ""
+                    try showMemories(memories, of: conversation, others, out)
                 } else {
                     try listConversations(view, out)
                 }
@@ -80,16 +83,27 @@ struct ShowCommand: AsyncParsableCommand {
                 + " since; `history DIR \(sequence)` says when")
     }
 
-    private func showMemories(_ memories: [Memory], of conversation: String, _ out: Output) throws {
+    private func showMemories(_ memories: [Memory], of conversation: String, _ others: String, _ out: Output)
+        throws
+    {
         if output.json {
             for memory in memories { try out.write(JSONLine.object(memory.exportMembers)) }
             return
         }
         if memories.isEmpty {
-            output.console.note("There are no memories in conversation \"\(conversation)\"")
+            output.console.note(
+                "There are no memories in conversation \"\(conversation.shownName)\"" + others)
         }
         let layout = MemoryColumns(memories, on: .standardOutput)
         for memory in memories { try out.write(layout.text(of: memory)) }
+    }
+
+    /// Says which conversations with memories have a name that looks the same.
+    private func alike(_ conversation: String, _ view: JournalView) throws -> String {
+        let alike = try view.conversations().map(\.name).filter { $0.looks == conversation.looks }
+        guard !alike.isEmpty else { return "" }
+        return ". It is \(conversation.spelled); there are some in what looks the same: "
+            + alike.map(\.spelled).joined(separator: ", ")
     }
 
     private func listConversations(_ view: JournalView, _ out: Output) throws {
@@ -109,14 +123,20 @@ struct ShowCommand: AsyncParsableCommand {
             return
         }
         guard !summaries.isEmpty else { return output.console.note("There are no memories in this journal") }
-        let width = max(12, summaries.reduce(0) { max($0, min($1.name.columns, 60)) })
+        let width = max(12, summaries.reduce(0) { max($0, min($1.name.shownName.columns, 60)) })
+        // Names that only their bytes tell apart: of each the first, which is shown as it is.
+        var seen: Set<String> = []
         let terminal = Terminal.standardOutput
         let header = "\("CONVERSATION".padded(to: width))  MEMORIES  LAST"
         try out.line(terminal.styled(header, .bold))
         for summary in summaries {
             let time = try newest(summary.name)?.timestamp.secondsText ?? ""
+            let mark =
+                seen.insert(summary.name.looks).inserted
+                ? "" : "  looks like one above, but is \(summary.name.spelled)"
             try out.line(
-                "\(summary.name.padded(to: width))  \("\(summary.count)".paddedLeft(to: 8))  \(time)")
+                "\(summary.name.shownName.padded(to: width))  \("\(summary.count)".paddedLeft(to: 8))  \(time)\(mark)"
+            )
         }
     }
 }

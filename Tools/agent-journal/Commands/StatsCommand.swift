@@ -9,7 +9,7 @@ struct StatsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stats", abstract: "Say how large the journal is.",
         discussion: """
-            raw_bytes are the events before compression, log_bytes the lengths of the segment files (while the journal is \
+            Sizes have units; in --json they are bytes. raw_bytes are the events before compression, log_bytes the lengths of the segment files (while the journal is \
             open, with preallocated space), disk_bytes the blocks in use by all of its files, open_in the processes that have it \
             open for writing.
 
@@ -29,7 +29,8 @@ struct StatsCommand: AsyncParsableCommand {
                 return try out.write(JSONLine.object(statistics.members(openIn: openers)))
             }
             for (name, value) in statistics.rows {
-                try out.line("\(name.padded(to: 18))\("\(value)".paddedLeft(to: 16))")
+                let size = name.hasSuffix("_bytes") ? value.sizeText : "\(value)"
+                try out.line("\(name.padded(to: 18))\(size.paddedLeft(to: 16))")
             }
             for opener in openers {
                 let command = opener.process.command.escapingControls(keepingNewlines: false)

@@ -39,10 +39,8 @@ struct Console: Sendable {
         write(Array((text + "\n").utf8))
     }
 
-    /// Names in messages come from outside: a terminal gets no control codes of theirs.
-    private static func shown(_ text: String) -> String {
-        Terminal.standardError.isTerminal ? text.escapingControls(keepingNewlines: true) : text
-    }
+    /// Names in messages come from outside: neither a terminal nor a log that is shown on one later gets control codes of theirs.
+    private static func shown(_ text: String) -> String { text.escapingControls(keepingNewlines: true) }
 
     /// There is nowhere to report a failure to write this to.
     private func write(_ bytes: [UInt8]) {

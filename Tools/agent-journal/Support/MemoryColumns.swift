@@ -9,12 +9,12 @@ struct MemoryColumns {
     init(_ memories: [Memory], on terminal: Terminal) {
         self.terminal = terminal
         sequenceWidth = memories.last.map { "\($0.sequence)".count } ?? 1
-        roleWidth = memories.reduce(0) { max($0, min($1.role?.rawValue.columns ?? 0, 16)) }
+        roleWidth = memories.reduce(0) { max($0, min($1.role?.rawValue.shownName.columns ?? 0, 16)) }
     }
 
     /// The lines of a memory.
     func text(of memory: Memory) -> String {
-        let role = (memory.role?.rawValue ?? "").padded(to: roleWidth)
+        let role = (memory.role?.rawValue.shownName ?? "").padded(to: roleWidth)
         let head = "\("\(memory.sequence)".paddedLeft(to: sequenceWidth))  \(memory.timestamp.secondsText)"
         let indent = head.columns + 2 + (roleWidth > 0 ? role.columns + 2 : 0)
         var text = terminal.styled(head, .dim) + "  "
@@ -23,7 +23,7 @@ struct MemoryColumns {
             switch memory.content {
             case .text(let content): lines(content, indent: indent).joined(separator: gap(indent))
             case .json(let json): dimmed(json.description, indent: indent)
-            case .bytes(let bytes): "<\(memory.mimeType ?? "bytes"), \(bytes.count) bytes>"
+            case .bytes(let bytes): "<\((memory.mimeType ?? "bytes").shownName), \(bytes.count) bytes>"
             }
         text += body + "\n"
         if !memory.metadata.isEmpty {

@@ -87,6 +87,9 @@ struct MemoryOptions: ParsableArguments {
             "An idempotency key: the same add again gives the first receipt.", valueName: "key"))
     var key: String?
 
+    @Flag(help: "Take a content that is empty, when stdin holds nothing.")
+    var empty = false
+
     /// The metadata of both options, or nil if neither was given.
     func parsedMetadata() throws -> Metadata? {
         guard metadataJSON != nil || !metadata.isEmpty else { return nil }

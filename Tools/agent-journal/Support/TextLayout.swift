@@ -69,12 +69,32 @@ extension String {
     }
 }
 
+extension UInt64 {
+    /// A number of bytes, for reading: `17 bytes`, `1.2 MiB`.
+    var sizeText: String {
+        guard self >= 1024 else { return "\(self) \(self == 1 ? "byte" : "bytes")" }
+        let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+        var unit = 0
+        var bytes = self
+        // Tenths are rounded, and 1023.97 KiB is 1.0 MiB.
+        while unit < units.count - 1, bytes >= 1024 * 1024 - 51 {
+            bytes /= 1024
+            unit += 1
+        }
+        let tenths = (bytes * 10 + 512) / 1024
+        return "\(tenths / 10).\(tenths % 10) \(units[unit])"
+    }
+}
+
 extension Unicode.Scalar {
-    /// Whether a terminal obeys it: Unicode's controls (C0, DEL, C1) and its bidirectional overrides and isolates.
+    /// Whether a terminal obeys it, or shows nothing for it: Unicode's controls (C0, DEL, C1), what turns the direction of writing
+    /// around, line separators, and other format characters. Not what joins the characters of a script or an emoji.
     fileprivate var isObeyed: Bool {
         switch value {
-        case 0x00...0x1F, 0x7F...0x9F, 0x202A...0x202E, 0x2066...0x2069: true
-        default: false
+        case 0x20...0x7E: false
+        case 0x00...0x1F, 0x7F...0x9F, 0x2028, 0x2029: true
+        case 0x200C, 0x200D, 0xE0020...0xE007F: false
+        default: value >= 0xAD && properties.generalCategory == .format
         }
     }
 }
