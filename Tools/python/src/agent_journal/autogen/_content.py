@@ -7,7 +7,7 @@
 | `dict` | JSON |
 | `Image` | JSON `{"data": <PNG in base64>}`, which is how AutoGen itself serializes one |
 
-The mime type is kept as its string, the metadata as it is.
+The mime type is kept as its string, the metadata as it is. Text with halves of surrogate pairs is escaped: see `_surrogates`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from autogen_core.memory import MemoryContent, MemoryMimeType
 
 from agent_journal import Memory, NewMemory
 from agent_journal._json import require_json
+
+from . import _surrogates
 
 IDEMPOTENCY_KEY = "idempotency_key"
 """The member of a content's metadata that is taken for the idempotency key."""
@@ -47,8 +49,12 @@ def to_new_memory(content: MemoryContent, conversation: str) -> NewMemory:
     memory = NewMemory(content=value, mime_type=mime_type, conversation=conversation)
     if content.metadata:
         require_json(content.metadata, "metadata")
+        if _surrogates.MARK in content.metadata:
+            raise ValueError(f"the member {_surrogates.MARK!r} of metadata is the journal's own")
         memory.metadata = dict(content.metadata)
         memory.idempotency_key = _idempotency_key(content.metadata)
+    if escaped := _surrogates.escaped(value, memory.metadata):
+        memory.content, memory.metadata = escaped
     return memory
 
 
@@ -66,7 +72,8 @@ def to_memory_content(memory: Memory) -> MemoryContent:
     that something else added may have no mime type, then it is that of its kind; and JSON that is not an object, which
     AutoGen has no place for, is returned as JSON text.
     """
-    value: Any = memory.content
+    value: Any
+    value, metadata = _surrogates.unescaped(memory.content, memory.metadata)
     native = MemoryMimeType.JSON
     if isinstance(value, str):
         native = MemoryMimeType.TEXT
@@ -79,7 +86,7 @@ def to_memory_content(memory: Memory) -> MemoryContent:
         value = _image(value, memory.sequence)
     # Not validated: AutoGen would take any dict that has the member "data" for an image.
     return MemoryContent.model_construct(
-        content=value, mime_type=_KNOWN_MIME_TYPES.get(mime_type, mime_type), metadata=memory.metadata or None
+        content=value, mime_type=_KNOWN_MIME_TYPES.get(mime_type, mime_type), metadata=metadata or None
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from autogen_core import Component
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, SystemMessage
 from pydantic import BaseModel, Field
+from pydantic_core import PydanticSerializationError
 from typing_extensions import Self
 
 from agent_journal import Memory, NewMemory
@@ -208,7 +210,7 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
         if not initial or await self._handle.journal.count(self._conversation) > 0:
             return
         new = [to_new_memory(message, self._conversation) for message in initial]
-        digest = _digest("".join(message.model_dump_json() for message in initial))
+        digest = _digest("".join(map(_dumped, initial)))
         for index, memory in enumerate(new):
             memory.idempotency_key = f"initial-messages/{digest}/{index}"
         await self._handle.journal.add_all(new)
@@ -216,8 +218,8 @@ class JournalChatCompletionContext(ChatCompletionContext, Component[JournalChatC
     def _repair(self, sequence: int, result: FunctionExecutionResultMessage) -> NewMemory:
         """The key lets processes that load the dialogue at once repair it once."""
         memory = to_new_memory(result, self._conversation)
-        memory.metadata = {_REPAIRED_CALL: sequence}
-        memory.idempotency_key = f"repaired-call/{sequence}/{_digest(result.model_dump_json())}"
+        memory.metadata[_REPAIRED_CALL] = sequence
+        memory.idempotency_key = f"repaired-call/{sequence}/{_digest(_dumped(result))}"
         return memory
 
     async def _read(self, *, is_whole: bool = False) -> Dialogue:
@@ -273,6 +275,15 @@ def _common(left: Sequence[NewMemory], right: Sequence[NewMemory]) -> int:
         if (one.role, one.content, one.metadata) != (other.role, other.content, other.metadata):
             return index
     return min(len(left), len(right))
+
+
+def _dumped(message: LLMMessage) -> str:
+    """The message as JSON, also one whose text has no UTF-8."""
+    try:
+        return message.model_dump_json()
+    except PydanticSerializationError:
+        memory = to_new_memory(message, "")
+        return json.dumps([memory.role, memory.content, memory.metadata])
 
 
 def _digest(text: str) -> str:

@@ -9,6 +9,8 @@
 
 Lines of other programs are understood as well, once they are imported: a content that is text with one of these roles,
 `tool_calls` of an assistant and `tool_call_id` of a tool's answer, in the form that chat completion services use.
+
+Text with halves of surrogate pairs, which tools give for file names that are not UTF-8, is escaped: see `_surrogates`.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from autogen_core.models import (
 )
 
 from agent_journal import Memory, NewMemory
+
+from . import _surrogates
 
 
 def to_new_memory(message: LLMMessage, conversation: str) -> NewMemory:
@@ -58,8 +62,9 @@ def to_message(memory: Memory) -> LLMMessage:
 
 
 def _message(memory: Memory) -> LLMMessage:
-    content: Any = memory.content
-    metadata: Any = memory.metadata
+    content: Any
+    metadata: Any
+    content, metadata = _surrogates.unescaped(memory.content, memory.metadata)
     source = str(metadata.get("source", memory.role))
     if isinstance(content, bytes):
         raise ValueError("its content is bytes")
@@ -86,6 +91,8 @@ def _message(memory: Memory) -> LLMMessage:
 
 
 def _new(role: str, content: Any, metadata: dict[str, Any], conversation: str) -> NewMemory:
+    if escaped := _surrogates.escaped(content, metadata):
+        content, metadata = escaped
     return NewMemory(content=content, role=role, metadata=metadata, conversation=conversation)
 
 
