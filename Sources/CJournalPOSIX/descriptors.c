@@ -154,7 +154,7 @@ int jp_open(const char *path, size_t root, int flags, uint32_t mode, const struc
     int opened = -1;
     int result = jp_place_find(path, root, &place);
     if (result == 0) {
-        opened = (flags & O_CREAT) != 0 ? open_or_create(&place, flags, mode, owner) : open_at(&place, flags, 0);
+        opened = (flags & O_CREAT) != 0 ? open_or_create(&place, flags, mode, owner) : open_at(&place, flags, mode);
         result = opened == -1 ? errno : keep(&opened);
         jp_place_close(&place);
     }

@@ -84,11 +84,12 @@ int jp_move_above_standard(int fd, int *moved) {
     return result;
 }
 
-int jp_open_nameless(const char *directory, int *fd) {
+int jp_open_nameless(const char *directory, size_t root, int *fd) {
 #ifdef O_TMPFILE
-    return jp_open(directory, 0, O_TMPFILE | O_RDWR, 0600, NULL, fd);
+    return jp_open(directory, root, O_TMPFILE | O_RDWR, 0600, NULL, fd);
 #else
     (void)directory;
+    (void)root;
     (void)fd;
     return ENOTSUP;
 #endif
@@ -122,15 +123,29 @@ int jp_give(int fd, const struct jp_owner *owner) {
     return fchmod(fd, (info.st_mode & 07000) | (mode & 0777)) == 0 || errno == EPERM ? 0 : errno;
 }
 
-int jp_exchange(const char *path, const char *other) {
+int jp_exchange(const char *path, size_t root, const char *other, size_t other_root) {
 #ifdef __linux__
+    struct jp_place source, target;
+    int result = jp_place_enter_two(path, root, &source, other, other_root, &target);
+    if (result != 0) return result;
     const unsigned exchange = 2;  // RENAME_EXCHANGE
-    return syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, other, exchange) == 0 ? 0 : errno;
+    if (syscall(SYS_renameat2, source.directory, source.name, target.directory, target.name, exchange) != 0) {
+        result = errno;
+    }
+    jp_place_leave_two(&source, &target);
+    return result;
 #elif defined(__APPLE__)
-    return renamex_np(path, other, RENAME_SWAP) == 0 ? 0 : errno;
+    struct jp_place source, target;
+    int result = jp_place_enter_two(path, root, &source, other, other_root, &target);
+    if (result != 0) return result;
+    if (renameatx_np(source.directory, source.name, target.directory, target.name, RENAME_SWAP) != 0) result = errno;
+    jp_place_leave_two(&source, &target);
+    return result;
 #else
     (void)path;
+    (void)root;
     (void)other;
+    (void)other_root;
     return ENOTSUP;
 #endif
 }

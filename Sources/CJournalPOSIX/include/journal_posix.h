@@ -87,12 +87,12 @@ int jp_links_and_length(int fd, uint64_t *count, uint64_t *length);
 // has another number; `*moved` is then that.
 int jp_move_above_standard(int fd, int *moved);
 // Opens a file that never has a name, in a directory, as `jp_open` opens one. ENOTSUP and others where that cannot be had.
-int jp_open_nameless(const char *directory, int *fd);
+int jp_open_nameless(const char *directory, size_t root, int *fd);
 
 int jp_make_directory(const char *path, size_t root, uint32_t mode, const struct jp_owner *owner);
 int jp_rename(const char *from, size_t from_root, const char *to, size_t to_root);
 // Exchanges two names in one step. EINVAL, ENOSYS or ENOTSUP where that cannot be done.
-int jp_exchange(const char *path, const char *other);
+int jp_exchange(const char *path, size_t root, const char *other, size_t other_root);
 int jp_unlink(const char *path, size_t root);
 
 // fdatasync; on macOS F_FULLFSYNC, since its fsync leaves the data in the drive's cache.

@@ -109,10 +109,9 @@ package struct PosixFileSystem: FileSystem {
     ) throws(FileSystemError) -> (file: any File, path: FilePath) {
         var number: CInt = -1
         // It never has a name, so that a process that is killed leaves nothing behind.
-        if directory.withPlatformString({ jp_open_nameless($0, &number) }) == 0 {
-            return (
-                PosixFile(FileDescriptor(rawValue: number), path: directory, isWritable: true, of: self), directory
-            )
+        if withPlace(directory, { jp_open_nameless($0, $1, &number) }) == 0 {
+            let descriptor = FileDescriptor(rawValue: number)
+            return (PosixFile(descriptor, path: directory, isWritable: true, of: self), directory)
         }
         // Not /tmp, which is often in memory: what is put here is what memory has no room for.
         let directory = FilePath(getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp")
@@ -162,8 +161,8 @@ package struct PosixFileSystem: FileSystem {
     }
 
     package func exchange(_ path: FilePath, with other: FilePath) throws(FileSystemError) {
-        let result = path.withPlatformString { path in
-            other.withPlatformString { other in jp_exchange(path, other) }
+        let result = withPlace(path) { path, root in
+            withPlace(other) { other, otherRoot in jp_exchange(path, root, other, otherRoot) }
         }
         guard [.notSupported, .invalidArgument, .noFunction].contains(Errno(rawValue: result)) else {
             return try check(result, "exchange", other)
@@ -186,15 +185,18 @@ package struct PosixFileSystem: FileSystem {
     }
 
     package func syncDirectory(_ path: FilePath) throws(FileSystemError) {
-        var options: FileDescriptor.OpenOptions = .directory
-        if withPlace(path, { $1 }) > 0 { options.insert(.noFollow) }
-        let descriptor = try open(path, options, .readOnly, nil, "sync of directory")
+        let descriptor = try open(path, directoryOptions(path), .readOnly, nil, "sync of directory")
         defer { jp_close(descriptor.rawValue) }
         try check(jp_fsync(descriptor.rawValue), "sync of directory", path)
     }
 
     package func openDirectory(_ path: FilePath) throws(FileSystemError) -> any Directory {
-        PosixDirectory(try open(path, .directory, .readOnly, nil, "open"), path: path)
+        PosixDirectory(try open(path, directoryOptions(path), .readOnly, nil, "open"), path: path)
+    }
+
+    /// The journal's own directory may be a link.
+    private func directoryOptions(_ path: FilePath) -> FileDescriptor.OpenOptions {
+        withPlace(path, { $1 }) > 0 ? [.directory, .noFollow] : .directory
     }
 
     package func volume(holding path: FilePath) throws(FileSystemError) -> Volume {
