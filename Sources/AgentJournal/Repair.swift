@@ -153,9 +153,8 @@ private struct JournalRepair {
         for survivor in try asJournalError({ () throws(LogError) in try snapshots.survivors() })
         where survivor.sequence < first {
             survivor.event.withUnsafeBytes { event in
-                // Its fields were decoded a moment ago.
-                try? base.state.apply(
-                    event, sequence: survivor.sequence,
+                base.state.apply(
+                    checked: event, sequence: survivor.sequence,
                     recordedMicroseconds: survivor.recordedMicroseconds)
             }
             if survivor.sequence > next { base.losses.append(next...(survivor.sequence - 1)) }

@@ -28,10 +28,7 @@ struct SurveyedSnapshots {
             do throws(LogError) {
                 let table = try files.open(name)
                 try table.verify()
-                guard let meta = StateMeta(table.meta), meta.lastSequence == table.sequence else {
-                    throw LogError(.damaged, "\(name.path) does not say what it covers", path: name.path)
-                }
-                try SurveyedSnapshots.checkCounts(table, meta)
+                let meta = try SurveyedSnapshots.check(table)
                 floor = max(floor, meta.floor)
                 newest = max(newest, table.sequence)
                 sound.append((table, meta))
@@ -46,6 +43,18 @@ struct SurveyedSnapshots {
         }
     }
 
+    /// Checks what a table cannot know of itself: that its entries are those of a state.
+    ///
+    /// - Complexity: reads all of it.
+    static func check(_ table: TableReader) throws(LogError) -> StateMeta {
+        guard let meta = StateMeta(table.meta), meta.lastSequence == table.sequence else {
+            throw LogError(.damaged, "\(table.path) does not say what it covers", path: table.path)
+        }
+        try checkCounts(table, meta)
+        try checkOthers(table)
+        return meta
+    }
+
     /// Each conversation has as many memories as is said of it.
     private static func checkCounts(_ table: TableReader, _ meta: StateMeta) throws(LogError) {
         let conversations = TableCursor(table, isCaching: false)
@@ -54,9 +63,11 @@ struct SurveyedSnapshots {
         try memories.seek([StateKeys.memories])
         var total: UInt64 = 0
         while let key = conversations.key, key[0] == StateKeys.conversations {
+            try checkEntry(key, conversations)
             let prefix = StateKeys.memories(of: Array(key.dropFirst()))
             var count = 0
             while let memory = memories.key, memory.starts(with: prefix) {
+                try checkEntry(memory, memories)
                 count += 1
                 try memories.advance()
             }
@@ -71,6 +82,27 @@ struct SurveyedSnapshots {
         guard memories.key?.first != StateKeys.memories, total == meta.memories else {
             throw LogError(
                 .damaged, "\(table.path) holds other memories than its conversations say", path: table.path)
+        }
+    }
+
+    /// Each entry of the other sections is as the format has it. They are not read otherwise.
+    private static func checkOthers(_ table: TableReader) throws(LogError) {
+        let cursor = TableCursor(table, isCaching: false)
+        for section in [StateKeys.erasedKeys, StateKeys.keys, StateKeys.labels, StateKeys.sequences] {
+            try cursor.seek([section])
+            while let key = cursor.key, key[0] == section {
+                try checkEntry(key, cursor)
+                try cursor.advance()
+            }
+        }
+    }
+
+    private static func checkEntry(_ key: UnsafeRawBufferPointer, _ cursor: TableCursor) throws(LogError) {
+        let table = cursor.table
+        guard cursor.operation == .put, SnapshotEntry.isSound(key, cursor.value, through: table.sequence)
+        else {
+            throw LogError(
+                .damaged, "\(table.path) holds an entry that is not as it must be", path: table.path)
         }
     }
 
@@ -146,10 +178,12 @@ struct Survivor {
     /// Nil when the entry is none of a memory.
     init?(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
         guard key.count > 10, key[0] == StateKeys.memories, key[key.count - 9] == 0 else { return nil }
-        guard let (event, recorded) = MemoryValue.decode(value, name: Array(key[1..<(key.count - 9)])),
-            event.withUnsafeBytes({ (try? EventFields($0))?.kind == EventFields.Kind.added })
+        let sequence = StateKeys.sequence(ofMemory: key)
+        guard sequence > 0,
+            let (event, recorded) = MemoryValue.decode(
+                value, name: Array(key[1..<(key.count - 9)]), sequence)
         else { return nil }
-        sequence = StateKeys.sequence(ofMemory: key)
+        self.sequence = sequence
         recordedMicroseconds = recorded
         self.event = event
     }

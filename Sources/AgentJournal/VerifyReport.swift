@@ -144,10 +144,9 @@ extension Journal {
         do throws(EventProblem) {
             var events = EventIterator(payload)
             while let event = try events.next() {
-                let fields = try EventFields(event)
-                let sequence = frame.firstSequence + UInt64(count)
-                if let floor = try fields.floor(at: sequence) { letGo(floor) }
-                _ = try fields.erasedThrough(at: sequence)
+                let fields = try EventFields(
+                    event, at: frame.firstSequence + UInt64(count), inErasedSegment: frame.isOfErasedSegment)
+                if let floor = fields.floor { letGo(floor) }
                 count += 1
             }
         } catch {
@@ -241,7 +240,8 @@ extension Journal {
                 }
                 var events = EventIterator(payload)
                 var sequence = frame.firstSequence
-                while let event = try? events.next(), let fields = try? EventFields(event) {
+                while let event = try? events.next() {
+                    let fields = EventFields(checked: event)
                     // A segment that holds more than its successor says overlaps it: each sequence is there once.
                     if sequence > last {
                         body(fields, event, sequence, frame.recordedMicroseconds)
@@ -287,9 +287,9 @@ private struct SalvagedState {
         }
     }
 
+    /// Applies an event that was checked when it was read.
     private mutating func applyOne(_ bytes: UnsafeRawBufferPointer, _ sequence: UInt64, _ recorded: Int64) {
         guard sequence <= bound.sequence, recorded <= bound.recorded else { return }
-        // Its fields were decoded a moment ago.
-        try? state.apply(bytes, sequence: sequence, recordedMicroseconds: recorded)
+        state.apply(checked: bytes, sequence: sequence, recordedMicroseconds: recorded)
     }
 }

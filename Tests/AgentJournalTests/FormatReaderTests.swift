@@ -312,6 +312,12 @@ enum FormatReader {
         try run([script.path, command, directory.path])
     }
 
+    /// Random payloads, each with what the reader says of it; random_payloads.py says how.
+    static func randomPayloads(_ count: Int, seed: Int) throws -> Answer {
+        let program = script.deletingLastPathComponent().appending(path: "random_payloads.py")
+        return try run([program.path, "\(count)", "\(seed)"])
+    }
+
     private static func run(_ arguments: [String]) throws -> Answer {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")

@@ -11,7 +11,7 @@ journal, not supported, or cannot be read. It takes no locks and writes nothing:
 
 canonical_json.py has the section "Canonical JSON", payload.py the protobuf messages, journal_log.py the sections
 from "journal.json" to "lock", erasure.py the keys and hashes of "Erased segments", snapshot.py "Tables" and "Snapshots",
-and this file "Opening", "State", "Export" and the commands.
+and this file "Opening", "State", "Export" and the commands. random_payloads.py compares another reader with this one.
 """
 
 import argparse
@@ -44,32 +44,15 @@ def read_events(log):
                 continue
             # The CRC is right, so what is wrong here was written so: damage, wherever the frame is.
             try:
-                events = payload.events(frame.payload)
-                if len(events) != frame.header.count:
-                    raise payload.Malformed("%d events, not %d" % (len(events), frame.header.count))
+                events = payload.events(
+                    frame.payload, frame.first_sequence, frame.header.count, walk.segment.erased)
             except payload.Malformed as error:
                 raise Damaged(walk.segment.file, frame.offset, "payload: %s" % error) from None
             except payload.NotUnderstood as error:
                 raise Unsupported("%s:%d: %s is not known" % (walk.segment.file, frame.offset, error)) from None
             for sequence, fields in enumerate(events, frame.first_sequence):
-                if fields is None:
-                    continue
-                wrong = out_of_place(fields, sequence, walk.segment)
-                if wrong:
-                    raise Damaged(walk.segment.file, frame.offset, "payload: %s" % wrong)
-                yield Event(sequence, frame.recorded, fields)
-
-
-def out_of_place(fields, sequence, segment):
-    """Why an event cannot be where it is, or None."""
-    kind, target = fields["kind"], fields.get("target", 0)
-    if kind == "floor" and target > sequence:
-        return "a floor that is not reached yet"
-    if kind in ("erasure_begun", "erasure_done") and target >= sequence:
-        return "%s of what is not there yet" % kind
-    if kind == "erased" and not segment.erased:
-        return "erased in a segment that is not"
-    return None
+                if fields is not None:
+                    yield Event(sequence, frame.recorded, fields)
 
 
 def open_salts(log, events):

@@ -36,6 +36,12 @@ FIELDS = {
 LENGTHS = {"leaf": 32, "key_hash": 16, "erasure_key": 32}
 FIRST_OPTIONAL_FIELD, FIRST_OPTIONAL_KIND = 32, 64
 
+# Of an erased event, by what it was: what there must be, and what there may be.
+ERASED_PARTS = {1: (set(), {"conversation", "key_hash"}), 2: ({"target"}, {"target"}), 3: (set(), set())}
+
+# No journal has so many events.
+BOUND = 1 << 62
+
 
 class Malformed(ValueError):
     """The bytes are not what the document says they are."""
@@ -97,14 +103,39 @@ def fields(data, position, end):
         yield number, wire, value
 
 
-def events(payload):
-    """The events of a raw payload, in order: a dict each, or None for an event that may be skipped."""
-    found = []
-    for number, wire, value in fields(payload, 0, len(payload)):
-        if (number, wire) != (1, 2):
-            raise Malformed("field %d among the events" % number)
-        found.append(event(value))
+def events(payload, first, count, in_erased_segment):
+    """The events of the raw payload of a frame of `count` events from sequence `first` on, in order: a dict each, or None
+    for an event that may be skipped."""
+    found, position = [], 0
+    while position < len(payload):
+        if payload[position] != 0x0A:
+            raise Malformed("not a series of events")
+        length, position = varint(payload, position + 1, len(payload))
+        if length > len(payload) - position:
+            raise Malformed("an event is longer than the payload")
+        result = event(payload[position:position + length])
+        position += length
+        wrong = result and out_of_place(result, first + len(found), in_erased_segment)
+        if wrong:
+            raise Malformed(wrong)
+        found.append(result)
+    if len(found) != count:
+        raise Malformed("%d events, not %d" % (len(found), count))
     return found
+
+
+def out_of_place(fields, sequence, in_erased_segment):
+    """Why an event cannot be where it is, or None."""
+    kind, target = fields["kind"], fields.get("target", 0)
+    if kind == "floor" and target > sequence:
+        return "a floor that is not reached yet"
+    if kind in ("erasure_begun", "erasure_done") and target >= sequence:
+        return "%s of what is not there yet" % kind
+    if kind == "erased" and not in_erased_segment:
+        return "erased in a segment that is not"
+    if kind == "erased" and fields["erasure"] <= sequence:
+        return "erased by what came before it"
+    return None
 
 
 def event(data):
@@ -118,28 +149,58 @@ def event(data):
         return None
     if code not in KINDS:
         raise NotUnderstood("event kind %d" % code)
-    kind = KINDS[code]
-    result = {"kind": kind}
+    # What must be understood is told before what fields hold is looked at.
+    result, before = {"kind": KINDS[code]}, 1
     for number, wire, value in members:
-        if number in FIELDS:
-            name, expected, kinds, bounds = FIELDS[number]
-            if wire != expected or kind not in kinds or name in result:
-                raise Malformed("%s has %s twice, or as it cannot have it" % (kind, name))
-            if value == 0 and name != "timestamp":
+        if place(result, before, number, wire, value):
+            before = number
+    check(result)
+    return result
+
+
+def place(result, before, number, wire, value):
+    """Puts a field into an event, the last of which has the number `before`; False when it is not known and passed over."""
+    known = FIELDS.get(number)
+    if known:
+        name, expected, kinds, _ = known
+        if wire != expected or result["kind"] not in kinds:
+            raise Malformed("%s has %s as it cannot have it" % (result["kind"], name))
+        if number <= before:
+            raise Malformed("%s has %s twice, or out of its order" % (result["kind"], name))
+        result[name] = value
+        return True
+    if number == 1:
+        raise Malformed("an event has two kinds")
+    if number < FIRST_OPTIONAL_FIELD:
+        raise NotUnderstood("event field %d" % number)
+    return False
+
+
+def check(result):
+    """Checks what the fields of an event hold, and makes values of them."""
+    kind = result["kind"]
+    for name, _, _, bounds in FIELDS.values():
+        if name in result:
+            if result[name] == 0 and name != "timestamp":
                 raise Malformed("%s with %s 0" % (kind, name))
-            result[name] = field(name, value, bounds)
-        elif number == 1:
-            raise Malformed("an event has two kinds")
-        elif number < FIRST_OPTIONAL_FIELD:
-            raise NotUnderstood("event field %d" % number)
+            result[name] = field(name, result[name], bounds)
     for name in NEEDED[kind]:
         if name not in result:
             raise Malformed("%s without %s" % (kind, name))
     if kind == "added" and sum(name in result for name in ("text", "json", "data")) != 1:
         raise Malformed("added without exactly one content")
-    if kind == "lost" and result["first"] > result["target"]:
+    if kind == "lost" and not result["first"] <= result["target"] < BOUND:
         raise Malformed("lost from %d to %d" % (result["first"], result["target"]))
-    return result
+    if kind == "erased":
+        check_erased(result)
+
+
+def check_erased(result):
+    was, parts = result["was"], {"conversation", "target", "key_hash"} & set(result)
+    if was in ERASED_PARTS:
+        needed, allowed = ERASED_PARTS[was]
+        if not needed <= parts <= allowed:
+            raise Malformed("erased of kind %d with %s" % (was, ", ".join(sorted(parts)) or "nothing"))
 
 
 def field(name, value, bounds):
@@ -166,6 +227,6 @@ def field(name, value, bounds):
             value = value.decode("utf-8")
         except UnicodeDecodeError:
             raise Malformed("%s is not UTF-8" % name) from None
-        if name == "conversation" and any(c < " " or c == "\x7f" for c in value):
+        if name == "conversation" and any(c < " " or "\x7f" <= c < "\xa0" for c in value):
             raise Malformed("conversation with a control character")
     return value

@@ -65,7 +65,7 @@ struct ImportTarget: Target {
             expect(try events.next() == nil, "it is one")
             var line: [UInt8] = []
             ExportLine.append(
-                try EventFields(event), event, sequence: 1, recordedMicroseconds: recorded, to: &line)
+                EventFields(checked: event), event, sequence: 1, recordedMicroseconds: recorded, to: &line)
             return line
         }
     }

@@ -84,7 +84,9 @@ extension Engine {
     func stillDamaged(_ name: SnapshotFiles.Name) -> LogError? {
         guard let snapshots, damagedSnapshots.withLock({ $0.contains(name.path) }) else { return nil }
         do {
-            try snapshots.open(name).verify()
+            let table = try snapshots.open(name)
+            try table.verify()
+            _ = try SurveyedSnapshots.check(table)
         } catch {
             return error
         }

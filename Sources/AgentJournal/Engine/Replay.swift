@@ -73,7 +73,9 @@ struct Replay {
         var sequence = frame.firstSequence
         while let event = try events.next() {
             if sequence > state.lastSequence, sequence <= bound {
-                try state.apply(event, sequence: sequence, recordedMicroseconds: frame.recordedMicroseconds)
+                try state.apply(
+                    event, sequence: sequence, recordedMicroseconds: frame.recordedMicroseconds,
+                    inErasedSegment: frame.isOfErasedSegment)
             }
             sequence += 1
         }

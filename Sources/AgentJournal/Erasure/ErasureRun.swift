@@ -222,7 +222,8 @@ struct Erasure: Sendable {
         guard event.sequence <= scope.through else { return nil }
         let fields: EventFields
         do {
-            fields = try EventFields(event.bytes)
+            // Whether what is left of another may stand there is the segment's to say, which was read before.
+            fields = try EventFields(event.bytes, at: event.sequence, inErasedSegment: true)
         } catch {
             throw Erasure.unreadable(event, error)
         }

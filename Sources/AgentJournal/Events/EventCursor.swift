@@ -55,11 +55,19 @@ struct EventCursor {
             while let bytes = try events.next() {
                 let sequence = next
                 next += 1
+                // With its last event it is known whether a frame holds as many as it says.
+                guard sequence < frame.lastSequence || events.isAtEnd else {
+                    throw .malformed("the frame holds more events than it says")
+                }
                 guard sequence > after else { continue }
                 lastSequence = sequence
                 return Found(
-                    fields: try EventFields(bytes), bytes: bytes, sequence: sequence,
-                    recordedMicroseconds: frame.recordedMicroseconds)
+                    fields: try EventFields(
+                        bytes, at: sequence, inErasedSegment: frame.isOfErasedSegment),
+                    bytes: bytes, sequence: sequence, recordedMicroseconds: frame.recordedMicroseconds)
+            }
+            guard next == frame.lastSequence + 1 else {
+                throw .malformed("the frame holds fewer events than it says")
             }
         } catch {
             throw JournalError(error, in: frame, of: reader.path)

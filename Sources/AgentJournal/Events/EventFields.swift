@@ -43,6 +43,37 @@ struct EventFields {
         /// Unknown fields from here on may be passed over.
         static let firstOptional = 32
         static let replaces = 32
+
+        // Sets of fields, a bit each. Computed, for constants that are made once would have to be looked for.
+
+        /// Those that this version knows.
+        static var known: UInt64 { 0x7_FFFE | bit(replaces) }
+        /// Those of them that are numbers; the others are of bytes.
+        static var numbers: UInt64 {
+            bit(kind) | bit(timestamp) | bit(target) | bit(was) | bit(erasure) | bit(first) | bit(replaces)
+        }
+
+        /// Those that an event of a kind may have.
+        static func allowed(_ kind: UInt64) -> UInt64 {
+            switch kind {
+            case Kind.added:
+                bit(conversation) | bit(text) | bit(json) | bit(data) | bit(mimeType) | bit(role)
+                    | bit(metadata)
+                    | bit(timestamp) | bit(key) | bit(replaces)
+            case Kind.forgotten: bit(conversation) | bit(target)
+            case Kind.cleared: bit(conversation)
+            case Kind.flushed: bit(label)
+            case Kind.erased:
+                bit(conversation) | bit(target) | bit(was) | bit(leaf) | bit(keyHash) | bit(erasure)
+            case Kind.erasureBegun: bit(target) | bit(erasureKey)
+            case Kind.floor, Kind.erasureDone: bit(target)
+            case Kind.lost: bit(target) | bit(first)
+            default: 0
+            }
+        }
+
+        @inline(__always)
+        static func bit(_ field: Int) -> UInt64 { 1 << UInt64(truncatingIfNeeded: field) }
     }
     /// How many bytes a leaf, the hash of a key and the key of an erasure have.
     static let leafBytes = 32

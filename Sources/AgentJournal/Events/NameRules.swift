@@ -1,3 +1,5 @@
+import CanonicalJSON
+
 /// What names, labels, keys, roles and mime types may be.
 enum NameRules {
     static let conversationBytes = 512
@@ -27,6 +29,18 @@ enum NameRules {
                 "The \(what) holds the control character U+\(String(repeating: "0", count: max(0, 4 - code.count)))\(code); "
                     + "remove it")
         }
+    }
+
+    /// Whether bytes that were read are the name of a conversation.
+    @inline(__always)
+    static func isConversation(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes.count > 0 && bytes.count <= conversationBytes && UTF8Text.isValidWithoutControls(bytes)
+    }
+
+    /// Whether bytes that were read are a key, a label, a role or a mime type. A writer refuses control characters in these
+    /// too; a reader need not.
+    static func isText(_ bytes: UnsafeRawBufferPointer, maximumBytes: Int) -> Bool {
+        bytes.count > 0 && bytes.count <= maximumBytes && UTF8Text.isValid(bytes)
     }
 
     private static func isPrintable(_ bytes: Span<UInt8>) -> Bool {

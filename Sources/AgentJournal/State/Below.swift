@@ -52,8 +52,12 @@ final class Below: Sendable {
             let merged = try MergedSource(sources, combine: StateKeys.combine)
             var found: [(name: [UInt8], value: ConversationValue)] = []
             while let key = merged.key, key.starts(with: start) {
-                guard let value = ConversationValue(merged.value) else {
-                    throw LogError(.damaged, "A snapshot holds a conversation that cannot be decoded")
+                guard let value = ConversationValue(merged.value),
+                    NameRules.isConversation(UnsafeRawBufferPointer(rebasing: key.dropFirst()))
+                else {
+                    throw LogError(
+                        .damaged, "A snapshot holds a conversation that cannot be decoded",
+                        path: tables.first?.path)
                 }
                 found.append((Array(key.dropFirst()), value))
                 try merged.advance()
@@ -100,70 +104,19 @@ final class Below: Sendable {
         switch cursor.operation {
         case .put:
             if !mask.removed.contains(sequence) {
-                found.append(try stored(cursor.value, name, sequence, table))
+                found.append(try Below.stored(cursor.value, name, sequence, table))
             }
         case .delete, .deletePrefix: mask.removed.insert(sequence)
         }
     }
 
-    private func stored(
+    static func stored(
         _ value: UnsafeRawBufferPointer, _ name: [UInt8], _ sequence: UInt64, _ table: TableReader
     ) throws(JournalError) -> Stored {
-        guard let (event, recorded) = MemoryValue.decode(value, name: name),
-            event.withUnsafeBytes({ (try? EventFields($0))?.kind == EventFields.Kind.added })
-        else { throw Below.malformed(table) }
+        guard let (event, recorded) = MemoryValue.decode(value, name: name, sequence) else {
+            throw malformed(table)
+        }
         return Stored(event, sequence: sequence, recordedMicroseconds: recorded)
-    }
-
-    /// Calls with the live memories of a conversation, from the oldest on.
-    ///
-    /// - Parameter cursors: One for each table, kept from call to call: whoever asks for conversations in order
-    ///   reads each block once.
-    func forEach(
-        _ name: [UInt8], _ mask: Mask, _ cursors: [TableCursor], _ body: (Stored) throws -> Void
-    ) throws {
-        var mask = mask
-        var newest: [Stored] = []
-        layer?.collect(name, at: Layer.everything, last: .max, before: nil, &mask, &newest)
-        let prefix = StateKeys.memories(of: name)
-        // What each table must leave out is known from the newer ones.
-        var masks = [mask]
-        for table in tables.dropFirst().reversed() {
-            var rest: [Stored] = []
-            try Below(tables: [table]).collectMask(prefix, &mask, &rest)
-            masks.append(mask)
-        }
-        for (cursor, mask) in zip(cursors, masks.reversed()) where !mask.isCleared {
-            try asJournalError { () throws(LogError) in try cursor.seek(prefix) }
-            while let key = cursor.key, key.starts(with: prefix) {
-                if key.count == prefix.count + 8, cursor.operation == .put {
-                    let sequence = StateKeys.sequence(ofMemory: key)
-                    if !mask.removed.contains(sequence) {
-                        try body(try stored(cursor.value, name, sequence, cursor.table))
-                    }
-                }
-                try asJournalError { () throws(LogError) in try cursor.advance() }
-            }
-        }
-        for stored in newest.reversed() { try body(stored) }
-    }
-
-    private func collectMask(
-        _ prefix: [UInt8], _ mask: inout Mask, _ rest: inout [Stored]
-    ) throws(JournalError) {
-        let table = tables[0]
-        try asJournalError { () throws(LogError) in
-            let cursor = TableCursor(table)
-            try cursor.seek(prefix)
-            while let key = cursor.key, key.starts(with: prefix) {
-                if key.count == prefix.count {
-                    mask.isCleared = true
-                } else if key.count == prefix.count + 8, cursor.operation == .delete {
-                    mask.removed.insert(StateKeys.sequence(ofMemory: key))
-                }
-                try cursor.advance()
-            }
-        }
     }
 
     /// The conversation that the add with this sequence belonged to, also when the memory is forgotten.
@@ -173,7 +126,9 @@ final class Below: Sendable {
         for table in tables.reversed() {
             guard let found = try find(key, in: table) else { continue }
             let isErased = found.value.first == StateKeys.erasedMark
-            return Array(found.value.dropFirst(isErased ? 1 : 0))
+            let name = UnsafeRawBufferPointer(rebasing: found.value.dropFirst(isErased ? 1 : 0))
+            guard NameRules.isConversation(name) else { throw Below.malformed(table) }
+            return Array(name)
         }
         return nil
     }
@@ -292,9 +247,7 @@ extension Layer {
             return nil
         }
         let hash = arena.withBytes(record.place) { event in
-            guard let compared = try? EventFields(event).compared else {
-                preconditionFailure("an event that was applied cannot be decoded")
-            }
+            let compared = EventFields(checked: event).compared
             return StateKeys.hash(ofCompared: UnsafeRawBufferPointer(rebasing: event[compared]))
         }
         return KeyValue(

@@ -40,6 +40,12 @@ struct Layer: Sendable {
     struct Key: Hashable {
         var conversation: Int
         var bytes: [UInt8]
+
+        /// All bytes at once: what is made for arrays goes through them one by one.
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(conversation)
+            bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        }
     }
 
     /// The first add with a key, which a repeated one is compared with.
@@ -119,22 +125,19 @@ struct Layer: Sendable {
                 erasure: erasure, erased: erasedBelow, erasedAdds: erasedAdds))
     }
 
-    /// Applies the next event.
+    /// Applies the next event, which was checked.
     ///
     /// - Complexity: amortized constant for an add, logarithmic for a forget, linear in the conversation for a clear.
     mutating func apply(
-        _ bytes: UnsafeRawBufferPointer, sequence: UInt64, recordedMicroseconds: Int64
-    ) throws(EventProblem) {
-        let fields = try EventFields(bytes)
-        let floor = try fields.floor(at: sequence)
-        let erasedThrough = try fields.erasedThrough(at: sequence)
+        _ fields: EventFields, _ bytes: UnsafeRawBufferPointer, sequence: UInt64, recordedMicroseconds: Int64
+    ) {
         skip(to: sequence, recordedMicroseconds: recordedMicroseconds)
         eventCount += 1
         if fields.kind == EventFields.Kind.flushed, let label = fields.label {
             labels[Array(bytes[label])] = sequence
         }
-        if let floor { self.floor = max(self.floor, floor) }
-        if let erasedThrough { note(fields, bytes, erasedThrough) }
+        if let floor = fields.floor { self.floor = max(self.floor, floor) }
+        if let erasedThrough = fields.erasedThrough { note(fields, bytes, erasedThrough) }
         if fields.kind == EventFields.Kind.erased, let hash = fields.keyHash {
             memoryBytes += 2 * Layer.entryBytes
             erasedKeys[Array(bytes[hash])] = KeyValue(

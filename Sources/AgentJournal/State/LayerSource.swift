@@ -193,12 +193,8 @@ private struct LayerWalk: ~Copyable {
     }
 
     private static func hash(of event: UnsafeRawBufferPointer) -> [UInt8] {
-        do {
-            let compared = try EventFields(event).compared
-            return StateKeys.hash(ofCompared: UnsafeRawBufferPointer(rebasing: event[compared]))
-        } catch {
-            preconditionFailure("an event that was applied cannot be decoded: \(error)")
-        }
+        let compared = EventFields(checked: event).compared
+        return StateKeys.hash(ofCompared: UnsafeRawBufferPointer(rebasing: event[compared]))
     }
 }
 

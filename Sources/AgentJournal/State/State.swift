@@ -35,10 +35,22 @@ struct State: Sendable {
     /// The last event applied.
     var lastSequence: UInt64 { layer.lastSequence }
 
+    /// Applies the next event, as it was read from a file: nothing of it was checked.
     mutating func apply(
-        _ bytes: UnsafeRawBufferPointer, sequence: UInt64, recordedMicroseconds: Int64
+        _ bytes: UnsafeRawBufferPointer, sequence: UInt64, recordedMicroseconds: Int64,
+        inErasedSegment: Bool = false
     ) throws(EventProblem) {
-        try layer.apply(bytes, sequence: sequence, recordedMicroseconds: recordedMicroseconds)
+        let fields = try EventFields(bytes, at: sequence, inErasedSegment: inErasedSegment)
+        layer.apply(fields, bytes, sequence: sequence, recordedMicroseconds: recordedMicroseconds)
+    }
+
+    /// Applies the next event, which was checked, or encoded here.
+    mutating func apply(
+        checked bytes: UnsafeRawBufferPointer, sequence: UInt64, recordedMicroseconds: Int64
+    ) {
+        layer.apply(
+            EventFields(checked: bytes), bytes, sequence: sequence,
+            recordedMicroseconds: recordedMicroseconds)
     }
 
     /// Passes over a sequence that holds nothing this version knows, or that was lost (when salvaging).

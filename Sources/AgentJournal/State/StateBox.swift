@@ -72,12 +72,19 @@ final class StateBox: Sendable {
     func forEachStored(
         in names: [[UInt8]], at bound: UInt64, _ body: (Stored) throws -> Void
     ) throws {
-        var cursors: [TableCursor]?
+        var walk: MemoryWalk?
         for name in names {
-            let top = top(name, at: bound, last: .max, before: nil)
-            if cursors == nil { cursors = top.below.tables.map { TableCursor($0, isCaching: false) } }
-            if !top.mask.isCleared { try top.below.forEach(name, top.mask, cursors!, body) }
+            var top = top(name, at: bound, last: .max, before: nil)
+            // Behind those of the layer below, from the newest back.
+            let own = top.found
+            top.found = []
+            top.below.layer?.collect(
+                name, at: Layer.everything, last: .max, before: nil, &top.mask, &top.found)
+            // A snapshot may be taken meanwhile, and then holds what the layers held.
+            if walk?.below !== top.below { walk = MemoryWalk(top.below) }
+            try walk!.forEach(name, top.mask, body)
             for stored in top.found.reversed() { try body(stored) }
+            for stored in own.reversed() { try body(stored) }
         }
     }
 
@@ -86,28 +93,15 @@ final class StateBox: Sendable {
         prefix: String, at bound: UInt64
     ) throws(JournalError) -> [(name: [UInt8], count: Int)] {
         let prefix = Array(prefix.utf8)
-        let (changed, below) = state.withLock { state -> ([[UInt8]: ConversationValue], Below) in
-            var changed: [[UInt8]: ConversationValue] = [:]
-            for (number, name) in state.layer.names.names.enumerated() where name.starts(with: prefix) {
-                changed[name] = ConversationValue(state.layer.conversations[number], at: bound)
-            }
-            return (changed, state.below)
+        let (changed, below) = state.withLock { state -> (ConversationList, Below) in
+            (ConversationList(state.layer, prefix, at: bound), state.below)
         }
-        var upper = changed
+        var all = ConversationList(try below.conversations(prefix: prefix))
         if let layer = below.layer {
-            for (number, name) in layer.names.names.enumerated() where name.starts(with: prefix) {
-                let value = ConversationValue(layer.conversations[number])
-                upper[name] = upper[name]?.upon(value) ?? value
-            }
+            all = ConversationList(layer, prefix, at: Layer.everything).sorted().upon(all)
         }
-        var result: [(name: [UInt8], count: Int)] = []
-        for (name, value) in try below.conversations(prefix: prefix) {
-            let joined = upper.removeValue(forKey: name)?.upon(value) ?? value
-            if joined.memories > 0 { result.append((name, joined.memories)) }
-        }
-        if upper.isEmpty { return result }
-        for (name, value) in upper where value.memories > 0 { result.append((name, value.memories)) }
-        return result.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+        all = changed.sorted().upon(all)
+        return all.items.compactMap { $0.value.memories > 0 ? ($0.name, $0.value.memories) : nil }
     }
 
     /// How many memories there are at `bound`.

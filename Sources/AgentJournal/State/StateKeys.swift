@@ -103,7 +103,7 @@ struct ConversationValue {
     init?(_ bytes: UnsafeRawBufferPointer) {
         var offset = 1
         guard bytes.count > 1, bytes[0] <= 1, let count = Varint.read(bytes, &offset),
-            let last = Varint.read(bytes, &offset)
+            let last = Varint.read(bytes, &offset), offset == bytes.count
         else { return nil }
         self.init(isWhole: bytes[0] == 1, memories: Int(unzigzag(count)), lastSequence: last)
     }
@@ -167,18 +167,27 @@ enum MemoryValue {
             output.append(UnsafeRawBufferPointer(rebasing: event[prefix.count...]))
             return
         }
-        // Another writer may order the fields otherwise; then all of them stay, behind a kind, which may come twice.
-        if event.first != kindTag { output.append([kindTag, UInt8(EventFields.Kind.added)]) }
+        // Another writer may write a length in more bytes than it takes; then all of the event stays, which begins with its kind.
         output.append(event)
     }
 
-    /// The event's bytes and its recorded time; nil when the value is none.
-    static func decode(_ value: UnsafeRawBufferPointer, name: [UInt8]) -> (event: [UInt8], recorded: Int64)? {
+    /// The event's bytes and its recorded time; nil when the value is not that of a memory with this sequence in the conversation.
+    static func decode(
+        _ value: UnsafeRawBufferPointer, name: [UInt8], _ sequence: UInt64
+    ) -> (event: [UInt8], recorded: Int64)? {
         var offset = 0
-        guard let recorded = Varint.read(value, &offset), offset < value.count else { return nil }
+        guard let recorded = Varint.read(value, &offset).map(unzigzag), offset < value.count,
+            Timestamp.microsecondsRange.contains(recorded)
+        else { return nil }
         let rest = value[offset...]
         let event = rest.first == kindTag ? Array(rest) : prefix(name) + rest
-        return (event, unzigzag(recorded))
+        let isMemory = event.withUnsafeBytes { event in
+            guard let fields = try? EventFields(event, at: sequence, inErasedSegment: false),
+                fields.kind == EventFields.Kind.added, let conversation = fields.conversation
+            else { return false }
+            return event[conversation].elementsEqual(name)
+        }
+        return isMemory ? (event, recorded) : nil
     }
 }
 
@@ -236,9 +245,14 @@ struct StateMeta {
         recordedMicroseconds = unzigzag(numbers[1])
         memories = numbers[2]
         floor = numbers[3]
+        guard floor <= lastSequence, Timestamp.microsecondsRange.contains(recordedMicroseconds) else {
+            return nil
+        }
         guard numbers.count > 4 else { return }
         let key = bytes[read.end...].prefix(EventFields.erasureKeyBytes)
-        guard numbers.count == 7, key.count == EventFields.erasureKeyBytes else { return nil }
+        guard numbers.count == 7, key.count == EventFields.erasureKeyBytes,
+            max(numbers[4], numbers[5]) < lastSequence
+        else { return nil }
         erasure = ErasureState(through: numbers[4], begunThrough: numbers[5], key: Array(key))
         erasedThrough = numbers[6]
     }

@@ -22,15 +22,9 @@ struct Stored: Sendable {
         self.recordedMicroseconds = recordedMicroseconds
     }
 
-    /// The fields and the bytes. What is in the state was decoded before, so it can be decoded again.
+    /// The fields and the bytes. What is in the state was checked when it was read.
     func withFields<R>(_ body: (EventFields, UnsafeRawBufferPointer) -> R) -> R {
-        func decode(_ event: UnsafeRawBufferPointer) -> R {
-            do {
-                return body(try EventFields(event), event)
-            } catch {
-                preconditionFailure("an event that was applied cannot be decoded: \(error)")
-            }
-        }
+        func decode(_ event: UnsafeRawBufferPointer) -> R { body(EventFields(checked: event), event) }
         return switch bytes {
         case .inChunk(let chunk, let offset, let length): chunk.withBytes(offset, length, decode)
         case .own(let event): event.withUnsafeBytes(decode)

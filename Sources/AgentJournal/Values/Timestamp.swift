@@ -36,7 +36,7 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         microsecondsSince1970 = microseconds
     }
 
-    private static var microsecondsRange: ClosedRange<Int64> {
+    static var microsecondsRange: ClosedRange<Int64> {
         earliest.microsecondsSince1970...latest.microsecondsSince1970
     }
 

@@ -69,6 +69,8 @@ package final class FrameCursor {
         package var end: UInt64 { offset + header.paddedLength }
         /// False when the zeros behind the data are not zeros; they are covered by no checksum.
         package var isPaddingClean = true
+        /// Whether its segment is one of which events were erased: only in such a one stands what is left of them.
+        package var isOfErasedSegment = false
     }
 
     /// What lies at the cursor.
@@ -123,7 +125,9 @@ package final class FrameCursor {
         guard let recorded = recordedMicroseconds else {
             return .invalid("the frame needs the one before it, which is damaged")
         }
-        var frame = Frame(header: found, offset: at, firstSequence: first, recordedMicroseconds: recorded)
+        var frame = Frame(
+            header: found, offset: at, firstSequence: first, recordedMicroseconds: recorded,
+            isOfErasedSegment: header.isErased)
         if depth == .payload { frame.isPaddingClean = try isPaddingClean(frame) }
         offset = frame.end
         chain = found.headerCRC

@@ -21,6 +21,8 @@ package typealias TableCombine =
 package final class MergedSource: TableSource {
     /// The oldest first.
     private let sources: [any TableSource]
+    /// The key that each stands at: asked for once, as each is compared many times.
+    private var keys: [UnsafeRawBufferPointer?]
     private let combine: TableCombine
     /// By source, the prefix that it deleted from those before it.
     private var deleted: [[UInt8]?]
@@ -32,17 +34,23 @@ package final class MergedSource: TableSource {
     package init(_ sources: [any TableSource], combine: @escaping TableCombine) throws(LogError) {
         self.sources = sources
         self.combine = combine
+        keys = sources.map(\.key)
         deleted = Array(repeating: nil, count: sources.count)
         try settle()
     }
 
-    package var key: UnsafeRawBufferPointer? { current.last.flatMap { sources[$0].key } }
+    package var key: UnsafeRawBufferPointer? { current.last.flatMap { keys[$0] } }
     package var operation: TableOperation { sources[current.last!].operation }
     package var value: UnsafeRawBufferPointer { combined == nil ? sources[current.last!].value : bytes.bytes }
 
     package func advance() throws(LogError) {
-        for number in current { try sources[number].advance() }
+        for number in current { try advance(number) }
         try settle()
+    }
+
+    private func advance(_ number: Int) throws(LogError) {
+        try sources[number].advance()
+        keys[number] = sources[number].key
     }
 
     /// Finds the smallest key, and who has it; passes over what a newer source deleted by a prefix.
@@ -50,13 +58,13 @@ package final class MergedSource: TableSource {
         while true {
             current.removeAll(keepingCapacity: true)
             combined = nil
-            for number in sources.indices {
-                guard let key = sources[number].key else { continue }
-                let order = current.first.map { TableKey.compare(key, sources[$0].key!) } ?? -1
+            for number in keys.indices {
+                guard let key = keys[number] else { continue }
+                let order = current.first.map { TableKey.compare(key, keys[$0]!) } ?? -1
                 if order < 0 { current.removeAll(keepingCapacity: true) }
                 if order <= 0 { current.append(number) }
             }
-            guard let newest = current.last, let key = sources[newest].key else { return }
+            guard let newest = current.last, let key = keys[newest] else { return }
             if sources[newest].operation == .deletePrefix {
                 deleted[newest] = Array(key)
                 return
@@ -66,7 +74,7 @@ package final class MergedSource: TableSource {
             }
             if let hiding, current.contains(where: { $0 < hiding }) {
                 let hidden = current.filter { $0 < hiding }
-                for number in hidden { try sources[number].advance() }
+                for number in hidden { try advance(number) }
                 continue
             }
             try combineValues(key)

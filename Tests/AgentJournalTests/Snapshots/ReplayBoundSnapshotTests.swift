@@ -27,6 +27,30 @@ import Testing
         #expect(spills.isSuperset(of: [0, 1, 2]))
     }
 
+    @Test("an export of many conversations reads each block of many tables once")
+    func manyConversations() async throws {
+        let disk = SimulatedDisk()
+        let journal = try await open(disk)
+        for number in 0..<600 { try await journal.conversation("c\(number * 7 % 600)").add("text \(number)") }
+        for number in 0..<60 { try await journal.conversation("c\(number * 9)").clear() }
+        let digest = try journal.view().digest()
+        try await journal.close()
+        var bounded = options(disk)
+        bounded.access = .readOnly
+        bounded.replayBytes = 40_000
+        // Else what is read again would not be seen.
+        bounded.cacheBytes = 0
+        let reader = try await Journal.open(at: directory, options: bounded)
+        let tables = try reader.engine.box.withLock { $0.below.tables.count }
+        #expect(tables > 5)
+        let view = try reader.view()
+        let before = disk.calls.count
+        #expect(try view.digest() == digest)
+        // Each table is read from its conversations on and from its memories on, an index and a few blocks.
+        #expect(disk.calls.count - before < tables * 20)
+        try await reader.close()
+    }
+
     @Test("a replay within a bound of memory gives the same state")
     func bounded() async throws {
         let disk = SimulatedDisk()

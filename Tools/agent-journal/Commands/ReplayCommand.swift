@@ -29,17 +29,19 @@ struct ReplayCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
+        let clock = ContinuousClock()
+        let start = clock.now
         let progress = Progress(output.console)
         defer { progress.end() }
         try await journal.read(output.console, prepare: { $0.skipsReplay = true }) { journal in
-            let clock = ContinuousClock()
-            let start = clock.now
             let view = try rebuild(journal, progress)
-            let elapsed = start.duration(to: clock.now)
             progress.end()
             let digest = try view.digest()
+            let conversations = try view.conversations()
+            // All that it took: opening, replaying, and the digest, which reads all memories.
+            let elapsed = start.duration(to: clock.now)
             try await withOutput { out in
-                try out.write(try report(view, digest, elapsed, isFromSnapshot: view.liesUponSnapshot))
+                try out.write(report(view, conversations, digest, elapsed))
             }
             if verify { try compare(digest, with: journal, at: view.sequence, progress) }
         }
@@ -55,10 +57,11 @@ struct ReplayCommand: AsyncParsableCommand {
         return try journal.replayedView(upTo: journal.pastView(at: at).sequence, progress: show)
     }
 
-    private func report(_ view: JournalView, _ digest: String, _ elapsed: Duration, isFromSnapshot: Bool)
-        throws -> [UInt8]
-    {
-        let conversations = try view.conversations()
+    private func report(
+        _ view: JournalView, _ conversations: [JournalView.ConversationSummary], _ digest: String,
+        _ elapsed: Duration
+    ) -> [UInt8] {
+        let isFromSnapshot = view.liesUponSnapshot
         let memories = conversations.reduce(0) { $0 + $1.count }
         guard output.json else {
             let rate = view.sequence > 0 ? Double(view.sequence) / max(elapsed / .seconds(1), 1e-6) : 0
