@@ -63,13 +63,3 @@ struct MemoryColumns {
         }
     }
 }
-
-extension Memory {
-    /// The role in a column, empty where there is none. The format lets it hold control characters, which are escaped.
-    var roleText: String { role?.rawValue.escapingControls(keepingNewlines: false) ?? "" }
-
-    /// What is shown in the place of so many bytes.
-    func bytesText(_ count: Int) -> String {
-        "<\(mimeType?.escapingControls(keepingNewlines: false) ?? "bytes"), \(count) bytes>"
-    }
-}
