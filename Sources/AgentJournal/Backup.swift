@@ -41,7 +41,9 @@ extension Journal {
         try checkOpen()
         let log = try segmentLog
         let target = try Journal.absolute(directory, log.options.fileSystem)
-        let result = try asJournalError { () throws(LogError) in try log.backUp(to: target) }
+        let result = try asJournalError { () throws(LogError) in
+            try log.backUp(to: target, problem: { Journal.problem(in: $1, of: $0) })
+        }
         let report = BackupReport(
             directory: target, sequence: result.sequence, writtenFiles: result.written.count,
             writtenBytes: result.written.reduce(0) { $0 + $1.bytes }, keptFiles: result.keptCount,

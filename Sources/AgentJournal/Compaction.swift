@@ -95,25 +95,39 @@ extension Journal {
     ///     Interrupted, it leaves some of it, and the next call that erases goes on. See <doc:Erasure>.
     ///   - dryRun: Changes nothing, and says what would go and how large the rest would be. A journal that is open for reading only
     ///     can say it too. It takes as long as compacting, for it compresses all the same.
+    ///   - receipt: Called with what was erased, on a thread of the journal's, before that is recorded as done. Where it throws, the next
+    ///     erasure goes on, and its receipt has all of it. Not called when there was nothing to erase.
     /// - Throws: `clockUncertain` when the retention is a duration and the clock is far from the last event; `diskFull`,
     ///   `damaged`, `system`; what was done by then is done.
     /// - Complexity: rewrites the segments that are not packed yet. Erasing reads the newest snapshot, rewrites the snapshots, and
     ///   copies those segments that hold what is forgotten; where names of conversations go it reads all.
     @discardableResult
     public func compact(
-        keepingHistory retention: Retention = .all, erasingForgotten: Bool = false, dryRun: Bool = false
+        keepingHistory retention: Retention = .all, erasingForgotten: Bool = false, dryRun: Bool = false,
+        receipt: ErasureReport.Handler? = nil
     ) async throws(JournalError) -> CompactionReport {
         try await compact(
-            keepingHistory: retention, erasingForgotten: erasingForgotten, dryRun: dryRun, progress: nil)
+            keepingHistory: retention, erasingForgotten: erasingForgotten, dryRun: dryRun, progress: nil,
+            receipt: receipt)
     }
 
     /// Tells how far it is, too.
     package func compact(
         keepingHistory retention: Retention, erasingForgotten: Bool, dryRun: Bool,
-        progress: CompactionProgress?
+        progress: CompactionProgress?, receipt: ErasureReport.Handler? = nil
     ) async throws(JournalError) -> CompactionReport {
         let (engine, segmentLog) = (try engine, try segmentLog)
         let now = segmentLog.options.now()
+        let journal = segmentLog.identity.journal.description
+        var handOver: ErasureReport.Handler?
+        if let receipt {
+            handOver = { (erased: ErasureReport) throws in
+                var named = erased
+                named.journal = journal
+                try receipt(named)
+            }
+        }
+        let willRecord = handOver
         var report: CompactionReport
         let plan = { @Sendable (engine: Engine) throws(JournalError) -> CompactionReport in
             var report = try CompactionRun(engine: engine, now: now, isErasing: erasingForgotten).plan(
@@ -133,13 +147,14 @@ extension Journal {
                 guard !dryRun else { return try plan(engine) }
                 let before = try segmentLog.lengths()
                 var report = try CompactionRun(
-                    engine: engine, now: now, isErasing: erasingForgotten, progress: progress
+                    engine: engine, now: now, isErasing: erasingForgotten, willRecordErasure: willRecord,
+                    progress: progress
                 ).run(retention)
                 report.files = CompactionReport.FileLengths(before, after: try segmentLog.lengths())
                 return report
             }
         }
-        report.erasure?.journal = segmentLog.identity.journal.description
+        report.erasure?.journal = journal
         return report
     }
 

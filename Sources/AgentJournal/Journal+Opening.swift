@@ -43,11 +43,11 @@ extension Journal {
         let paths = JournalPaths(directory)
         let found = try asJournalError { () throws(LogError) in
             if options.ignoresSnapshots { return FoundSnapshots() }
+            let identity = JournalIdentity.read(in: paths, options.fileSystem)
             return try FoundSnapshots(
                 SnapshotFiles(
-                    paths, options.fileSystem,
-                    journal: JournalIdentity.journal(in: paths, options.fileSystem),
-                    cache: cache, random: options.random))
+                    paths, options.fileSystem, journal: identity?.journal, cache: cache,
+                    maximumBlockBytes: identity?.maximumBlockBytes, random: options.random))
         }
         // What a snapshot holds need not be in the log any more; whether it was let go is known after the replay.
         logOptions.floor = found.usable.first?.sequence ?? 0
@@ -60,8 +60,8 @@ extension Journal {
                 maximumFrameBytes: log.identity.maximumFrameBytes,
                 compressionLevel: logOptions.compressionLevel)
             let snapshots = SnapshotFiles(
-                paths, options.fileSystem, journal: log.identity.journal, cache: cache, random: options.random
-            )
+                paths, options.fileSystem, journal: log.identity.journal, cache: cache,
+                maximumBlockBytes: log.identity.maximumBlockBytes, random: options.random)
             if options.access == .readWrite, log.report.ending != .shared {
                 try asJournalError { () throws(LogError) in try snapshots.removeUnfinished() }
             }

@@ -270,7 +270,7 @@ extension [ClosedRange<UInt64>] {
     /// All sequences of both, in as few ranges as can be, in order.
     fileprivate func union(_ others: [ClosedRange<UInt64>]) -> [ClosedRange<UInt64>] {
         (self + others).sorted { $0.lowerBound < $1.lowerBound }.reduce(into: []) { all, range in
-            if let last = all.last, range.lowerBound <= last.upperBound + 1 {
+            if let last = all.last, range.lowerBound <= last.upperBound &+ 1 {
                 all[all.count - 1] = last.lowerBound...Swift.max(last.upperBound, range.upperBound)
             } else {
                 all.append(range)

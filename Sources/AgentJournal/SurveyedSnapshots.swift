@@ -19,9 +19,10 @@ struct SurveyedSnapshots {
 
     init(_ directory: FilePath, _ fileSystem: any FileSystem) throws(LogError) {
         let paths = JournalPaths(directory)
+        let identity = JournalIdentity.read(in: paths, fileSystem)
         files = SnapshotFiles(
-            paths, fileSystem, journal: JournalIdentity.journal(in: paths, fileSystem),
-            cache: BlockCache(limit: 1 << 20), random: { 0 })
+            paths, fileSystem, journal: identity?.journal, cache: BlockCache(limit: 1 << 20),
+            maximumBlockBytes: identity?.maximumBlockBytes, random: { 0 })
         for name in try files.names() {
             count += 1
             let file = paths.relative(name.path)

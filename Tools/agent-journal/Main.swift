@@ -7,6 +7,7 @@
 #endif
 import AgentJournal
 import ArgumentParser
+import JournalFileSystem
 import SystemPackage
 
 /// The process: arguments in, exit status out.
@@ -15,7 +16,7 @@ enum Main {
     static func main() async {
         // A reader that goes away is told by the write that fails.
         signal(SIGPIPE, SIG_IGN)
-        exit(await status(of: Array(CommandLine.arguments.dropFirst())))
+        exit(await status(of: LaunchArguments.pointers.dropFirst().map { String(cString: $0) }))
     }
 
     private static func status(of arguments: [String]) async -> Int32 {
@@ -73,8 +74,7 @@ enum Main {
 
     /// Swift would silently put a replacement character for bytes that are not UTF-8, and so name another conversation.
     private static func checkEncoding() throws {
-        for index in 1..<max(Int(CommandLine.argc), 1) {
-            guard let argument = CommandLine.unsafeArgv[index] else { continue }
+        for (index, argument) in LaunchArguments.pointers.enumerated().dropFirst() {
             if String(validatingCString: argument) == nil {
                 throw Failure.usage(
                     "Argument \(index) is not UTF-8; give contents that are not text on stdin, with --mime-type"

@@ -91,7 +91,7 @@ ROWS = [
         "backup-read-back",
         "what is copied is read back and checked",
         LOG + "Backup/Backup+Copying.swift",
-        "_ = try walk.digest()",
+        "try check(walk)",
         "AgentJournalTests.BackupTests",
     ),
     # --- Repair

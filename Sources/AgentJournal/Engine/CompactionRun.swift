@@ -11,6 +11,8 @@ struct CompactionRun {
     let now: Int64
     /// Whether what is forgotten is erased.
     let isErasing: Bool
+    /// See `ErasureRun`.
+    var willRecordErasure: ErasureReport.Handler?
     var progress: CompactionProgress?
 
     /// By so much the clock may be before or behind the last event, in microseconds: 30 days.
@@ -99,7 +101,8 @@ struct CompactionRun {
                 throw JournalError(
                     .system, "Nothing was erased: a snapshot was rebuilt meanwhile; compact again")
             }
-            report.erasure = try ErasureRun(engine: engine, files: snapshots).run()
+            report.erasure = try ErasureRun(engine: engine, files: snapshots, willRecord: willRecordErasure)
+                .run()
         }
         try pack(&report)
         engine.logger.info(

@@ -1,5 +1,8 @@
 /// What an erasure did: a receipt, to be shown to whoever asked for it.
 public struct ErasureReport: Sendable, Hashable {
+    /// Takes a receipt before the erasure is recorded as done; one that throws leaves it to be gone on with.
+    public typealias Handler = @Sendable (ErasureReport) throws -> Void
+
     /// An event of which only its place is left.
     public struct ErasedEvent: Sendable, Hashable {
         /// Its sequence, which no other event gets.
@@ -42,6 +45,9 @@ public struct ErasureReport: Sendable, Hashable {
     public var conversations: Int
     /// The files that were rewritten, in the order in which that was done; in a dry run, those that hold what would go.
     public var files: [RewrittenFile]
+    /// Whether it was read from the log again (`Journal.erasureReceipt()`): then `conversations` and `files` are not known, and are
+    /// 0 and empty.
+    public var isFromLog = false
 }
 
 /// The kind of an event that is erased.

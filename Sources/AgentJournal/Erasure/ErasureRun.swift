@@ -11,6 +11,8 @@ import SegmentLog
 struct ErasureRun {
     let engine: Engine
     let files: SnapshotFiles
+    /// Called with what was erased before that is recorded as done.
+    var willRecord: ErasureReport.Handler?
 
     /// What would be erased. Changes nothing, and writes nothing but a file without a name.
     func plan() throws(JournalError) -> ErasureReport {
@@ -71,6 +73,14 @@ struct ErasureRun {
             finishedBefore: state.through)
         try eraseSnapshots(erasure, &report)
         try eraseSegments(erasure, &report)
+        do {
+            try willRecord?(report)
+        } catch {
+            throw JournalError(
+                .system,
+                "It is erased, and not recorded as done, because its receipt could not be handed over: \(error). Erase again: the next "
+                    + "receipt has all of it")
+        }
         try engine.betweenCommits { () throws(JournalError) in
             _ = try engine.record(.erasureDone(through: scope.through))
         }
@@ -184,10 +194,10 @@ struct ErasureRun {
 
 extension ErasureReport {
     /// Nothing was there.
-    fileprivate init() {
+    init(isFromLog: Bool = false) {
         self.init(
             journal: "", through: 0, memories: 0, sequence: nil, recorded: nil, events: [], conversations: 0,
-            files: [])
+            files: [], isFromLog: isFromLog)
     }
 
     fileprivate init(_ scope: ErasureScope) {

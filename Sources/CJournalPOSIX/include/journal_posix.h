@@ -95,6 +95,9 @@ int jp_rename(const char *from, size_t from_root, const char *to, size_t to_root
 int jp_exchange(const char *path, size_t root, const char *other, size_t other_root);
 int jp_unlink(const char *path, size_t root);
 
+// The arguments of the process, as main gets them, its name first; NULL where the C library does not tell.
+char **jp_arguments(int *count);
+
 // fdatasync; on macOS F_FULLFSYNC, since its fsync leaves the data in the drive's cache.
 int jp_fdatasync(int fd);
 // fsync; on macOS F_FULLFSYNC.

@@ -22,7 +22,9 @@ extension Backup {
         var isFresh = false
         while cursor.nextSequence <= visible {
             switch try cursor.next(.payload) {
-            case .frame: isFresh = false
+            case .frame(let frame):
+                isFresh = false
+                try check(frame, cursor.payload, of: entry.path)
             case .invalid(let reason):
                 // What was read ahead may be older than what is visible by now; or the log goes on in another segment.
                 if isFresh {

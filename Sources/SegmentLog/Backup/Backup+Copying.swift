@@ -33,11 +33,28 @@ extension Backup {
                 written, target.paths, fileSystem: fileSystem,
                 maximumRawBytes: log.identity.maximumFrameBytes)
             defer { walk.file.close() }
-            _ = try walk.digest()
+            try check(walk)
         } catch {
             throw named(error, entry.path)
         }
         note(unfinished, path, length, &prepared)
+    }
+
+    /// Reads a copy from its first frame to its end, and each event in it.
+    private func check(_ walk: SealedSegmentWalk) throws(LogError) {
+        while let frame = try walk.next() { try check(frame, walk.cursor.payload, of: walk.cursor.path) }
+    }
+
+    /// What would not be understood again is not copied over what is.
+    func check(
+        _ frame: FrameCursor.Frame, _ payload: UnsafeRawBufferPointer, of path: FilePath
+    ) throws(LogError) {
+        guard !frame.header.isSkippable, let wrong = problem(frame, payload) else { return }
+        throw LogError(
+            .damaged,
+            "No backup is made of \(path): it is damaged at offset \(frame.offset): \(wrong). The copy is left as it was. Run "
+                + "`agent-journal verify` and `agent-journal repair`", path: path, offset: frame.offset,
+            sequences: frame.firstSequence...frame.lastSequence)
     }
 
     func prepareLast(

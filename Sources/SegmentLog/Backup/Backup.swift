@@ -10,6 +10,8 @@ struct Backup {
     let log: SegmentLog
     let target: BackupTarget
     let shouldContinue: () -> Bool
+    /// What is wrong with a frame's events.
+    let problem: LogSurvey.Visit
 
     var fileSystem: any FileSystem { target.fileSystem }
 

@@ -8,7 +8,8 @@ extension SegmentLog {
     ///   `damaged`, naming what cannot be copied; `noSpace`; `system`. An interrupted one is finished by the next.
     /// - Complexity: reads and writes what is new, and reads the headers of the last segment's frames.
     package func backUp(
-        to directory: FilePath, shouldContinue: @escaping () -> Bool = { true }
+        to directory: FilePath, shouldContinue: @escaping () -> Bool = { true },
+        problem: @escaping LogSurvey.Visit = { _, _ in nil }
     ) throws(LogError) -> BackupResult {
         let target = JournalPaths(directory)
         guard try !isWithin(target.directory, paths.directory),
@@ -23,7 +24,7 @@ extension SegmentLog {
             target: BackupTarget(
                 paths: target, fileSystem: options.fileSystem.confined(to: directory),
                 journal: identity.journal),
-            shouldContinue: shouldContinue
+            shouldContinue: shouldContinue, problem: problem
         ).run()
     }
 

@@ -25,6 +25,12 @@ package struct JournalIdentity: Hashable, Sendable {
         self.maximumFrameBytes = maximumFrameBytes
     }
 
+    /// No journal is made with larger frames: four of the largest contents, of 256 MiB each.
+    package static let largestFrameBytes = 1 << 30
+
+    /// So long a snapshot's block can be, raw: one entry, which is an event of one frame at most, behind as many bytes as end a block.
+    package var maximumBlockBytes: Int { maximumFrameBytes + (1 << 20) }
+
     /// Why a file is not an identity.
     package enum DecodingFailure: Error, Hashable {
         case damaged
@@ -34,9 +40,14 @@ package struct JournalIdentity: Hashable, Sendable {
 
     /// Whose the files in a directory are; nil when that cannot be read, which whoever opens the log says.
     package static func journal(in paths: JournalPaths, _ fileSystem: any FileSystem) -> JournalUUID? {
+        read(in: paths, fileSystem)?.journal
+    }
+
+    /// The identity in a directory; nil when it cannot be read, which whoever opens the log says.
+    package static func read(in paths: JournalPaths, _ fileSystem: any FileSystem) -> JournalIdentity? {
         let fileSystem = fileSystem.confined(to: paths.directory)
         guard let bytes = try? fileSystem.contents(of: paths.identity, atMost: 64 << 10) else { return nil }
-        return (try? JournalIdentity(decoding: bytes))?.journal
+        return try? JournalIdentity(decoding: bytes)
     }
 
     package func encoded() -> [UInt8] {
@@ -86,7 +97,7 @@ package struct JournalIdentity: Hashable, Sendable {
         guard minimum <= JournalIdentity.format else { throw .newer(minimum) }
         guard let journal = string("journal").flatMap({ JournalUUID($0) }), let created = string("created"),
             let content = integer("maximum_content_bytes"), let frame = integer("maximum_frame_bytes"),
-            content > 0, frame > 0, frame <= Int(Int32.max)
+            content > 0, frame > 0, frame <= JournalIdentity.largestFrameBytes
         else { throw .damaged }
         minimumReader = minimum
         self.journal = journal

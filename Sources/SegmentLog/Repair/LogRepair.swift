@@ -142,6 +142,7 @@ package struct LogRepair {
         made.flags = SegmentHeader.packedFlag
         made.originalID = original.originalID
         made.replacedID = original.originalID
+        try checkFits(made, upTo: original.lastSequence)
         var segment = RepairedSegment(made, survivors, maximumRawBytes: maximum)
         segment.lose(upTo: original.lastSequence)
         try finish(&segment, original, nil, applies, maximum, &progress)
@@ -176,6 +177,7 @@ package struct LogRepair {
             progress.endsPacked = isLast && entry.header.isPacked
             return
         }
+        try checkFits(entry.header, upTo: wanted)
         segment.lose(upTo: wanted)
         progress.setAside.append(entry.path)
         let original =
@@ -188,6 +190,21 @@ package struct LogRepair {
             maximum, &progress)
         progress.endsPacked = isLast
     }
+
+    /// A segment's frames say how far their events are from its first one, in 32 bits. No segment is so long that more could be lost with
+    /// it; a lock file or a note that says so is not what was written.
+    private func checkFits(_ header: SegmentHeader, upTo last: UInt64) throws(LogError) {
+        guard last >= header.firstSequence, last - header.firstSequence > LogRepair.mostSequences else {
+            return
+        }
+        throw LogError(
+            .damaged,
+            "Sequences up to \(last) would be lost, and the log's last segment begins with \(header.firstSequence): no log lost so many. "
+                + "What says so (\(paths.lock), or \(UnfinishedRepair.file)) is not what was written. Move it away, and repair again",
+            path: paths.directory)
+    }
+
+    private static let mostSequences: UInt64 = 1 << 31
 
     private func finish(
         _ segment: inout RepairedSegment, _ original: SegmentHeader.Predecessor, _ salts: EventSalts?,

@@ -12,7 +12,7 @@ package struct RepairResult: Sendable, Hashable {
     package var setAside: [String] = []
 
     package mutating func lose(_ range: ClosedRange<UInt64>) {
-        if let last = losses.last, last.upperBound + 1 == range.lowerBound {
+        if let last = losses.last, last.upperBound &+ 1 == range.lowerBound {
             losses[losses.count - 1] = last.lowerBound...range.upperBound
         } else {
             losses.append(range)

@@ -40,7 +40,9 @@ package struct UnfinishedRepair {
             var losses: [ClosedRange<UInt64>] = []
             for line in lines {
                 let numbers = line.split(separator: " ").map { UInt64($0) }
-                guard numbers.count == 2, let first = numbers[0], let last = numbers[1], first <= last else {
+                guard numbers.count == 2, let first = numbers[0], let last = numbers[1], first <= last,
+                    last < 1 << 62
+                else {
                     return nil
                 }
                 losses.append(first...last)

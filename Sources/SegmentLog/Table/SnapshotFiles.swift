@@ -8,6 +8,7 @@ package struct SnapshotFiles: Sendable {
     private let journal: JournalUUID?
     private let random: @Sendable () -> UInt64
     package let cache: BlockCache
+    private let maximumBlockBytes: Int
 
     package static let suffix = ".snapshot"
     static let unfinishedSuffix = ".new"
@@ -16,10 +17,12 @@ package struct SnapshotFiles: Sendable {
     /// - Parameters:
     ///   - journal: Whose snapshots are read and written; nil reads anybody's, before it is known who it is.
     ///   - cache: Where inflated blocks are kept.
+    ///   - maximumBlockBytes: How long a block may be, raw: `JournalIdentity.maximumBlockBytes`, where that is known.
     package init(
         _ paths: JournalPaths, _ fileSystem: any FileSystem, journal: JournalUUID?, cache: BlockCache,
-        random: @escaping @Sendable () -> UInt64
+        maximumBlockBytes: Int? = nil, random: @escaping @Sendable () -> UInt64
     ) {
+        self.maximumBlockBytes = maximumBlockBytes ?? TableFormat.maximumBlockBytes
         self.paths = paths
         self.fileSystem = fileSystem.confined(to: paths.directory)
         self.journal = journal
@@ -85,7 +88,8 @@ package struct SnapshotFiles: Sendable {
         let file = try TableReader.reading(name.path, 0) { () throws(FileSystemError) in
             try fileSystem.openFile(name.path, .readOnly)
         }
-        let table = try TableReader(file, path: name.path, journal: journal, cache: cache)
+        let table = try TableReader(
+            file, path: name.path, journal: journal, cache: cache, maximumBlockBytes: maximumBlockBytes)
         guard table.sequence == name.sequence else {
             throw TableReader.damage(
                 name.path, 32, "it covers sequence \(table.sequence), and its name says otherwise")
@@ -101,7 +105,9 @@ package struct SnapshotFiles: Sendable {
             try fileSystem.openFile(name.path, .readOnly)
         }
         defer { file.close() }
-        guard var salvage = try TableSalvage(file, path: name.path, journal: journal) else { return }
+        let found = try TableSalvage(
+            file, path: name.path, journal: journal, maximumBlockBytes: maximumBlockBytes)
+        guard var salvage = found else { return }
         try salvage.forEachBlock(body)
     }
 

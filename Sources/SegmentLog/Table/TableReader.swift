@@ -17,6 +17,8 @@ package final class TableReader: Sendable {
     package let meta: [UInt8]
     /// The file's length in bytes.
     package let length: UInt64
+    /// A block that says that it is longer, raw, is damage: what it says is not believed before memory is taken for it.
+    private let maximumBlockBytes: Int
 
     /// The journal that it belongs to.
     package var journal: JournalUUID { header.journal }
@@ -29,8 +31,10 @@ package final class TableReader: Sendable {
     /// - Throws: `damaged` when they are not what was written, or belong to another journal; `unsupported`; `system`.
     /// - Complexity: four small reads, whatever the table's size.
     package init(
-        _ file: any File, path: FilePath, journal: JournalUUID?, cache: BlockCache
+        _ file: any File, path: FilePath, journal: JournalUUID?, cache: BlockCache,
+        maximumBlockBytes: Int = TableFormat.maximumBlockBytes
     ) throws(LogError) {
+        self.maximumBlockBytes = maximumBlockBytes
         self.file = file
         self.path = path
         self.cache = cache
@@ -65,8 +69,10 @@ package final class TableReader: Sendable {
         else { throw TableReader.damage(path, footerOffset, "the footer is not what was written") }
         self.footer = footer
         let salt = header.salt
-        root = try TableReader.load(footer.root, .root, file, path, salt: salt, end: footerOffset)
-        let metaBlock = try TableReader.load(footer.meta, .meta, file, path, salt: salt, end: footerOffset)
+        root = try TableReader.load(
+            footer.root, .root, file, path, salt: salt, end: footerOffset, maximumBlockBytes)
+        let metaBlock = try TableReader.load(
+            footer.meta, .meta, file, path, salt: salt, end: footerOffset, maximumBlockBytes)
         guard metaBlock.count == 1 else {
             throw TableReader.damage(path, footer.meta.offset, "the meta block has not one entry")
         }
@@ -77,6 +83,7 @@ package final class TableReader: Sendable {
         self.path = path
         (file, header, footer, cache) = (other.file, other.header, other.footer, other.cache)
         (root, meta, length) = (other.root, other.meta, other.length)
+        maximumBlockBytes = other.maximumBlockBytes
     }
 
     /// The table under the name that its file has been given since it was opened.
@@ -120,15 +127,17 @@ package final class TableReader: Sendable {
     /// Reads a block past the cache.
     func load(_ place: BlockPlace, _ kind: TableFormat.BlockKind) throws(LogError) -> TableBlock {
         try TableReader.load(
-            place, kind, file, path, salt: header.salt, end: length - UInt64(TableFormat.footerLength))
+            place, kind, file, path, salt: header.salt, end: length - UInt64(TableFormat.footerLength),
+            maximumBlockBytes)
     }
 
     private static func load(
         _ place: BlockPlace, _ kind: TableFormat.BlockKind, _ file: any File, _ path: FilePath,
-        salt: UInt32, end: UInt64
+        salt: UInt32, end: UInt64, _ maximumBlockBytes: Int
     ) throws(LogError) -> TableBlock {
         var stored = RawBuffer(capacity: 0)
-        let blockHeader = try read(place, kind, file, path, salt: salt, end: end, into: &stored)
+        let blockHeader = try read(
+            place, kind, file, path, salt: salt, end: end, maximumBlockBytes, into: &stored)
         let data = UnsafeRawBufferPointer(rebasing: stored.bytes[TableFormat.blockHeaderLength...])
         var raw = RawBuffer(capacity: 0)
         if blockHeader.isStored {
@@ -149,7 +158,7 @@ package final class TableReader: Sendable {
     /// Reads a block as it is stored, header first, and checks it.
     private static func read(
         _ place: BlockPlace, _ kind: TableFormat.BlockKind, _ file: any File, _ path: FilePath,
-        salt: UInt32, end: UInt64, into stored: inout RawBuffer
+        salt: UInt32, end: UInt64, _ maximumBlockBytes: Int, into stored: inout RawBuffer
     ) throws(LogError) -> BlockHeader {
         let headerLength = TableFormat.blockHeaderLength
         guard place.length >= headerLength, place.offset <= end, UInt64(place.length) <= end - place.offset
@@ -163,7 +172,7 @@ package final class TableReader: Sendable {
         guard got == Int(place.length),
             let blockHeader = BlockHeader(stored.bytes, salt: salt, offset: place.offset),
             blockHeader.kind == kind.rawValue, Int(blockHeader.storedLength) == got - headerLength,
-            Int(blockHeader.rawLength) <= TableFormat.maximumBlockBytes,
+            Int(blockHeader.rawLength) <= maximumBlockBytes,
             !blockHeader.isStored || blockHeader.rawLength == blockHeader.storedLength
         else { throw damage(path, place.offset, "a block's header is not what was written") }
         let data = UnsafeRawBufferPointer(rebasing: stored.bytes[headerLength...])
@@ -180,7 +189,7 @@ package final class TableReader: Sendable {
         var stored = RawBuffer(capacity: 0)
         let blockHeader = try TableReader.read(
             place, .data, file, path, salt: header.salt,
-            end: length - UInt64(TableFormat.footerLength), into: &stored)
+            end: length - UInt64(TableFormat.footerLength), maximumBlockBytes, into: &stored)
         let data = UnsafeRawBufferPointer(rebasing: stored.bytes[TableFormat.blockHeaderLength...])
         try body(blockHeader, data)
     }

@@ -12,11 +12,14 @@ package struct TableSalvage: ~Copyable {
     private let salt: UInt32
     private let end: UInt64
     private let inflater = Inflater()
+    private let maximumBlockBytes: Int
 
     /// - Returns: nil when neither header nor footer says with which salt it was written, or it is another journal's.
     package init?(
-        _ file: any File, path: FilePath, journal: JournalUUID?
+        _ file: any File, path: FilePath, journal: JournalUUID?,
+        maximumBlockBytes: Int = Int(Int32.max)
     ) throws(LogError) {
+        self.maximumBlockBytes = maximumBlockBytes
         self.path = path
         window = FileWindow(file)
         let length = try asLogError { () throws(FileSystemError) in try file.length() }
@@ -91,7 +94,7 @@ package struct TableSalvage: ~Copyable {
 
     /// The block behind a header, if its data are what was written.
     private mutating func block(_ header: BlockHeader, at offset: UInt64) throws(LogError) -> TableBlock? {
-        guard Int(header.rawLength) <= TableFormat.maximumBlockBytes,
+        guard Int(header.rawLength) <= maximumBlockBytes,
             !header.isStored || header.rawLength == header.storedLength
         else { return nil }
         let inflater = inflater

@@ -52,6 +52,37 @@ struct CraftedEventTests {
 
     private static let sound: (events: [[UInt8]], count: Int) = ([added("before")], 1)
 
+    @Test("are not copied over a good copy by a backup")
+    func backup() async throws {
+        let good = try await Self.journal([Self.sound])
+        let journal = try await Journal.open(good)
+        try journal.backUpNow(to: "/backups/memory")
+        try await journal.close()
+        let bad = try await Self.journal([Self.sound, ([Self.forgery], 1)])
+        var options = options(bad)
+        options.access = .readOnly
+        options.skipsReplay = true
+        let crafted = try Journal.openNow(at: directory, create: .never, options: options)
+        #expect(await code { try crafted.backUpNow(to: "/backups/memory") } == .damaged)
+        #expect(!bad.paths.contains("/backups/memory/journal.json"))
+        try crafted.closeNow()
+    }
+
+    @Test("in a sealed segment too")
+    func backupOfSealed() async throws {
+        let bad = try await Self.journal([Self.sound, ([Self.forgery], 1), Self.sound])
+        let log = try SegmentLog.open(
+            directory, LogOptions(fileSystem: bad, now: { 1_790_000_000_000_000 }, formatTime: { "\($0)" }))
+        try log.seal(longerThan: 0)
+        try log.close()
+        var options = options(bad)
+        options.access = .readOnly
+        options.skipsReplay = true
+        let crafted = try Journal.openNow(at: directory, create: .never, options: options)
+        #expect(await code { try crafted.backUpNow(to: "/backups/memory") } == .damaged)
+        try crafted.closeNow()
+    }
+
     @Test(
         "are damage to whoever opens, lists, verifies; and are passed over when salvaging",
         arguments: [

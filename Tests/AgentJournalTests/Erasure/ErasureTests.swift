@@ -352,4 +352,30 @@ struct ErasureTests {
         #expect(try Canary.find(["canary 1"], on: disk) == [])
         try await again.close()
     }
+
+    @Test(
+        "a receipt that cannot be handed over leaves the erasure to be gone on with, and the next receipt has all of it"
+    )
+    func refusedReceipt() async throws {
+        struct Full: Error {}
+        let disk = try await fill()
+        let journal = try open(disk)
+        let digest = try journal.view().digest()
+        await #expect(throws: JournalError.self) {
+            try await journal.compact(erasingForgotten: true, receipt: { _ in throw Full() })
+        }
+        #expect(try journal.view().digest() == digest)
+        let received = Monitor<ErasureReport?>(nil)
+        let report = try await journal.compact(
+            erasingForgotten: true, receipt: { report in received.withLock { $0 = report } }
+        ).erasure
+        let receipt = try #require(received.withLock { $0 })
+        #expect(receipt.events.count > 3 && receipt == report)
+        // It can be had again.
+        let again = try #require(try await journal.erasureReceipt())
+        #expect(again.isFromLog && again.sequence == receipt.sequence && again.through == receipt.through)
+        #expect(again.events.map(\.sequence) == receipt.events.map(\.sequence))
+        #expect(again.events.map(\.leaf) == receipt.events.map(\.leaf))
+        try await journal.close()
+    }
 }

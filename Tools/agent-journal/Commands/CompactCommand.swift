@@ -22,7 +22,9 @@ struct CompactCommand: AsyncParsableCommand {
 
             What was forgotten stays in the files until it is erased: --erase removes every byte of it, from the log and \
             the snapshots, and of conversations without a memory their names. Copies elsewhere, backups too, are not \
-            touched. The receipt says what was erased from which files, for whoever asked for it.
+            touched. The receipt says what was erased from which files, for whoever asked for it. It is durable before the \
+            erasure is recorded as done, and a run that erases nothing leaves it alone; where there is none, it makes that of the last \
+            erasure again from the log.
 
               agent-journal compact ./memory --erase --receipt receipt.json
             """)
@@ -53,32 +55,44 @@ struct CompactCommand: AsyncParsableCommand {
     func run() async throws {
         // Before anything is erased: what cannot be written must not be learned of behind it.
         let receiptFile = try receipt.map { try ReceiptFile($0) }
+        defer { receiptFile?.discard() }
         // What changes nothing works beside a running agent, and in a directory that may not be written.
         let report =
             dryRun
-            ? try await journal.read(output.console) { try await compact($0) }
-            : try await journal.write(output.console) { try await compact($0) }
-        try await withOutput { out in
-            if let erasure = report.erasure {
-                let receipt = JSONLine.line(erasure.json)
-                do {
-                    try receiptFile?.write(receipt)
-                } catch {
-                    // It cannot be had again.
-                    try out.write(receipt)
-                    throw error
+            ? try await journal.read(output.console) { try await compact($0, nil) }
+            : try await journal.write(output.console) { journal in
+                let report = try await compact(journal, receiptFile)
+                if let receiptFile, report.erasure?.sequence == nil {
+                    try await repeatReceipt(of: journal, receiptFile)
                 }
+                return report
             }
+        try await withOutput { out in
             try out.write(output.json ? JSONLine.object(report.members) : Array(report.text.utf8))
         }
     }
 
-    private func compact(_ journal: Journal) async throws -> CompactionReport {
+    /// Nothing was erased now. A receipt that is there stays; where none is, that of the last erasure is had from the log.
+    private func repeatReceipt(of journal: Journal, _ file: ReceiptFile) async throws {
+        if file.isThere {
+            output.console.note("Nothing to erase: the receipt that is there stays as it is")
+        } else if let last = try await journal.erasureReceipt() {
+            try file.write(last)
+            output.console.note(
+                "Nothing to erase: the receipt is that of the last erasure, read from the log")
+        }
+    }
+
+    private func compact(
+        _ journal: Journal, _ receipt: ReceiptFile?
+    ) async throws -> CompactionReport {
         let progress = Progress(output.console)
         defer { progress.end() }
+        var handler: ErasureReport.Handler?
+        if let receipt { handler = { (report: ErasureReport) throws in try receipt.write(report) } }
         return try await journal.compact(
-            keepingHistory: keepHistory, erasingForgotten: erase, dryRun: dryRun
-        ) { step in progress.show(step.text) }
+            keepingHistory: keepHistory, erasingForgotten: erase, dryRun: dryRun,
+            progress: { (step: CompactionStep) in progress.show(step.text) }, receipt: handler)
     }
 }
 
@@ -100,36 +114,10 @@ extension Retention {
     }
 }
 
-/// Where a receipt goes.
-private struct ReceiptFile {
-    let path: FilePath
-    let file: FileDescriptor
-
-    init(_ path: String) throws {
-        self.path = FilePath(path)
-        do {
-            file = try FileDescriptor.open(
-                self.path, .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite])
-        } catch let error as Errno {
-            throw Failure(error, "The receipt cannot be written; nothing was done", path: self.path)
-        }
-    }
-
-    func write(_ bytes: [UInt8]) throws {
-        do {
-            try file.closeAfter { _ = try file.writeAll(bytes) }
-        } catch let error as Errno {
-            throw Failure(
-                error, "It is erased, but the receipt cannot be written; it is on stdout instead",
-                path: path)
-        }
-    }
-}
-
 extension ErasureReport {
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         .object([
-            "conversations": .number(conversations),
+            "conversations": isFromLog ? nil : .number(conversations),
             "events": .array(
                 events.map { event in
                     .object([
@@ -138,15 +126,18 @@ extension ErasureReport {
                         "recorded": .text(event.recorded.description), "sequence": .number(event.sequence),
                     ])
                 }),
-            "files": .array(
-                files.map { file in
-                    .object([
-                        "bytes_after": file.bytesAfter.map { .number($0) },
-                        "bytes_before": .number(file.bytesBefore), "file": .text(file.file),
-                        "replaced_by": file.replacedBy.map { .text($0) },
-                    ])
-                }),
-            "journal": .text(journal), "memories": .number(memories),
+            "files": isFromLog
+                ? nil
+                : .array(
+                    files.map { file in
+                        .object([
+                            "bytes_after": file.bytesAfter.map { .number($0) },
+                            "bytes_before": .number(file.bytesBefore), "file": .text(file.file),
+                            "replaced_by": file.replacedBy.map { .text($0) },
+                        ])
+                    }),
+            "from_log": isFromLog ? .bool(true) : nil, "journal": .text(journal),
+            "memories": .number(memories),
             "recorded": recorded.map { .text($0.description) },
             "sequence": sequence.map { .number($0) }, "through": .number(through),
         ])
