@@ -63,8 +63,8 @@ ROWS = [
         [
             Place(
                 SHARING + "SegmentLog+WriterRange.swift",
-                "if shared.writer != nil ||",
-                'if (shared.writer != nil && !SABOTAGED("dead-writer")) ||',
+                "if shared.writer != nil || shared.failures",
+                'if (shared.writer != nil && !SABOTAGED("dead-writer")) || shared.failures',
             )
         ],
         LOG_TESTS,
@@ -136,11 +136,18 @@ ROWS = [
         [
             Place(
                 ENGINE + "Engine.swift",
-                "try catchUp(to: head)",
-                'if !SABOTAGED("catch-up") { try catchUp(to: head) }',
+                "isCurrent = try catchUp(to: head, mayHoldErased: mayHoldErased)",
+                'if !SABOTAGED("catch-up") { isCurrent = try catchUp(to: head, mayHoldErased: mayHoldErased) }',
             )
         ],
         ENGINE_TESTS,
+    ),
+    without(
+        "overwritten-page",
+        "an append looks whether the shared page is the one that its process knows",
+        SHARING + "SegmentLog+WriterRange.swift",
+        "if isPageOverwritten(shared) { throw overwritten(&writer, paths.lock) }",
+        "ToolTests.OverwrittenTests",
     ),
     Row(
         "doubtful-state",

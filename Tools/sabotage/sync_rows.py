@@ -84,7 +84,7 @@ ROWS = [
         "segment-directory-sync",
         "log/ is synced after a new segment got its name",
         LOG + "Writing/SegmentFactory.swift",
-        "try fileSystem.syncDirectory(paths.log)",
+        "try directory.sync()",
     ),
     without(
         "identity-directory-sync",
