@@ -119,12 +119,9 @@ ROWS = [
                 "                    try fileSystem.rename(unfinished, to: path)\n"
                 "                    try fileSystem.syncDirectory(paths.snapshots)\n"
                 "                }\n"
-                "                do throws(LogError) {\n"
-                "                    return try open(Name(sequence: sequence, path: path))\n"
-                "                } catch {\n"
-                "                    try? fileSystem.removeFile(path)\n"
-                "                    throw error\n"
-                "                }\n"
+                "                let found = Result { () throws(LogError) in try open(Name(sequence: sequence, path: path)) }\n"
+                "                if case .failure = found { try? fileSystem.removeFile(path) }\n"
+                "                return try found.get()\n"
                 "            }\n"
                 "            let table = try open(Name(sequence: sequence, path: unfinished))\n",
             )
