@@ -45,7 +45,8 @@ extension Journal {
         let isReplacing = try asJournalError { () throws(LogError) in try replacement.inspect() }
         // Where nothing is yet, the copy says itself that it is not complete until it is.
         let copy =
-            isReplacing ? try asJournalError { () throws(LogError) in try replacement.freeName() } : target
+            isReplacing
+            ? try asJournalError { () throws(LogError) in try replacement.makeDirectory() } : target
         var reading = options
         reading.access = .readOnly
         reading.skipsReplay = true

@@ -28,6 +28,9 @@ package protocol FileSystem: Sendable {
     /// Creates one directory, mode 0700, or as the directory that it is confined to is shared. Its entry is durable only after `syncDirectory` of its parent.
     func createDirectory(_ path: FilePath) throws(FileSystemError)
 
+    /// Creates one directory with the owner and the permissions of another, whose place it is to take. Durable as above.
+    func createDirectory(_ path: FilePath, like other: FilePath) throws(FileSystemError)
+
     /// Renames a file over whatever has the new name. Durable only after `syncDirectory` of its parent.
     func rename(_ path: FilePath, to newPath: FilePath) throws(FileSystemError)
 

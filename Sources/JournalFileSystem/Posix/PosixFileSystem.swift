@@ -153,6 +153,20 @@ package struct PosixFileSystem: FileSystem {
         try checkGiven(result, owner, "mkdir", path)
     }
 
+    package func createDirectory(_ path: FilePath, like other: FilePath) throws(FileSystemError) {
+        var status = jp_status()
+        try checkPlace(withPlace(other) { jp_status_of_path($0, $1, &status) }, "stat", other)
+        let isRoot = geteuid() == 0
+        var owner = jp_owner()
+        owner.user = isRoot ? status.owner : geteuid()
+        owner.group = isRoot || mayGive(to: status.group) ? status.group : getegid()
+        owner.mode = status.mode
+        let result = withOptional(owner) { owner in
+            withPlace(path) { jp_make_directory($0, $1, 0o700, owner) }
+        }
+        try checkGiven(result, owner, "mkdir", path)
+    }
+
     package func rename(_ path: FilePath, to newPath: FilePath) throws(FileSystemError) {
         let result = withPlace(path) { from, fromRoot in
             withPlace(newPath) { to, toRoot in jp_rename(from, fromRoot, to, toRoot) }

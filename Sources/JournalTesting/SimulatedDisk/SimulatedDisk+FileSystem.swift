@@ -47,6 +47,10 @@ extension SimulatedDisk: FileSystem {
         }
     }
 
+    package func createDirectory(_ path: FilePath, like other: FilePath) throws(FileSystemError) {
+        try createDirectory(path)
+    }
+
     package func rename(_ path: FilePath, to newPath: FilePath) throws(FileSystemError) {
         try call(.rename, path, newPath: newPath) { machine throws(Errno) in
             try machine.checkWritable()

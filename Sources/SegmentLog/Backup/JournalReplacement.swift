@@ -31,13 +31,15 @@ package struct JournalReplacement {
         return true
     }
 
-    /// A name beside the journal's directory that nothing has.
-    package func freeName() throws(LogError) -> FilePath {
+    /// Makes an empty directory beside the journal's, which belongs to whom that belongs to.
+    package func makeDirectory() throws(LogError) -> FilePath {
         let (fileSystem, directory) = (fileSystem, paths.directory)
         return try asLogError { () throws(FileSystemError) in
             for number in 1... {
                 let path = FilePath("\(directory).restore-\(number)")
-                if try fileSystem.status(of: path) == nil { return path }
+                guard try fileSystem.status(of: path) == nil else { continue }
+                try fileSystem.createDirectory(path, like: directory)
+                return path
             }
             preconditionFailure("some number is free")
         }

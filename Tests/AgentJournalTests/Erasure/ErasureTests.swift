@@ -221,6 +221,28 @@ struct ErasureTests {
         }
     }
 
+    @Test("bytes behind a segment's end, which nobody reads and which may hold anything, go too")
+    func behindTheEnd() async throws {
+        let disk = SimulatedDisk()
+        var options = options(disk)
+        // Packing would make so small a segment larger, and leaves it.
+        options.packsAlways = false
+        var journal = try Journal.openNow(at: directory, options: options)
+        try await journal.conversation("a").add("stays")
+        let path = try #require(try journal.segmentLog.entries.last?.path)
+        try await journal.close()
+        let left = Array("canary-behind".utf8)
+        try disk.replaceContents(of: path, with: try disk.contents(of: path) + left)
+        journal = try Journal.openNow(at: directory, options: options)
+        try await journal.conversation("a").add("goes")
+        try await journal.conversation("a").forget(2)
+        #expect(try Canary.find(["canary-behind"], on: disk) != [])
+        try await journal.compact(erasingForgotten: true)
+        #expect(try Canary.find(["canary-behind"], on: disk) == [])
+        #expect(try await journal.conversation("a").memories().compactMap(\.content.text) == ["stays"])
+        try await journal.close()
+    }
+
     @Test("another process goes on, and lets go of what it had")
     func besideAnother() async throws {
         let disk = SimulatedDisk(pid: 1)

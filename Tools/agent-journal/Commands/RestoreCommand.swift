@@ -28,6 +28,9 @@ struct RestoreCommand: AsyncParsableCommand {
         var options = Journal.Options()
         options.logger = .console(output.console)
         let report = try await Journal.restore(from: FilePath(from), to: FilePath(dir), options: options)
+        if report.replaced == nil {
+            JournalArgument.noteWhereItDoesNotLast(report.directory, output.console)
+        }
         try await withOutput { out in
             guard !output.json else {
                 return try out.write(
