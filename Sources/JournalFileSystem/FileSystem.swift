@@ -5,7 +5,7 @@ package import SystemPackage
 /// This is the whole seam: nothing above it opens, reads, writes, syncs, locks or maps a file in any other way,
 /// so a simulated disk that implements it sees every step the engine takes. `PosixFileSystem` is the real one.
 package protocol FileSystem: Sendable {
-    /// The same files, but no path that leads below `directory` leaves it through a link: whoever may write there could else have
+    /// A file system of these files, of which no path that leads below `directory` leaves it through a link: whoever may write there could else have
     /// any file read, overwritten or removed. The directory itself may be reached through links.
     ///
     /// What is made in it gets the owner of the directory, where this user may give things away.
