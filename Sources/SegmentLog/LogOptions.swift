@@ -50,7 +50,7 @@ package struct LogOptions: Sendable {
         self.formatTime = formatTime
     }
 
-    /// The same for a journal whose files are reached through no link below its directory.
+    /// As it is, for a journal whose files are reached through no link below its directory.
     func confined(to directory: FilePath) -> LogOptions {
         var options = self
         options.fileSystem = fileSystem.confined(to: directory)
