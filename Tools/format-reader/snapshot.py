@@ -24,6 +24,24 @@ Entry = namedtuple("Entry", "key operation value")
 Place = namedtuple("Place", "offset length")
 
 
+LINE, LINES_PER_PAGE, BITS_64 = 64, 256, (1 << 64) - 1
+
+
+def mix(number):
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 & BITS_64
+    number = (number ^ number >> 27) * 0x94D049BB133111EB & BITS_64
+    return number ^ number >> 31
+
+
+def filter_bits(key, lines):
+    """(The line of a key in a filter, its bits there)."""
+    number = mix(len(key))
+    for at in range(0, len(key), 8):
+        number = mix(number ^ int.from_bytes(key[at:at + 8], "little"))
+    bits = mix(number + 0x9E3779B97F4A7C15 & BITS_64)
+    return number * lines >> 64, [bits >> 9 * probe & 511 for probe in range(7)]
+
+
 class Table:
     """A table, all of it read and checked: `sequence`, `entries` in order of their keys, `meta`."""
 
@@ -56,6 +74,38 @@ class Table:
         if [entry[:2] for entry in entries] != [(b"\0", PUT)]:
             raise Damaged(file, meta, "the meta block has not one entry")
         self.meta = entries[0].value
+        self.check_filter()
+
+    def check_filter(self):
+        """The filter of keys, if there is one that is this table's own, has them all."""
+        found = [entry for entry in self.entries if entry.key[:1] == b"X"]
+        if not found or found[0].key != b"X":
+            return
+        head, pages = found[0].value, {entry.key: entry.value for entry in found[1:]}
+        if len(head) <= 4:
+            raise Damaged(self.file, 0, "the head of the filter")
+        if head[:4] != struct.pack("<I", self.salt):
+            return  # copied by a version that knows no filters
+        try:
+            count, at = payload.varint(head, 4, len(head))
+            lines, at = payload.varint(head, at, len(head))
+        except payload.Malformed as error:
+            raise Damaged(self.file, 0, "the head of the filter: %s" % error) from None
+        sections, keys = head[at:], []
+        if sections:
+            keys = [entry.key for entry in self.entries if entry.key[0] in sections]
+        if not sections or lines < 1 or lines * LINE > len(self.data) or not len(keys) == count <= lines * LINE * 8 // 10:
+            raise Damaged(self.file, 0, "the head of the filter")
+        for number in range(0, lines, LINES_PER_PAGE):
+            page = pages.get(b"X" + struct.pack(">I", number // LINES_PER_PAGE), b"")
+            if len(page) != LINE * min(LINES_PER_PAGE, lines - number):
+                raise Damaged(self.file, 0, "a page of the filter")
+        for key in keys:
+            line, bits = filter_bits(key, lines)
+            page = pages[b"X" + struct.pack(">I", line // LINES_PER_PAGE)]
+            start = line % LINES_PER_PAGE * LINE
+            if not all(page[start + bit // 8] >> bit % 8 & 1 for bit in bits):
+                raise Damaged(self.file, 0, "the filter lacks a key")
 
     def read_all(self, root):
         """The entries of all data blocks, which fill the file up to `at`, with the index blocks between them."""

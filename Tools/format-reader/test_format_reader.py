@@ -24,6 +24,7 @@ from unittest import mock
 import canonical_json
 import erasure
 import format_reader
+import snapshot
 
 UUID = "00112233-4455-6677-8899-aabbccddeeff"
 CREATED = 1_767_323_045_000_006  # 2026-01-02T03:04:05.000006Z
@@ -1619,6 +1620,52 @@ class SnapshotTests(ReaderTest):
     def right(self):
         self.put(*self.segments)
         return self.export()
+
+    @staticmethod
+    def filtered(keys, salt=0x1234, count=None, lines=1, sections=b"EK", page=None):
+        """The entries of a filter of one page."""
+        page = bytearray(page or 64 * lines)
+        for key in keys:
+            line, bits = snapshot.filter_bits(key, lines)
+            for bit in bits:
+                page[64 * line + bit // 8] |= 1 << bit % 8
+        head = struct.pack("<I", salt) + varint(len(keys) if count is None else count) + varint(lines) + sections
+        return {b"X": head, b"X\0\0\0\0": bytes(page)}
+
+    def test_filter_bits(self):
+        # By hand, from the text of the format.
+        self.assertEqual(snapshot.mix(1), 0x5692161D100B05E5)
+        self.assertEqual(snapshot.filter_bits(b"Ka\0k1", 1 << 64)[0], snapshot.mix(
+            snapshot.mix(5) ^ int.from_bytes(b"Ka\0k1", "little")))
+
+    def test_filter(self):
+        right = self.right()
+        keys = [b"Ka\0k1", b"Ka\0k2"]
+        found = self.filtered(keys)
+        foreign = self.filtered(keys[:1], salt=0x4321)
+        # No filter is longer than the file, as its pages are not compressed; these bits hardly can be.
+        for change in found, self.filtered(keys, lines=300, page=random.Random(1).randbytes(64 * 300)), foreign, {b"X\0": b""}:
+            if change.get(b"X", b"").endswith(b"\xac\x02EK"):  # 300 lines are two pages
+                page = change[b"X\0\0\0\0"]
+                change.update({b"X\0\0\0\0": page[:64 * 256], b"X\0\0\0\1": page[64 * 256:]})
+            self.put_snapshots(self.segments, self.snapshot(9, change, per_block=1))
+            self.assertEqual(self.export(), right)
+
+    def test_damaged_filters(self):
+        right = self.right()
+        keys = [b"Ka\0k1", b"Ka\0k2"]
+        whole = self.filtered(keys)
+        for change in (self.filtered(keys[:1], count=2), self.filtered(keys, count=1),
+                       {**whole, b"X": struct.pack("<I", 0x1234) + b"\2\0EK"},
+                       self.filtered(keys, sections=b""), {**whole, b"X\0\0\0\0": whole[b"X\0\0\0\0"][1:]},
+                       {**whole, b"X\0\0\0\0": None}, {**whole, b"X": b"1234"},
+                       {**whole, b"X": struct.pack("<I", 0x1234) + b"\xff"}):
+            table = self.snapshot(9, change)
+            self.put_snapshots(self.segments, table)
+            status, output, errors = self.run_reader("export")
+            self.assertEqual((status, output), (0, right))
+            self.assertIn("%s:0: " % table.name, errors)
+            self.assertIn("filter", errors)
 
     def test_same(self):
         right = self.right()

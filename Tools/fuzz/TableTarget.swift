@@ -85,6 +85,7 @@ struct TableTarget: Target {
         for entry in entries {
             let found = try table.find(entry.key)
             expect(found.map { Array($0.value) } == entry.value, "each key is found")
+            expect(try table.findFiltered(entry.key) != nil, "no filter hides it")
             expect(
                 try table.find(entry.key + [0]) == nil || entries.contains { $0.key == entry.key + [0] },
                 "no other is")
@@ -125,15 +126,19 @@ struct TableTarget: Target {
                 }
             }
         }
+        for repair in [Repair(), .all] {
+            seeds["filter-\(repair.rawValue)"] = [repair.rawValue] + (try table(60, 6, hasFilter: true))
+        }
         return seeds
     }
 
-    private func table(_ blockBytes: Int, _ level: Int32?) throws -> [UInt8] {
+    private func table(_ blockBytes: Int, _ level: Int32?, hasFilter: Bool = false) throws -> [UInt8] {
         let disk = SimulatedDisk()
         let writer = TableWriter(
             try disk.openFile(TableTarget.path, .createNew), journal: JournalUUID(high: 1, low: 2),
             sequence: 7,
             salt: 99, level: level, blockBytes: { _ in blockBytes })
+        if hasFilter { try writer.filter([UInt8(ascii: "C")], upon: nil, adding: 8) }
         for section in ["C", "M", "S"] {
             for number in 0..<8 {
                 let key = Array("\(section)name/\(number)".utf8)

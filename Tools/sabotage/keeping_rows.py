@@ -6,6 +6,31 @@ MEANING = "Sources/AgentJournal/"
 ERASURE = MEANING + "Erasure/ErasureRun.swift"
 
 ROWS = [
+    # --- Keys
+    Row(
+        "own-filter",
+        "a filter of keys that was copied from another table is not believed",
+        [
+            Place(
+                LOG + "Table/TableFilter.swift",
+                "guard value.little(0, as: UInt32.self) == table.salt else { return nil }",
+                'guard value.little(0, as: UInt32.self) == table.salt || SABOTAGED("own-filter") else { return nil }',
+            )
+        ],
+        "SegmentLogTests.TableFilterTests",
+    ),
+    Row(
+        "filter-sees-keys",
+        "a filter that is made anew sees the keys of blocks that could be copied",
+        [
+            Place(
+                LOG + "Table/TableWriter.swift",
+                "!mustSeeKeys || !filtered.contains(section)",
+                '!mustSeeKeys || SABOTAGED("filter-sees-keys") || !filtered.contains(section)',
+            )
+        ],
+        "SegmentLogTests.TableFilterTests",
+    ),
     # --- Erasing
     without(
         "erased-snapshots",

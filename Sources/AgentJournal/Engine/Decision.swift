@@ -29,8 +29,8 @@ struct Decision {
         _ additions: Append.Additions, _ expecting: UInt64?, _ state: inout State
     ) throws(JournalError) -> Outcome {
         let items = additions.items
-        let known = try knownReceipts(additions, state)
-        let isNew = known.count < items.count
+        let repeated = try repeats(additions, state)
+        let isNew = repeated.count < items.count
         if let expecting, isNew, let conversation = items.first?.conversation {
             try check(expecting, conversation, state)
         }
@@ -39,61 +39,63 @@ struct Decision {
         }
         var receipts: [Receipt] = []
         receipts.reserveCapacity(items.count)
-        // Those that were added already; a key that comes twice in one batch is added once.
-        var repeated: Set<Int> = []
-        var added: [BatchKey: Receipt] = [:]
         for (index, item) in items.enumerated() {
-            let key = item.key.map { BatchKey(item.conversation, $0) }
-            if let first = known[index] ?? key.flatMap({ added[$0] }) {
-                receipts.append(
-                    Receipt(
-                        sequence: first.sequence, recorded: first.recorded, isReplayed: true,
-                        isErased: first.isErased))
-                repeated.insert(index)
-                continue
+            switch repeated.isEmpty ? nil : repeated[index] {
+            case nil: receipts.append(apply(additions, item, &state))
+            case .added(let first): receipts.append(first)
+            case .item(let earlier):
+                var first = receipts[earlier]
+                first.isReplayed = true
+                receipts.append(first)
             }
-            let receipt = apply(additions, item, &state)
-            if let key { added[key] = receipt }
-            receipts.append(receipt)
         }
         guard !repeated.isEmpty else { return Outcome(receipts: receipts, events: additions.events) }
-        guard repeated.count < items.count else { return Outcome(receipts: receipts, events: nil) }
-        let fresh = items.indices.filter { !repeated.contains($0) }
+        guard isNew else { return Outcome(receipts: receipts, events: nil) }
+        let fresh = items.indices.filter { repeated[$0] == nil }
         let raw = fresh.flatMap { additions.events.raw[items[$0].event] }
         return Outcome(receipts: receipts, events: EncodedEvents(raw: raw, count: fresh.count))
     }
 
-    /// The first receipts of the items whose keys are known, by their index.
-    private func knownReceipts(
+    /// What an item repeats.
+    private enum Repeat {
+        /// An add that was before.
+        case added(Receipt)
+        /// An earlier item of the same batch.
+        case item(Int)
+    }
+
+    /// The items that were added already, or come twice in one batch, by their index.
+    private func repeats(
         _ additions: Append.Additions, _ state: State
-    ) throws(JournalError) -> [Int: Receipt] {
-        var known: [Int: Receipt] = [:]
+    ) throws(JournalError) -> [Int: Repeat] {
+        var repeats: [Int: Repeat] = [:]
         var inBatch: [BatchKey: Int] = [:]
         for (index, item) in additions.items.enumerated() {
             guard let key = item.key else { continue }
-            if let record = try state.known(Array(item.conversation.utf8), key) {
+            let name = Array(item.conversation.utf8)
+            if let record = try state.known(name, key) {
                 // Of one that is erased nobody knows any more what it was.
                 guard record.isErased || record.hash == additions.withBody(item, Decision.hash) else {
                     throw conflict(item, index, first: "sequence \(record.sequence)")
                 }
-                known[index] = Receipt(repeating: record)
-            } else if let earlier = inBatch.updateValue(index, forKey: BatchKey(item.conversation, key)) {
+                repeats[index] = .added(Receipt(repeating: record))
+                continue
+            }
+            guard additions.items.count > 1 else { continue }
+            if let earlier = inBatch.updateValue(index, forKey: BatchKey(conversation: name, key: key)) {
                 let isSame = additions.withBody(additions.items[earlier]) { first in
                     additions.withBody(item) { Decision.isSame(first, $0) }
                 }
                 guard isSame else { throw conflict(item, index, first: "item \(earlier) of the same batch") }
+                repeats[index] = .item(earlier)
             }
         }
-        return known
+        return repeats
     }
 
     private struct BatchKey: Hashable {
         var conversation: [UInt8]
         var key: [UInt8]
-        init(_ conversation: String, _ key: [UInt8]) {
-            self.conversation = Array(conversation.utf8)
-            self.key = key
-        }
 
         /// All bytes at once: what is made for arrays goes through them one by one.
         func hash(into hasher: inout Hasher) {
@@ -158,7 +160,7 @@ struct Decision {
         let addition = Append.Additions(
             memory, to: String(decoding: name, as: UTF8.self), replaces: sequence)
         // A repeated replace has its receipt already; the memory it replaced is gone by then.
-        if let first = try knownReceipts(addition, state)[0] {
+        if case .added(let first)? = try repeats(addition, state)[0] {
             return Outcome(receipts: [first], events: nil)
         }
         guard owner == name else { throw noSuch(sequence, in: conversation) }

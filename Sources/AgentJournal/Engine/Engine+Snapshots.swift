@@ -200,6 +200,7 @@ extension Below {
     func write(to writer: TableWriter, _ layer: Layer) throws(LogError) -> [UInt8] {
         var base: TableCursor?
         var sources: [any TableSource] = []
+        var newKeys = layer.keys.count + layer.erasedKeys.count
         for table in tables {
             let cursor = TableCursor(table, isCaching: false)
             // A table without a meta block was spilled while replaying, and may hold deletions of nothing.
@@ -208,9 +209,11 @@ extension Below {
             } else {
                 try cursor.load()
                 sources.append(cursor)
+                newKeys += try table.entryCount(StateKeys.filtered)
             }
         }
         sources.append(LayerSource(layer))
+        try writer.filter(StateKeys.filtered, upon: base?.table, adding: newKeys)
         let changes = try MergedSource(sources, combine: StateKeys.combine)
         try TableMerge.run(base, changes, keepsDeletions: false, combine: StateKeys.combine, into: writer)
         var meta = StateMeta()

@@ -144,6 +144,8 @@ struct ErasureRun {
                 }
             }
         ) { (writer) throws(LogError) in
+            // Each key that goes leaves the hash of one.
+            try writer.filter(StateKeys.filtered, upon: table, adding: 0, isAnew: true)
             try TableMerge.run(
                 TableCursor(table, isCaching: false), changes, keepsDeletions: false,
                 combine: StateKeys.combine, into: writer)

@@ -148,7 +148,7 @@ final class Below: Sendable {
         if let layer, let known = layer.known(name, key) { return known }
         let tableKey = StateKeys.key(name, key)
         for table in tables.reversed() {
-            guard let found = try find(tableKey, in: table) else { continue }
+            guard let found = try findFiltered(tableKey, in: table) else { continue }
             guard let value = KeyValue(found.value) else { throw Below.malformed(table) }
             return value
         }
@@ -160,7 +160,7 @@ final class Below: Sendable {
         if let known = layer?.erasedKeys[hash] { return known }
         let tableKey = StateKeys.erasedKey(hash)
         for table in tables.reversed() {
-            guard let found = try find(tableKey, in: table) else { continue }
+            guard let found = try findFiltered(tableKey, in: table) else { continue }
             guard let value = KeyValue(found.value), value.isErased else { throw Below.malformed(table) }
             return value
         }
@@ -181,6 +181,12 @@ final class Below: Sendable {
 
     private func find(_ key: [UInt8], in table: TableReader) throws(JournalError) -> TableReader.Found? {
         try asJournalError { () throws(LogError) in try table.find(key) }
+    }
+
+    private func findFiltered(
+        _ key: [UInt8], in table: TableReader
+    ) throws(JournalError) -> TableReader.Found? {
+        try asJournalError { () throws(LogError) in try table.findFiltered(key) }
     }
 
     private static func malformed(_ table: TableReader) -> JournalError {

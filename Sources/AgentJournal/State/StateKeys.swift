@@ -20,6 +20,9 @@ enum StateKeys {
     static let memories = UInt8(ascii: "M")
     static let sequences = UInt8(ascii: "S")
 
+    /// An add with a key looks these up, and nearly always finds nothing: so a filter tells.
+    static let filtered = [erasedKeys, keys]
+
     /// How many raw bytes make a block. Keys are looked up one at a time, memories read in runs.
     static func blockBytes(_ section: UInt8) -> Int {
         switch section {

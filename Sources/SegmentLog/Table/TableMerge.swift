@@ -138,7 +138,11 @@ package enum TableMerge {
             }
             try changes.advance()
         }
-        if let base { try copy(base, upTo: nil, to: writer) }
+        // The filter behind them is of this table's keys.
+        guard let base else { return }
+        try [FilterFormat.section].span.withUnsafeBytes { (end) throws(LogError) in
+            try copy(base, upTo: end, to: writer)
+        }
     }
 
     private static func add(
@@ -150,12 +154,12 @@ package enum TableMerge {
 
     /// Copies the entries below `limit`, whole blocks as they are where that leaves no small ones.
     private static func copy(
-        _ base: TableCursor, upTo limit: UnsafeRawBufferPointer?, to writer: TableWriter
+        _ base: TableCursor, upTo limit: UnsafeRawBufferPointer, to writer: TableWriter
     ) throws(LogError) {
         while !base.isAtEnd {
             if base.isAtBlockStart {
                 let last = try base.lastKeyOfBlock()
-                if limit.map({ TableKey.isLess(last, $0) }) ?? true {
+                if TableKey.isLess(last, limit), writer.mayCopyBlocks(last[0]) {
                     if writer.canCopyBlock {
                         try base.copyBlock(to: writer)
                     } else {
@@ -165,7 +169,7 @@ package enum TableMerge {
                 }
             }
             try base.load()
-            guard let key = base.key, limit.map({ TableKey.isLess(key, $0) }) ?? true else { return }
+            guard let key = base.key, TableKey.isLess(key, limit) else { return }
             try add(key, .put, base.value, to: writer)
             try base.advance()
         }

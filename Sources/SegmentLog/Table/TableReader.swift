@@ -17,6 +17,8 @@ package final class TableReader: Sendable {
     package let meta: [UInt8]
     /// The file's length in bytes.
     package let length: UInt64
+    /// Its filter, once it was asked for; nil inside when it has none.
+    private let filter = Monitor<TableFilter??>(nil)
     /// A block that says that it is longer, raw, is damage: what it says is not believed before memory is taken for it.
     private let maximumBlockBytes: Int
 
@@ -25,6 +27,7 @@ package final class TableReader: Sendable {
     /// The last event that it covers.
     package var sequence: UInt64 { header.sequence }
     package var entryCount: UInt64 { footer.entryCount }
+    var salt: UInt32 { header.salt }
 
     /// Reads header, footer, root and meta block.
     ///
@@ -204,6 +207,26 @@ package final class TableReader: Sendable {
         package var operation: TableOperation { block.operation(index) }
     }
 
+    /// The entry with this key, if the filter does not tell that there is none.
+    ///
+    /// - Complexity: where there is a filter, constant for nearly all keys that the table does not hold; else that of `find`.
+    package func findFiltered(_ key: [UInt8]) throws(LogError) -> Found? {
+        if let filter = try loadFilter() {
+            let mayBe = try key.span.withUnsafeBytes { (key) throws(LogError) in
+                try filter.mayHold(key, in: self)
+            }
+            if !mayBe { return nil }
+        }
+        return try find(key)
+    }
+
+    func loadFilter() throws(LogError) -> TableFilter? {
+        if let known = filter.withLock({ $0 }) { return known }
+        let found = try TableFilter(self)
+        filter.withLock { $0 = .some(found) }
+        return found
+    }
+
     /// The entry with this key.
     ///
     /// - Complexity: two blocks are read, if they are not in the cache.
@@ -216,12 +239,30 @@ package final class TableReader: Sendable {
         return cursor.found
     }
 
-    /// Reads every byte of the file and checks that it is a table.
+    /// How many entries' keys begin with one of these bytes.
+    ///
+    /// - Complexity: reads them all.
+    package func entryCount(_ sections: [UInt8]) throws(LogError) -> Int {
+        var count = 0
+        for section in sections {
+            let cursor = TableCursor(self, isCaching: false)
+            try cursor.seek([section])
+            while let key = cursor.key, key[0] == section {
+                count += 1
+                try cursor.advance()
+            }
+        }
+        return count
+    }
+
+    /// Reads every byte of the file and checks that it is a table, and that its filter lacks none of its keys.
     ///
     /// - Throws: `damaged` with the place of the first thing that is wrong.
     package func verify() throws(LogError) {
         var expected = UInt64(TableFormat.headerLength)
         var count: UInt64 = 0
+        var filteredKeys = 0
+        let filter = try loadFilter()
         let last = RawKey()
         for number in 0..<root.count {
             let indexPlace = try TableCursor.place(root.value(number), self).place
@@ -240,6 +281,12 @@ package final class TableReader: Sendable {
                 else { throw TableReader.damage(path, place.offset, "a block is not what the index says") }
                 last.set(block.key(block.count - 1))
                 count += UInt64(block.count)
+                if let filter, filter.sections.contains(firstKey[0]) {
+                    for number in 0..<block.count where try !filter.mayHold(block.key(number), in: self) {
+                        throw TableReader.damage(path, place.offset, "the filter lacks a key of the block")
+                    }
+                    filteredKeys += block.count
+                }
             }
             guard index.count > 0, TableKey.compare(root.key(number), last.bytes) == 0,
                 indexPlace.offset == expected
@@ -253,6 +300,9 @@ package final class TableReader: Sendable {
             footer.meta.offset + UInt64(footer.meta.length) + UInt64(TableFormat.footerLength) == length
         else {
             throw TableReader.damage(path, expected, "the parts of the file do not fill it")
+        }
+        guard filteredKeys == filter?.keys ?? 0 else {
+            throw TableReader.damage(path, 0, "the filter is of \(filter!.keys) keys, not \(filteredKeys)")
         }
     }
 }

@@ -17,6 +17,11 @@ package final class TableWriter {
     /// How many entries the closed blocks hold, by the first byte of their keys.
     private var entryCounts: [UInt8: UInt64] = [:]
     private var isAbsorbing = false
+    /// The filter that the table gets, and the first bytes of the keys that it is of.
+    private var filter: FilterBuilder?
+    private var filtered: [UInt8] = []
+    /// Whether the filter was begun without the keys of blocks that could be copied.
+    private var mustSeeKeys = false
     /// Called after each piece that was written, with its length: to be gentle to others who use the disk.
     private let didWrite: (Int) throws(FileSystemError) -> Void
 
@@ -42,6 +47,33 @@ package final class TableWriter {
         header.encoded().withUnsafeBytes { output.append($0) }
     }
 
+    /// Gives the table a filter of the keys that begin with some bytes. Before the first of these is added.
+    ///
+    /// - Parameters:
+    ///   - sections: These bytes, all below that of the filter itself.
+    ///   - base: The table whose blocks are copied, if there is one. Its filter is gone on with while that has room.
+    ///   - more: How many keys are not in `base`, at most.
+    ///   - isAnew: Whether keys of `base` go, so that its filter tells too much.
+    package func filter(
+        _ sections: [UInt8], upon base: TableReader?, adding more: Int, isAnew: Bool = false
+    ) throws(LogError) {
+        filtered = sections
+        var keys = more
+        if let base {
+            if let below = try base.loadFilter(), below.sections == sections {
+                if !isAnew, let begun = try below.builder(adding: more, of: base) {
+                    filter = begun
+                    return
+                }
+                keys += below.keys
+            } else {
+                keys += try base.entryCount(sections)
+            }
+        }
+        mustSeeKeys = true
+        filter = FilterBuilder(keys: keys)
+    }
+
     /// Adds an entry. Its key is greater than all before it, and not empty.
     package func add(
         _ key: UnsafeRawBufferPointer, _ operation: TableOperation = .put, _ value: UnsafeRawBufferPointer
@@ -50,8 +82,12 @@ package final class TableWriter {
             let isFull = !isAbsorbing && data.raw.count >= blockBytes(key[0])
             if isFull || data.firstKey.bytes[0] != key[0] { try closeBlock() }
         }
+        if filtered.contains(key[0]) { filter?.insert(key) }
         data.add(key, operation, value)
     }
+
+    /// Whether blocks of keys that begin with this byte may be copied: the filter has their keys already.
+    func mayCopyBlocks(_ section: UInt8) -> Bool { !mustSeeKeys || !filtered.contains(section) }
 
     /// Whether a block of another table can be copied now without leaving too small a one before it.
     package var canCopyBlock: Bool { data.count == 0 || data.raw.count >= TableWriter.smallestBlockBytes }
@@ -80,6 +116,7 @@ package final class TableWriter {
     /// Writes the index, the root, `meta` and the footer. The file is complete then, and not yet synced.
     package func finish(meta: [UInt8]) throws(FileSystemError) -> UInt64 {
         try closeBlock()
+        try writeFilter()
         try closeIndex()
         let rootPlace = append(root, .root)
         var metaBlock = BlockBuilder()
@@ -93,6 +130,16 @@ package final class TableWriter {
         footer.encoded().withUnsafeBytes { output.append($0) }
         try flush(isLast: true)
         return written
+    }
+
+    private func writeFilter() throws(FileSystemError) {
+        let keys = filtered.reduce(0) { $0 + (entryCounts[$1] ?? 0) }
+        guard let filter, keys > 0 else { return }
+        try filter.forEachEntry(salt: header.salt, keys: keys, sections: filtered) {
+            (key, value) throws(FileSystemError) in
+            key.withUnsafeBytes { data.add($0, .put, value) }
+            try closeBlock()
+        }
     }
 
     private func closeBlock() throws(FileSystemError) {
@@ -137,7 +184,9 @@ package final class TableWriter {
         output.appendZeros(TableFormat.blockHeaderLength)
         let dataStart = output.count
         var isStored = true
-        if let deflater, block.raw.count > 0 {
+        // The bits of a filter are as good as random.
+        let isFilter = kind == .data && block.firstKey.bytes[0] == FilterFormat.section
+        if let deflater, !isFilter, block.raw.count > 0 {
             deflater.restart()
             deflater.compress(block.raw.bytes, into: &output)
             isStored = output.count - dataStart >= block.raw.count
